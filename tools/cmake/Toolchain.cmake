@@ -1,0 +1,16 @@
+# What makes builds quick where it is present, and sanitizers where a preset asks for them.
+find_program(CCACHE_PROGRAM ccache)
+if(CCACHE_PROGRAM)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
+  set(CMAKE_C_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
+endif()
+find_program(LLD_PROGRAM ld.lld)
+if(LLD_PROGRAM)
+  add_link_options(-fuse-ld=lld)
+endif()
+set(PASSERELLE_SANITIZE "" CACHE STRING "Sanitizers, as -fsanitize takes them.")
+if(PASSERELLE_SANITIZE)
+  add_compile_options(-fsanitize=${PASSERELLE_SANITIZE} -fno-omit-frame-pointer
+                      -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${PASSERELLE_SANITIZE})
+endif()
