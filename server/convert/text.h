@@ -1,0 +1,31 @@
+// Text as the product stores it: strict UTF-8 without U+0000. Pure functions, safe on any thread,
+// usable on hostile input.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace passerelle {
+
+// True if `text` is well-formed UTF-8 by RFC 3629: no overlong form, no surrogate, nothing above
+// U+10FFFF, no truncated sequence. The empty text is well-formed. Eight ASCII bytes cost one test.
+bool IsUtf8(std::string_view text);
+
+// True if `text` has a byte 0.
+bool HasNul(std::string_view text);
+
+// `text` without leading and trailing ASCII white space (space, tab, CR, LF, VT, FF). Other
+// Unicode spaces stay. The view points into `text`.
+std::string_view TrimAscii(std::string_view text);
+
+// Writes `text` to `out` with A-Z in lower case and every other byte as it is. `out` is replaced;
+// its capacity is reused. `text` may not point into `out`.
+void LowerAscii(std::string_view text, std::string* out);
+
+// Writes well-formed UTF-8 `text` to `out` in lower case: Latin (with extended A and additional),
+// Greek, Cyrillic and Armenian letters, one to one, independent of any locale. Letters that change
+// length or meaning by language (dotted I, sharp S) and other scripts stay as they are. ASCII
+// input takes the fast path of LowerAscii. `text` may not point into `out`.
+void LowerUtf8(std::string_view text, std::string* out);
+
+}  // namespace passerelle

@@ -1,0 +1,24 @@
+// The limits that every door, codec and service checks before anything is written. Each is a named
+// constant with its unit; what an operator may change is a setting in server/options.h instead.
+#pragma once
+
+#include <cstddef>
+
+namespace passerelle {
+
+inline constexpr std::size_t kMaxValueBytes = 8 * 1024;         // one attribute or identity value
+inline constexpr std::size_t kMaxRecordBytes = 64 * 1024;       // one row, all its values
+inline constexpr std::size_t kMaxRecordsPerMessage = 10'000;    // rows of one batch in a stream
+inline constexpr std::size_t kMaxRecordsPerUnaryBatch = 1'000;  // rows of one unary batch
+inline constexpr std::size_t kMaxIdentitiesPerProfile = 50;
+inline constexpr std::size_t kMaxAttributesPerInstance = 1'000;  // deleted ones included
+inline constexpr std::size_t kMaxSourceTokenBytes = 1'024;       // the caller's own position
+inline constexpr std::size_t kMaxEmailBytes = 254;
+inline constexpr std::size_t kMaxEmailLocalPartBytes = 64;
+inline constexpr std::size_t kMaxEcidDigits = 38;
+inline constexpr std::size_t kMaxTokenBytes = 4'096;  // any opaque token, as text
+inline constexpr std::size_t kMaxCallIdBytes = 64;    // x-call-id; a longer one is replaced
+inline constexpr int kMaxPageSize = 1'000;
+inline constexpr int kDefaultPageSize = 100;
+
+}  // namespace passerelle
