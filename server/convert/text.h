@@ -5,7 +5,14 @@
 #include <string>
 #include <string_view>
 
+#include "absl/strings/string_view.h"
+
 namespace passerelle {
+
+// Debian builds Abseil with its own string_view, which is another type than the standard one. We
+// speak std::string_view and convert, for free, where Abseil is called.
+inline absl::string_view AbslView(std::string_view text) { return {text.data(), text.size()}; }
+inline std::string_view StdView(absl::string_view text) { return {text.data(), text.size()}; }
 
 // True if `text` is well-formed UTF-8 by RFC 3629: no overlong form, no surrogate, nothing above
 // U+10FFFF, no truncated sequence. The empty text is well-formed. Eight ASCII bytes cost one test.
