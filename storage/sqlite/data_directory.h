@@ -1,0 +1,82 @@
+// Where the files of a store lie, who may open them, and what is refused at start.
+//
+//   DIR/store/LOCK                        held by the one process that serves DIR
+//   DIR/store/control.db
+//   DIR/store/instances/<id>/profiles.db
+//   DIR/store/instances/<id>/logs.db
+//   DIR/store/instances/.new-<id>, .gone-<id>   half made or half removed; cleared at start
+#ifndef PASSERELLE_STORAGE_SQLITE_DATA_DIRECTORY_H_
+#define PASSERELLE_STORAGE_SQLITE_DATA_DIRECTORY_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "storage/sqlite/migrations.h"
+
+namespace passerelle::storage::sqlite {
+
+struct InstanceFiles {
+  std::string id;
+  std::string profiles_path;
+  std::string logs_path;
+};
+
+class DataDirectory {
+ public:
+  // Takes the lock, makes a new store where there is none, checks every file, migrates the older
+  // ones, clears what an interrupted creation or removal left. Quick: reads headers, meta and one
+  // row of each table; runs SQLite's quick_check only on files up to 32 MiB that were not closed
+  // cleanly.
+  //
+  // Refusals change no byte of any database file; each names the file:
+  //   FAILED_PRECONDITION kLockedByAnotherServer, kForeignFile, kNewerSchema, kMixedSet,
+  //   kFollowerAhead DATA_LOSS kDamagedFile; UNAVAILABLE kIoError.
+  static absl::StatusOr<std::unique_ptr<DataDirectory>> Open(const std::string& directory);
+
+  // Releases the lock. Every connection must be closed before.
+  ~DataDirectory();
+  DataDirectory(const DataDirectory&) = delete;
+  DataDirectory& operator=(const DataDirectory&) = delete;
+
+  const std::string& set_id() const { return set_id_; }
+  const std::string& control_path() const { return control_path_; }
+  // The instances registered when Open returned, by id, those being deleted included if their files
+  // are still there.
+  const std::vector<InstanceFiles>& instances() const { return instances_; }
+
+  InstanceFiles FilesOf(std::string_view id) const;
+
+  // Makes both files under a temporary name, then renames the folder into place; all is durable
+  // when it returns. The caller then adds the registry row: without it, the next start removes the
+  // (unused) files again. INVALID_ARGUMENT for an id that is not [a-z0-9][a-z0-9_-]{0,62};
+  // ALREADY_EXISTS.
+  absl::StatusOr<InstanceFiles> CreateInstanceFiles(std::string_view id);
+
+  // Removes the files, atomically as seen by the next start. No connection may be open. OK when
+  // absent. The caller has marked the registry row as being deleted before, and removes it after.
+  absl::Status RemoveInstanceFiles(std::string_view id);
+
+ private:
+  explicit DataDirectory(const std::string& directory);
+  absl::Status Lock();
+  absl::Status OpenControl();
+  absl::Status OpenInstances();
+  absl::Status OpenInstance(const std::string& id, int64_t state);
+  absl::Status ClearLeftovers(const std::vector<std::string>& registered);
+
+  const std::string store_path_;
+  const std::string control_path_;
+  const std::string instances_path_;
+  std::string set_id_;
+  std::vector<InstanceFiles> instances_;
+  int lock_fd_ = -1;
+};
+
+}  // namespace passerelle::storage::sqlite
+
+#endif  // PASSERELLE_STORAGE_SQLITE_DATA_DIRECTORY_H_

@@ -1,0 +1,131 @@
+// Writes that wait for their transaction: bounded, fair between streams, small calls first.
+#ifndef PASSERELLE_STORAGE_SQLITE_WRITE_QUEUE_H_
+#define PASSERELLE_STORAGE_SQLITE_WRITE_QUEUE_H_
+
+#include <cstdint>
+#include <deque>
+#include <list>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "storage/sqlite/transaction.h"
+
+namespace passerelle::storage::sqlite {
+
+// One caller's write: one whole intention, decided in one transaction (or, by turns, in several).
+// Called on the writer's thread only; destroyed there after Done, or by the caller if refused by
+// Submit.
+class WriteRequest {
+ public:
+  virtual ~WriteRequest() = default;
+
+  // Size, constant once submitted: rows towards the transaction's and the queue's limits, and
+  // memory.
+  virtual int64_t rows() const { return 1; }
+  virtual int64_t bytes() const { return 0; }
+
+  // Requests of one key (a write stream's name) are decided in the order of submission; keys take
+  // turns. Empty: a small call, which goes before all streams and shares no order with them.
+  virtual std::string_view queue_key() const { return {}; }
+
+  // True: the request has a transaction of its own, so that an error from Decide or from a flush
+  // undoes everything it did, rows written directly included (all-or-nothing calls, schema
+  // changes).
+  virtual bool alone() const { return false; }
+
+  // Looks up, checks, computes outcomes, records changes in overlays. An error refuses this request
+  // and no other, and must leave rows and overlays as they were (unless alone()): check first, then
+  // record. May be called again after a rollback: start afresh each time.
+  virtual absl::Status Decide(Transaction& transaction) = 0;
+
+  // After every durable commit that Decide took part in. Work done by turns moves its own position
+  // on here, not in Decide.
+  virtual void Committed(const CommitInfo& info) {}
+
+  // Asked after Committed. True: Decide is called again in a later transaction; others go in
+  // between, except later requests of the same non-empty key. For work of more than one
+  // transaction's size.
+  virtual bool NeedsAnotherTurn() const { return false; }
+
+  // Exactly once, at the end, after durability. OK: done, `info` is its commit. An error: refused
+  // (or for IsCommitOutcomeUnknown, perhaps done); `info` is then the latest commit. Must not
+  // block, throw, or use the database; may Submit.
+  virtual void Done(const absl::Status& status, const CommitInfo& info) = 0;
+};
+
+struct WriteQueueLimits {
+  int64_t max_rows = 20'000;             // of waiting stream requests
+  int64_t max_bytes = 64 * 1024 * 1024;  // of waiting stream requests
+  int64_t max_small_requests = 1'024;    // of waiting requests without a key
+};
+
+// Thread-safe; one thread takes.
+class WriteQueue {
+ public:
+  explicit WriteQueue(const WriteQueueLimits& limits) : limits_(limits) {}
+
+  // Never blocks. `request` is moved from only when the result is OK. RESOURCE_EXHAUSTED kQueueFull
+  // when a bound is reached (a request greater than the bound is taken when nothing else waits);
+  // the status given to Close after that.
+  absl::Status Add(std::unique_ptr<WriteRequest>&& request);
+
+  // Calls `callback` once, from TakeSpaceWaiters' caller, when at most half of each bound is used.
+  void OnSpace(absl::AnyInvocable<void()> callback);
+
+  // Adds refused from now on, with this status.
+  void Close(absl::Status status);
+
+  // For the taking thread. Blocks until there is something to do; false when closed and empty.
+  bool Wait();
+  // The next request, if it has at most `max_rows` rows and is not alone(), or whatever it is if
+  // `first`. Null otherwise.
+  std::unique_ptr<WriteRequest> Take(bool first, int64_t max_rows);
+  // Puts back a request that needs another turn. Never refused, not counted.
+  void Requeue(std::unique_ptr<WriteRequest> request);
+  // Callbacks that are due: all of them when there is space or the queue is closed.
+  std::vector<absl::AnyInvocable<void()>> TakeSpaceWaiters();
+  // Everything that waits, in order.
+  std::vector<std::unique_ptr<WriteRequest>> TakeAll();
+
+ private:
+  struct Entry {
+    std::unique_ptr<WriteRequest> request;
+    bool counted;  // false for another turn
+  };
+  struct Lane {
+    std::string key;
+    std::deque<Entry> entries;
+  };
+  using Lanes = std::list<Lane>;
+
+  bool HasRoom(const WriteRequest& request) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool HasSpace() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool SomethingToDo() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Lane& LaneOf(std::string_view key) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::unique_ptr<WriteRequest> PopStream() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::unique_ptr<WriteRequest> PopSmall() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const WriteQueueLimits limits_;
+  mutable absl::Mutex mutex_;
+  std::deque<Entry> small_ ABSL_GUARDED_BY(mutex_);
+  Lanes lanes_ ABSL_GUARDED_BY(mutex_);  // non-empty ones; the front is next
+  absl::flat_hash_map<std::string, Lanes::iterator> lane_by_key_ ABSL_GUARDED_BY(mutex_);
+  std::vector<absl::AnyInvocable<void()>> waiters_ ABSL_GUARDED_BY(mutex_);
+  int64_t rows_ ABSL_GUARDED_BY(mutex_) = 0;
+  int64_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  int64_t small_requests_ ABSL_GUARDED_BY(mutex_) = 0;
+  int64_t turns_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Status closed_status_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace passerelle::storage::sqlite
+
+#endif  // PASSERELLE_STORAGE_SQLITE_WRITE_QUEUE_H_
