@@ -1,0 +1,63 @@
+#include "server/streams/work.h"
+
+#include <limits>
+#include <utility>
+
+namespace passerelle {
+
+WorkPool::WorkPool(Shape shape) : shape_(shape) {
+  threads_.reserve(static_cast<std::size_t>(shape_.threads));
+  for (int i = 0; i < shape_.threads; ++i) threads_.emplace_back([this] { Run(); });
+}
+
+WorkPool::~WorkPool() { Shutdown(); }
+
+bool WorkPool::Submit(absl::AnyInvocable<void()>&& task) {
+  return Enqueue(std::move(task), shape_.queue_limit);
+}
+
+bool WorkPool::SubmitContinuation(absl::AnyInvocable<void()>&& task) {
+  return Enqueue(std::move(task), std::numeric_limits<std::size_t>::max());
+}
+
+bool WorkPool::Enqueue(absl::AnyInvocable<void()>&& task, std::size_t limit) {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (stopping_ || queue_.size() >= limit) return false;
+    queue_.push_back(std::move(task));
+  }
+  wake_.notify_one();
+  return true;
+}
+
+void WorkPool::Run() {
+  while (true) {
+    absl::AnyInvocable<void()> task;
+    {
+      std::unique_lock<std::mutex> lock(mutex_);
+      wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+      if (queue_.empty()) return;
+      task = std::move(queue_.front());
+      queue_.pop_front();
+    }
+    task();
+  }
+}
+
+void WorkPool::Shutdown() {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  const std::lock_guard<std::mutex> lock(join_mutex_);
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+}
+
+std::size_t WorkPool::waiting() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return queue_.size();
+}
+
+}  // namespace passerelle
