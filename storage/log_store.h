@@ -1,0 +1,210 @@
+// Deliveries, log rows, reports and consumers of one instance (its logs file).
+#ifndef PASSERELLE_STORAGE_LOG_STORE_H_
+#define PASSERELLE_STORAGE_LOG_STORE_H_
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "storage/read_context.h"
+#include "storage/types.h"
+
+namespace passerelle::storage {
+
+// A row equal to one whose append was less than this ago is DUPLICATE.
+inline constexpr int64_t kDuplicateWindowUs = int64_t{30} * 24 * 3600 * 1'000'000;
+
+struct Delivery {
+  DeliveryNumber number;
+  std::string id;
+  std::string display_name;
+  std::string channel;
+  std::string purpose;
+  std::string campaign;
+  std::vector<std::string> audiences;  // ids; the caller checked that they exist
+  int64_t create_us = 0;
+  int64_t update_us = 0;
+  std::string etag;
+};
+
+enum class LogKind : uint8_t { kDelivery = 1, kTracking = 2 };
+// Numbers are those of the field, see log_entry.proto.
+inline constexpr int kStatusSent = 1, kStatusFailed = 2, kStatusPending = 6, kStatusCancelled = 7;
+inline constexpr int kTrackingClick = 1, kTrackingOpen = 2, kTrackingOptOut = 3;
+enum LogFlag : uint8_t {
+  kQuarantine = 1,
+  kControlGroup = 2,
+  kSeed = 4,
+  kProof = 8,
+  kProfileUnknown = 16,  // given out only
+};
+
+// One log row, in and out. Texts are already checked and within limits.
+struct LogRow {
+  int64_t sequence = 0;   // given out only
+  int64_t append_us = 0;  // given out only
+  LogKind kind = LogKind::kDelivery;
+  std::string_view delivery;  // id
+  int64_t broadlog_id = 0;
+  int64_t tracking_log_id = 0;
+  int64_t event_us = 0;                 // 0: the commit time
+  std::string_view identity_namespace;  // id, as given
+  NamespaceNumber identity_ns;          // in only; 0: no identity
+  std::string_view identity;            // normalised
+  int64_t profile = 0;  // the profile that the identity points to; in: found by the caller, 0 none
+  int32_t status = 0;
+  int32_t failure_type = 0;
+  int32_t failure_reason = 0;
+  std::string_view reason_message;
+  uint8_t flags = 0;  // LogFlag
+  int32_t tracking_kind = 0;
+  std::string_view url;
+  std::string_view url_category;
+};
+
+// A row with its place in a batch.
+struct LogRecord {
+  LogRow row;
+  std::string_view record_key;
+  uint32_t content_hash = 0;
+  std::optional<Refusal> refusal;
+};
+
+struct AppendBatch {
+  WriteOptions options;
+  std::vector<LogRecord> rows;
+  std::shared_ptr<const void> keepalive;
+};
+
+// All conditions must hold; an empty one always does.
+struct LogFilter {
+  std::vector<LogKind> kinds;
+  std::vector<std::string> deliveries;  // ids
+  std::vector<std::string> audiences;   // ids: deliveries that list any of them
+  std::optional<int64_t> start_us;      // event times from here on
+  std::optional<int64_t> end_us;        // before here
+};
+
+struct LogPage {
+  int64_t after = 0;         // everything at or below was given or did not match
+  int64_t end_sequence = 0;  // last sequence committed when the page was read
+  bool at_end = false;       // after == end_sequence
+};
+
+struct LogBounds {
+  int64_t earliest = 0;  // the first sequence kept, or the next one when there is none
+  int64_t end = 0;       // the last sequence given out in this file
+  int64_t epoch = 0;
+};
+
+struct DeliveryReport {
+  struct Failure {
+    int32_t type = 0;
+    int32_t reason = 0;
+    int64_t messages = 0;
+  };
+  std::vector<std::string> deliveries;  // ids
+  int64_t sent = 0, failed = 0, pending = 0, cancelled = 0;
+  std::vector<Failure> failures;  // by type and reason
+  int64_t distinct_opens = 0, total_opens = 0;
+  int64_t distinct_clicks = 0, total_clicks = 0;
+  int64_t distinct_opt_outs = 0, total_opt_outs = 0;
+  int64_t seeds_and_proofs = 0;
+  int64_t log_rows = 0;
+  int64_t sequence = 0;
+};
+
+struct Consumer {
+  std::string source;  // id
+  std::string id;
+  int64_t acknowledged_sequence = 0;
+  int64_t lag = 0;
+  int64_t acknowledge_us = 0;  // 0: never
+  int64_t create_us = 0;
+};
+
+// Thread-safe. Administrative writes block and share the rules of SchemaStore.
+class LogStore {
+ public:
+  virtual ~LogStore() = default;
+
+  virtual absl::StatusOr<Written<Delivery>> CreateDelivery(const Delivery& delivery,
+                                                           const AdminWrite& write) = 0;
+  // Stores display_name, purpose, campaign, audiences.
+  virtual absl::StatusOr<Written<Delivery>> UpdateDelivery(const Delivery& delivery,
+                                                           const AdminWrite& write) = 0;
+  // FAILED_PRECONDITION kInUse while it has log rows; `sources` are ids of sources the caller found
+  // to name it.
+  virtual absl::StatusOr<Written<Delivery>> DeleteDelivery(std::string_view id,
+                                                           const std::vector<std::string>& sources,
+                                                           const AdminWrite& write) = 0;
+  virtual absl::StatusOr<Delivery> GetDelivery(std::string_view id,
+                                               const ReadContext& context) const = 0;
+  virtual absl::StatusOr<Page<Delivery>> ListDeliveries(const PageRequest& page,
+                                                        const ReadContext& context) const = 0;
+  // Ids of deliveries that list the audience.
+  virtual absl::StatusOr<std::vector<std::string>> DeliveriesOfAudience(
+      std::string_view audience, const ReadContext& context) const = 0;
+
+  // Appends rows, in order, one transaction. APPENDED (with profile_unknown where an identity was
+  // given and row.profile is 0); DUPLICATE if a row with the same (kind, delivery, log id, status
+  // or tracking kind, event time) was appended within kDuplicateWindowUs, also earlier in this
+  // batch (log id: broadlog_id of delivery rows, tracking_log_id of tracking rows; a row without an
+  // event time takes the commit time); REJECTED kUnknownDelivery, kTimeInFuture (more than 24 h
+  // ahead of the commit time). Message states and report numbers change in the same transaction.
+  // Never blocks; statuses and queueing as ProfileStore::SubmitUpdates, with OnLogsSpace.
+  virtual absl::Status SubmitAppend(AppendBatch& batch, Done<WriteAck>& done) = 0;
+
+  // Gives matching rows with sequence > after, in order, to the sink: at most `limit`, looking at
+  // most at `scan_limit` rows. One short read.
+  virtual absl::StatusOr<LogPage> ReadLogs(const LogFilter& filter, int64_t after, int32_t limit,
+                                           int32_t scan_limit,
+                                           absl::FunctionRef<void(const LogRow&)> sink,
+                                           const ReadContext& context) const = 0;
+  virtual absl::StatusOr<LogBounds> Bounds(const ReadContext& context) const = 0;
+  // The sequence before the first row appended at or after `append_us`.
+  virtual absl::StatusOr<int64_t> SequenceBefore(int64_t append_us,
+                                                 const ReadContext& context) const = 0;
+
+  // Exact numbers over some deliveries (NOT_FOUND kNotFound), of one moment.
+  virtual absl::StatusOr<DeliveryReport> Report(absl::Span<const std::string> deliveries,
+                                                const ReadContext& context) const = 0;
+
+  // Calls back, on a thread of the store, after every commit that appended rows, with the last
+  // sequence; must not block. Returns a token for Unsubscribe, after which no call begins.
+  virtual int64_t Subscribe(std::function<void(int64_t)> callback) = 0;
+  virtual void Unsubscribe(int64_t token) = 0;
+
+  // Consumers. A source's consumer `default` is made with it by the caller. kAlreadyExists,
+  // kNotFound.
+  virtual absl::StatusOr<Written<Consumer>> CreateConsumer(std::string_view source,
+                                                           std::string_view id,
+                                                           const AdminWrite& write) = 0;
+  virtual absl::StatusOr<Written<Consumer>> DeleteConsumer(std::string_view source,
+                                                           std::string_view id) = 0;
+  virtual absl::Status DeleteConsumersOf(std::string_view source) = 0;
+  virtual absl::StatusOr<Consumer> GetConsumer(std::string_view source, std::string_view id,
+                                               const ReadContext& context) const = 0;
+  virtual absl::StatusOr<Page<Consumer>> ListConsumers(std::string_view source,
+                                                       const PageRequest& page,
+                                                       const ReadContext& context) const = 0;
+  // Moves it forward, durably; an older sequence changes nothing. Past the end: OUT_OF_RANGE
+  // kBeyondEnd.
+  virtual absl::StatusOr<Written<Consumer>> Acknowledge(std::string_view source,
+                                                        std::string_view id, int64_t sequence) = 0;
+  // Moves it anywhere from 0 to the end.
+  virtual absl::StatusOr<Written<Consumer>> Seek(std::string_view source, std::string_view id,
+                                                 int64_t sequence) = 0;
+};
+
+}  // namespace passerelle::storage
+
+#endif  // PASSERELLE_STORAGE_LOG_STORE_H_

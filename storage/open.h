@@ -1,0 +1,33 @@
+// Opens a store. Only server/server.cc and tests include this.
+#ifndef PASSERELLE_STORAGE_OPEN_H_
+#define PASSERELLE_STORAGE_OPEN_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "storage/store.h"
+
+namespace passerelle::storage {
+
+struct StoreOptions {
+  std::string directory;  // made when absent; instance `default` is made at first start
+  int readers_per_file = 4;
+  int64_t transaction_rows = 10'000;
+  int64_t queue_rows = 20'000;
+  int64_t wal_threshold_bytes = int64_t{32} << 20;
+  int64_t cache_bytes_per_writer = int64_t{64} << 20;
+  std::function<absl::Time()> clock = [] { return absl::Now(); };
+  // Called once when a file stops taking writes.
+  std::function<void(const absl::Status&)> on_failure;
+};
+
+// Start-up refusals carry a Reason (see reason.h) and change no byte of what they refuse.
+absl::StatusOr<std::unique_ptr<Store>> OpenStore(const StoreOptions& options);
+
+}  // namespace passerelle::storage
+
+#endif  // PASSERELLE_STORAGE_OPEN_H_

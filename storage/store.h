@@ -1,0 +1,94 @@
+// The store as a whole: the registry of instances, and each instance's narrow stores.
+#ifndef PASSERELLE_STORAGE_STORE_H_
+#define PASSERELLE_STORAGE_STORE_H_
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "storage/audience_store.h"
+#include "storage/flow_store.h"
+#include "storage/log_store.h"
+#include "storage/profile_import.h"
+#include "storage/profile_store.h"
+#include "storage/schema_store.h"
+#include "storage/stream_store.h"
+#include "storage/types.h"
+
+namespace passerelle::storage {
+
+struct Instance {
+  std::string id;
+  std::string display_name;
+  std::string time_zone = "UTC";
+  std::string default_region;
+  int64_t create_us = 0;
+  int64_t update_us = 0;
+  std::string etag;
+};
+
+// What an instance holds, all of about one moment.
+struct Usage {
+  int64_t profiles = 0, attributes = 0, identity_namespaces = 0, audiences = 0, destinations = 0;
+  int64_t sources = 0, deliveries = 0, log_rows = 0, write_streams = 0, database_bytes = 0;
+};
+
+// The stores of one instance; thread-safe. Holding it keeps its files open, also while the instance
+// is being deleted; calls then answer NOT_FOUND or UNAVAILABLE kStoreClosed.
+class InstanceStore {
+ public:
+  virtual ~InstanceStore() = default;
+  virtual const std::string& id() const = 0;
+  virtual SchemaStore& schema() = 0;
+  virtual ProfileStore& profiles() = 0;
+  virtual ProfileImporter& importer() = 0;
+  virtual AudienceStore& audiences() = 0;
+  virtual FlowStore& flows() = 0;
+  virtual LogStore& logs() = 0;
+  virtual StreamStore& streams() = 0;
+
+  virtual absl::StatusOr<Usage> GetUsage(const ReadContext& context) const = 0;
+
+  // Waits until a commit is visible to reads of the profiles file: for one of the logs file, until
+  // the follower has applied it. INVALID_ARGUMENT kWrongEpoch if it is of another epoch or file.
+  virtual absl::Status WaitFor(const CommitPosition& position,
+                               const ReadContext& context) const = 0;
+
+  // The last log sequence whose opt-outs are in the profiles.
+  virtual int64_t log_applied_sequence() const = 0;
+};
+
+// Thread-safe. Administrative writes block and share the rules of SchemaStore.
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  // Makes the instance's files and built-in namespaces. Crash-safe: half-made ones are cleaned up
+  // at the next start. kAlreadyExists.
+  virtual absl::StatusOr<Written<Instance>> CreateInstance(const Instance& instance,
+                                                           const AdminWrite& write) = 0;
+  // Stores display_name, time_zone, default_region.
+  virtual absl::StatusOr<Written<Instance>> UpdateInstance(const Instance& instance,
+                                                           const AdminWrite& write) = 0;
+  // Deletes it with everything in it. FAILED_PRECONDITION kInUse while it has destinations or
+  // sources that are not paused.
+  virtual absl::Status DeleteInstance(std::string_view id, const AdminWrite& write) = 0;
+  virtual absl::StatusOr<Instance> GetInstance(std::string_view id) const = 0;
+  virtual absl::StatusOr<Page<Instance>> ListInstances(const PageRequest& page) const = 0;
+
+  // The stores of an instance. NOT_FOUND kNotFound. Never blocks for long.
+  virtual absl::StatusOr<std::shared_ptr<InstanceStore>> OpenInstance(std::string_view id) = 0;
+
+  // OK while every file takes writes.
+  virtual absl::Status CheckReady() const = 0;
+
+  // Finishes waiting writes, empties the write-ahead logs, closes. Later calls answer UNAVAILABLE
+  // kStoreClosed. Idempotent.
+  virtual absl::Status Close() = 0;
+};
+
+}  // namespace passerelle::storage
+
+#endif  // PASSERELLE_STORAGE_STORE_H_

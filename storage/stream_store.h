@@ -1,0 +1,111 @@
+// Durable write streams, the outcome ledger, and room in the write queues. Streams of imports,
+// syncs and pushes live in the profiles file, those of logs in the logs file; their names are one
+// space.
+#ifndef PASSERELLE_STORAGE_STREAM_STORE_H_
+#define PASSERELLE_STORAGE_STREAM_STORE_H_
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "storage/read_context.h"
+#include "storage/types.h"
+
+namespace passerelle::storage {
+
+inline constexpr int64_t kHashedRecordsMax = 1'000'000;  // per stream, for comparing overlaps
+inline constexpr size_t kSourceTokenMaxBytes = 1'024;
+
+struct ReplaceOptions {
+  std::string audience;             // id
+  std::optional<int64_t> as_of_us;  // absent: the commit time of the first open
+  double max_refused_percent = 1;
+};
+
+struct OpenStream {
+  std::string stream;  // id, already checked for its form
+  StreamKind kind = StreamKind::kSyncProfiles;
+  std::string target;  // destination id; empty for imports and logs
+  bool must_exist = false;
+  bool clear_record_keys = false;
+  std::optional<ReplaceOptions> replace;  // kReplaceMembers only
+};
+
+struct StreamState {
+  std::string stream;
+  StreamKind kind = StreamKind::kSyncProfiles;
+  std::string target;
+  int64_t next_offset = 0;
+  int64_t epoch = 0;
+  std::string source_token;
+  OutcomeCounts totals;  // their sum is next_offset
+  bool finished = false;
+  bool clear_record_keys = false;
+  std::optional<ReplaceOptions> replace;
+  int64_t create_us = 0;
+  int64_t update_us = 0;
+};
+
+// Thread-safe. How every batch with a position is judged, before its rows are looked at:
+//   NOT_FOUND kStreamNotFound          the stream was deleted or expired.
+//   ABORTED kEpochFenced               another open came after this epoch.
+//   FAILED_PRECONDITION kStreamFinished  new records for a finished stream.
+//   OUT_OF_RANGE kOffsetGap            offset > next_offset (metadata next_offset).
+//   offset + n <= next_offset          nothing new: the ack says all rows were known.
+//   overlap                            the known prefix is skipped. Known records are compared by
+//                                      their content hash for the last kHashedRecordsMax records:
+//                                      FAILED_PRECONDITION kContentMismatch (metadata offset) if
+//                                      one differs; older ones are accepted and overlap_unverified
+//                                      is set.
+// Rows, outcomes, next offset, token and hashes commit in one transaction. Every batch with a
+// request key: a key used within 72 hours gives the first ack again (repeated_request), or
+// ALREADY_EXISTS kRequestIdReused if method or payload differ; all_or_nothing with a refused row is
+// ABORTED kBatchRolledBack (metadata rows: the first 20 indexes), nothing stored.
+// COMMIT_OUTCOME_UNKNOWN as the writer says.
+class StreamStore {
+ public:
+  virtual ~StreamStore() = default;
+
+  // Opens or makes a stream and takes it over: its epoch grows by one, older writers are fenced.
+  // NOT_FOUND kStreamNotFound (must_exist); FAILED_PRECONDITION kStreamKindMismatch (other kind or
+  // target); for a replace also NOT_FOUND kNotFound (audience), FAILED_PRECONDITION
+  // kReplaceInProgress (by another stream), kAudienceNotAList. Blocks until durable.
+  virtual absl::StatusOr<Written<StreamState>> Open(const OpenStream& open) = 0;
+
+  // Marks a stream finished; a replace is published in the same transaction. The same call again
+  // gives the same answer. FAILED_PRECONDITION kTotalMismatch unless total == next_offset (metadata
+  // next_offset); kReplaceRefused if more than max_refused_percent of the records were refused
+  // (rejected, not found or ambiguous); ABORTED kEpochFenced; NOT_FOUND kStreamNotFound. Blocks.
+  virtual absl::StatusOr<Written<StreamState>> Finish(std::string_view stream, int64_t epoch,
+                                                      int64_t total_records) = 0;
+
+  // NOT_FOUND kNotFound.
+  virtual absl::StatusOr<StreamState> GetStream(std::string_view stream,
+                                                const ReadContext& context) const = 0;
+  virtual absl::StatusOr<Page<StreamState>> ListStreams(const PageRequest& page,
+                                                        const ReadContext& context) const = 0;
+
+  // Forgets the stream, its hashes, outcomes and staging; what it wrote stays. Returns the state it
+  // had. NOT_FOUND kNotFound. Blocks.
+  virtual absl::StatusOr<Written<StreamState>> DeleteStream(std::string_view stream) = 0;
+
+  // Throws away the staging of an unfinished replace and finishes the stream with nothing
+  // published. Returns the number of staged records. NOT_FOUND kNotFound; FAILED_PRECONDITION
+  // kStreamKindMismatch, kStreamFinished. Blocks.
+  virtual absl::StatusOr<Written<int64_t>> AbandonReplace(std::string_view stream) = 0;
+
+  // Kept outcomes with offset > after_offset (-1: from the first), in order, at most `limit`.
+  virtual absl::StatusOr<std::vector<RowResult>> ListRowOutcomes(
+      std::string_view stream, int64_t after_offset, int32_t limit,
+      const ReadContext& context) const = 0;
+
+  // Calls back once when the write queue of the file has room again; see kQueueFull.
+  virtual void OnProfilesSpace(absl::AnyInvocable<void()> callback) = 0;
+  virtual void OnLogsSpace(absl::AnyInvocable<void()> callback) = 0;
+};
+
+}  // namespace passerelle::storage
+
+#endif  // PASSERELLE_STORAGE_STREAM_STORE_H_
