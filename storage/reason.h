@@ -33,6 +33,37 @@ enum class Reason : int {
   kDeadlineExceeded,
   kCancelled,
   kReadTooLong,  // the read was cut so that the write-ahead log stays bounded; it may be repeated
+  // Resources.
+  kNotFound,
+  kAlreadyExists,
+  kRequestIdReused,
+  kEtagMismatch,
+  kInUse,         // metadata "dependents": by whom
+  kLimitReached,  // metadata "limit"
+  kUnknownAttribute,
+  kUnknownNamespace,
+  kAttributeNotWritable,
+  kAudienceNotAList,
+  kNotPaused,
+  // Streams and batches; see stream_store.h.
+  kStreamNotFound,
+  kStreamKindMismatch,
+  kStreamFinished,
+  kEpochFenced,
+  kOffsetGap,        // metadata "next_offset"
+  kContentMismatch,  // metadata "offset"
+  kTotalMismatch,    // metadata "next_offset"
+  kBatchRolledBack,  // metadata "rows"
+  kReplaceRefused,
+  kReplaceInProgress,  // metadata "stream"
+  kDestinationPaused,
+  kDestinationDeleted,
+  kMappingChanged,
+  // Positions.
+  kHistoryGone,    // older than what is kept
+  kStoreRestored,  // of another store epoch
+  kWrongEpoch,     // a commit position of another store
+  kBeyondEnd,      // a position that was never given out
 };
 
 using ErrorMetadata = std::vector<std::pair<std::string, std::string>>;

@@ -1,0 +1,159 @@
+-- The logs file of an instance: deliveries, their delivery and tracking logs, report numbers, consumers.
+-- Times end in _us: microseconds since 1970, UTC. One sequence counts over both kinds of rows and everything
+-- else that commits here; it is never used twice.
+
+CREATE TABLE meta (
+  key   TEXT PRIMARY KEY,
+  value ANY
+) STRICT, WITHOUT ROWID;
+
+-- One row per transaction: which moment a sequence belongs to; the append time of its log rows.
+CREATE TABLE commit_log (
+  last_seq  INTEGER PRIMARY KEY,
+  commit_us INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE delivery (
+  number       INTEGER PRIMARY KEY,
+  id           TEXT NOT NULL UNIQUE,
+  display_name TEXT NOT NULL,
+  channel      TEXT NOT NULL,
+  purpose      TEXT NOT NULL,
+  campaign     TEXT NOT NULL,
+  log_rows     INTEGER NOT NULL,            -- appended to it, both kinds
+  create_us    INTEGER NOT NULL,
+  update_us    INTEGER NOT NULL,
+  revision     INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE delivery_audience (
+  delivery INTEGER NOT NULL,
+  position INTEGER NOT NULL,
+  audience TEXT NOT NULL,                   -- id
+  PRIMARY KEY (delivery, position)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX delivery_audience_audience ON delivery_audience (audience);
+
+-- Both kinds of rows, in the order of their sequence, which is the order of their commits. No other index:
+-- appending stays sequential.
+CREATE TABLE log (
+  seq             INTEGER PRIMARY KEY,
+  kind            INTEGER NOT NULL,         -- 1 delivery 2 tracking
+  delivery        INTEGER NOT NULL,
+  broadlog_id     INTEGER NOT NULL,
+  event_us        INTEGER NOT NULL,
+  append_us       INTEGER NOT NULL,
+  status          INTEGER,                  -- delivery: 1 sent 2 failed 6 pending 7 cancelled
+  tracking_kind   INTEGER,                  -- tracking: 1 click 2 open 3 opt-out 4 web 5 transaction 6 mirror page
+  tracking_log_id INTEGER,
+  profile         INTEGER,                  -- as of the append; null: none
+  namespace       TEXT,                     -- of the identity as given
+  identity        TEXT,
+  failure_type    INTEGER,                  -- 1 hard 2 soft 3 ignored
+  failure_reason  INTEGER,
+  flags           INTEGER,                  -- 1 quarantine 2 control group 4 seed 8 proof
+  reason_message  TEXT,
+  url             TEXT,
+  url_category    TEXT
+) STRICT;
+
+-- What makes a row a duplicate. log_id is the broadlog id of delivery rows, the tracking log id of tracking
+-- rows; state is the status or the tracking kind.
+CREATE TABLE log_key (
+  kind     INTEGER NOT NULL,
+  delivery INTEGER NOT NULL,
+  log_id   INTEGER NOT NULL,
+  state    INTEGER NOT NULL,
+  event_us INTEGER NOT NULL,
+  append_us INTEGER NOT NULL,
+  PRIMARY KEY (kind, delivery, log_id, state, event_us)
+) STRICT, WITHOUT ROWID;
+
+-- The present status of each message: that of the latest event, then of the greatest sequence.
+CREATE TABLE message (
+  delivery       INTEGER NOT NULL,
+  broadlog_id    INTEGER NOT NULL,
+  status         INTEGER NOT NULL,
+  failure_type   INTEGER NOT NULL,
+  failure_reason INTEGER NOT NULL,
+  flags          INTEGER NOT NULL,
+  event_us       INTEGER NOT NULL,
+  seq            INTEGER NOT NULL,
+  PRIMARY KEY (delivery, broadlog_id)
+) STRICT, WITHOUT ROWID;
+
+-- Report numbers. measure 1: messages by status (key1), failure type and reason (key2 = type * 1000 + reason);
+-- 2: seeds and proofs; 3: tracking rows by kind (key1).
+CREATE TABLE report_count (
+  delivery INTEGER NOT NULL,
+  measure  INTEGER NOT NULL,
+  key1     INTEGER NOT NULL,
+  key2     INTEGER NOT NULL,
+  value    INTEGER NOT NULL,
+  PRIMARY KEY (delivery, measure, key1, key2)
+) STRICT, WITHOUT ROWID;
+
+-- Distinct messages of a delivery: the low 16 bits of the broadlog ids as a Roaring bitmap.
+CREATE TABLE report_set (
+  delivery INTEGER NOT NULL,
+  measure  INTEGER NOT NULL,                -- 1 any tracking row 2 click 3 opt-out 4 seed or proof
+  high     INTEGER NOT NULL,                -- broadlog_id >> 16
+  bitmap   BLOB NOT NULL,
+  PRIMARY KEY (delivery, measure, high)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE consumer (
+  source           TEXT NOT NULL,
+  id               TEXT NOT NULL,
+  acknowledged_seq INTEGER NOT NULL,
+  acknowledge_us   INTEGER,
+  create_us        INTEGER NOT NULL,
+  PRIMARY KEY (source, id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE write_stream (
+  id               TEXT PRIMARY KEY,
+  kind             INTEGER NOT NULL,        -- 1 import 2 sync 3 push 4 replace 5 append
+  target           TEXT NOT NULL,           -- destination id, or empty
+  next_offset      INTEGER NOT NULL,        -- records accepted
+  epoch            INTEGER NOT NULL,        -- grows with every open
+  source_token     BLOB NOT NULL,           -- the caller's own position
+  totals           TEXT NOT NULL,           -- JSON object: outcome number to rows
+  finished         INTEGER NOT NULL,
+  clear_record_keys INTEGER NOT NULL,
+  create_us        INTEGER NOT NULL,
+  update_us        INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Content hashes of the records of each committed batch, 4 bytes each, for comparing what is sent again.
+CREATE TABLE stream_batch (
+  stream       TEXT NOT NULL,
+  first_offset INTEGER NOT NULL,
+  hashes       BLOB NOT NULL,
+  PRIMARY KEY (stream, first_offset)
+) STRICT, WITHOUT ROWID;
+
+-- The ledger: rows that were refused or have listed fields.
+CREATE TABLE row_outcome (
+  stream     TEXT NOT NULL,
+  row_offset INTEGER NOT NULL,
+  record_key BLOB NOT NULL,                 -- hashed by the server unless the stream says it is not personal
+  outcome    INTEGER NOT NULL,
+  reason     INTEGER NOT NULL,
+  field      TEXT NOT NULL,
+  flags      INTEGER NOT NULL,              -- 1 created 2 membership 4 attributes 8 profile unknown
+  stale      TEXT,                          -- JSON list of field names
+  out_of_scope TEXT,                        -- JSON list of field names
+  create_us  INTEGER NOT NULL,
+  PRIMARY KEY (stream, row_offset)
+) STRICT, WITHOUT ROWID;
+
+-- Unary writes by their request id, answered again for 72 hours.
+CREATE TABLE request (
+  id           TEXT PRIMARY KEY,
+  method       TEXT NOT NULL,
+  payload_hash BLOB NOT NULL,
+  response     BLOB NOT NULL,
+  create_us    INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX request_age ON request (create_us);

@@ -1,0 +1,241 @@
+-- The profiles file of an instance: who there is, which audiences they are in, what may change them.
+-- Times end in _us: microseconds since 1970, UTC. Sequences end in _seq: this file's own counter.
+
+-- Keys of the core, and: next_profile (the next profile id; never used twice), log_applied_seq (the last
+-- sequence of the logs file whose opt-outs are in here).
+CREATE TABLE meta (
+  key   TEXT PRIMARY KEY,
+  value ANY
+) STRICT, WITHOUT ROWID;
+
+-- One row per transaction: which moment a sequence belongs to.
+CREATE TABLE commit_log (
+  last_seq  INTEGER PRIMARY KEY,
+  commit_us INTEGER NOT NULL
+) STRICT;
+
+-- Attribute n is column a<n> of the table for its group of 64: profile (1-64), profile_2 (65-128)...
+CREATE TABLE attribute (
+  number             INTEGER PRIMARY KEY,
+  id                 TEXT NOT NULL,
+  display_name       TEXT NOT NULL,
+  type               INTEGER NOT NULL,      -- 1 string 2 int64 3 double 4 bool 5 timestamp 6 date 7 list
+  personal           INTEGER NOT NULL,
+  read_only_for_sync INTEGER NOT NULL,
+  channel            TEXT,                  -- consent attributes only
+  purpose            TEXT,
+  opt_in_required    INTEGER NOT NULL,
+  deleted            INTEGER NOT NULL,      -- 1: gone; number and column are never used again
+  create_us          INTEGER NOT NULL,
+  update_us          INTEGER NOT NULL,
+  revision           INTEGER NOT NULL       -- sequence of the last change; the etag is made of it
+) STRICT;
+CREATE UNIQUE INDEX attribute_id ON attribute (id) WHERE deleted = 0;
+
+CREATE TABLE identity_namespace (
+  number        INTEGER PRIMARY KEY,
+  id            TEXT NOT NULL UNIQUE,
+  display_name  TEXT NOT NULL,
+  kind          INTEGER NOT NULL,           -- 1 person 2 device
+  normalization INTEGER NOT NULL,           -- 1 none 2 trim 3 trim and lower 4 e-mail 5 phone 6 SHA-256
+  derived_from  INTEGER,                    -- number of the clear namespace
+  built_in      INTEGER NOT NULL,
+  create_us     INTEGER NOT NULL,
+  revision      INTEGER NOT NULL
+) STRICT;
+
+-- Attribute columns a1, a2 ... are added as attributes are created: no CHECK and no NOT NULL, so that adding
+-- one does not touch a row.
+CREATE TABLE profile (
+  id        INTEGER PRIMARY KEY,
+  create_us INTEGER NOT NULL,
+  update_us INTEGER NOT NULL,
+  known     INTEGER NOT NULL,               -- 1: has an identity of a person
+  times     BLOB                            -- event times by attribute, packed: varint number, varint zigzag us
+) STRICT;
+
+CREATE TABLE identity (
+  namespace INTEGER NOT NULL,
+  value     TEXT NOT NULL,                  -- normalised
+  profile   INTEGER NOT NULL,
+  derived   INTEGER NOT NULL,               -- 1: the hash of a clear one, kept by the server
+  PRIMARY KEY (namespace, value)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX identity_profile ON identity (profile, namespace);
+
+CREATE TABLE audience (
+  number           INTEGER PRIMARY KEY,
+  id               TEXT NOT NULL,
+  display_name     TEXT NOT NULL,
+  kind             INTEGER NOT NULL,        -- 1 list 2 rule 3 composition
+  generation       INTEGER NOT NULL,        -- the present one
+  max_qualified_us INTEGER NOT NULL,        -- the latest qualification time ever pushed
+  deleted          INTEGER NOT NULL,        -- 1: gone for readers, rows go in chunks
+  create_us        INTEGER NOT NULL,
+  update_us        INTEGER NOT NULL,
+  revision         INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX audience_id ON audience (id) WHERE deleted = 0;
+
+-- A generation is what a replace published. It is the audience at S when from_seq <= S < to_seq.
+CREATE TABLE audience_generation (
+  audience   INTEGER NOT NULL,
+  generation INTEGER NOT NULL,
+  from_seq   INTEGER NOT NULL,
+  to_seq     INTEGER NOT NULL,              -- 9223372036854775807: still
+  as_of_us   INTEGER NOT NULL,              -- pushes before it are stale
+  PRIMARY KEY (audience, generation)
+) STRICT, WITHOUT ROWID;
+
+-- Intervals: a profile has this status in this generation at S when from_seq <= S < to_seq. An empty interval
+-- (from_seq = to_seq) is a stale push, kept for its history. Staged rows of a replace are rows of a generation
+-- that is not published yet; they begin at 0.
+CREATE TABLE membership (
+  audience     INTEGER NOT NULL,
+  generation   INTEGER NOT NULL,
+  profile      INTEGER NOT NULL,
+  from_seq     INTEGER NOT NULL,
+  to_seq       INTEGER NOT NULL,
+  status       INTEGER NOT NULL,            -- 1 realized 2 exited
+  qualified_us INTEGER NOT NULL,
+  PRIMARY KEY (audience, generation, profile, from_seq)
+) STRICT, WITHOUT ROWID;
+
+-- A replace that is being staged; one per audience.
+CREATE TABLE audience_replace (
+  audience            INTEGER PRIMARY KEY,
+  stream              TEXT NOT NULL UNIQUE,
+  generation          INTEGER NOT NULL,     -- the staged one
+  as_of_us            INTEGER NOT NULL,
+  max_refused_percent REAL NOT NULL,
+  staged              INTEGER NOT NULL,     -- records staged
+  carried_profile     INTEGER NOT NULL,     -- newer rows of the present generation are carried up to here
+  update_us           INTEGER NOT NULL
+) STRICT;
+
+-- Everything that changed, in order: history, feeds and incrementals read it.
+CREATE TABLE change (
+  seq      INTEGER PRIMARY KEY,
+  kind     INTEGER NOT NULL,                -- 1 created 2 attributes 3 realized 4 exited 5 generation 6 deleted
+                                            -- 7 identities
+  profile  INTEGER,                         -- null for a generation
+  audience INTEGER,                         -- 3, 4, 5 only
+  mask     BLOB                             -- 1, 2: bit n-1 (little-endian) is attribute n
+) STRICT;
+
+CREATE TABLE destination (
+  number          INTEGER PRIMARY KEY,
+  id              TEXT NOT NULL UNIQUE,
+  display_name    TEXT NOT NULL,
+  target          INTEGER NOT NULL,         -- 1 recipients 2 visitors
+  sync_type       INTEGER NOT NULL,         -- 1 audience sync 2 profile sync
+  namespace_order TEXT NOT NULL,            -- JSON list of namespace numbers
+  on_conflict     INTEGER NOT NULL,         -- 1 ambiguous 2 first match
+  on_unknown      INTEGER NOT NULL,         -- 1 report 2 create 3 keep as unknown
+  on_unmap        INTEGER NOT NULL,         -- 1 exit 2 keep
+  state           INTEGER NOT NULL,         -- 1 active 2 paused
+  mapping_revision INTEGER NOT NULL,        -- sequence of the last change that ends open streams
+  create_us       INTEGER NOT NULL,
+  update_us       INTEGER NOT NULL,
+  revision        INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE destination_audience (
+  destination INTEGER NOT NULL,
+  source_id   TEXT NOT NULL,
+  position    INTEGER NOT NULL,
+  audience    INTEGER NOT NULL,
+  PRIMARY KEY (destination, source_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE field_mapping (
+  destination  INTEGER NOT NULL,
+  source_field TEXT NOT NULL,
+  position     INTEGER NOT NULL,
+  attribute    INTEGER,                     -- one of the two
+  namespace    INTEGER,
+  transform    INTEGER NOT NULL,            -- 1 none 2 trim 3 lower 4 SHA-256
+  mandatory    INTEGER NOT NULL,
+  merge_policy INTEGER NOT NULL,            -- 0 set 1 set if empty 2 ignore null 3 clear
+  PRIMARY KEY (destination, source_field)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE source (
+  number       INTEGER PRIMARY KEY,
+  id           TEXT NOT NULL UNIQUE,
+  display_name TEXT NOT NULL,
+  schema       INTEGER NOT NULL,            -- 1 delivery log 2 tracking log
+  dataset      TEXT NOT NULL,
+  fields       TEXT NOT NULL,               -- JSON list of [field, rename]
+  deliveries   TEXT NOT NULL,               -- JSON list of ids
+  audiences    TEXT NOT NULL,               -- JSON list of ids
+  start_us     INTEGER,
+  end_us       INTEGER,
+  state        INTEGER NOT NULL,
+  create_us    INTEGER NOT NULL,
+  update_us    INTEGER NOT NULL,
+  revision     INTEGER NOT NULL
+) STRICT;
+
+-- Opt-outs of people who are not here yet, applied when they are created.
+CREATE TABLE pending_opt_out (
+  namespace  INTEGER NOT NULL,
+  value      TEXT NOT NULL,
+  channel    TEXT NOT NULL,
+  purpose    TEXT NOT NULL,
+  opt_out_us INTEGER NOT NULL,
+  PRIMARY KEY (namespace, value, channel, purpose)
+) STRICT, WITHOUT ROWID;
+
+-- Names of all write streams of the instance, also of those in the logs file.
+CREATE TABLE stream_name (
+  id   TEXT PRIMARY KEY,
+  file TEXT NOT NULL                        -- p: here, l: logs
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE write_stream (
+  id               TEXT PRIMARY KEY,
+  kind             INTEGER NOT NULL,        -- 1 import 2 sync 3 push 4 replace 5 append
+  target           TEXT NOT NULL,           -- destination id, or empty
+  next_offset      INTEGER NOT NULL,        -- records accepted
+  epoch            INTEGER NOT NULL,        -- grows with every open
+  source_token     BLOB NOT NULL,           -- the caller's own position
+  totals           TEXT NOT NULL,           -- JSON object: outcome number to rows
+  finished         INTEGER NOT NULL,
+  clear_record_keys INTEGER NOT NULL,
+  create_us        INTEGER NOT NULL,
+  update_us        INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Content hashes of the records of each committed batch, 4 bytes each, for comparing what is sent again.
+CREATE TABLE stream_batch (
+  stream       TEXT NOT NULL,
+  first_offset INTEGER NOT NULL,
+  hashes       BLOB NOT NULL,
+  PRIMARY KEY (stream, first_offset)
+) STRICT, WITHOUT ROWID;
+
+-- The ledger: rows that were refused or have listed fields.
+CREATE TABLE row_outcome (
+  stream     TEXT NOT NULL,
+  row_offset INTEGER NOT NULL,
+  record_key BLOB NOT NULL,                 -- hashed by the server unless the stream says it is not personal
+  outcome    INTEGER NOT NULL,
+  reason     INTEGER NOT NULL,
+  field      TEXT NOT NULL,
+  flags      INTEGER NOT NULL,              -- 1 created 2 membership 4 attributes 8 profile unknown
+  stale      TEXT,                          -- JSON list of field names
+  out_of_scope TEXT,                        -- JSON list of field names
+  create_us  INTEGER NOT NULL,
+  PRIMARY KEY (stream, row_offset)
+) STRICT, WITHOUT ROWID;
+
+-- Unary writes by their request id, answered again for 72 hours.
+CREATE TABLE request (
+  id           TEXT PRIMARY KEY,
+  method       TEXT NOT NULL,
+  payload_hash BLOB NOT NULL,
+  response     BLOB NOT NULL,
+  create_us    INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX request_age ON request (create_us);
