@@ -62,12 +62,20 @@ class DataDirectory {
   absl::Status RemoveInstanceFiles(std::string_view id);
 
  private:
+  struct Registered {
+    std::string id;
+    int64_t state;
+  };
   explicit DataDirectory(const std::string& directory);
   absl::Status Lock();
   absl::Status OpenControl();
   absl::Status OpenInstances();
-  absl::Status OpenInstance(const std::string& id, int64_t state);
-  absl::Status ClearLeftovers(const std::vector<std::string>& registered);
+  absl::StatusOr<std::vector<Registered>> ReadRegistry() const;
+  // True: the files are sound and nothing was ever written to them.
+  absl::StatusOr<bool> CheckInstance(const InstanceFiles& files) const;
+  absl::StatusOr<std::vector<std::string>> FindLeftovers(
+      const std::vector<Registered>& registry) const;
+  std::string FolderOf(std::string_view id) const;
 
   const std::string store_path_;
   const std::string control_path_;

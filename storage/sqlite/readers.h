@@ -81,7 +81,7 @@ class ReaderPool {
   explicit ReaderPool(int64_t visible_seq) : visible_seq_(visible_seq) {}
   absl::StatusOr<Database*> WaitForConnection(const ReadContext& context);
   bool CanBegin(const ReadContext& context) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
-  bool WaitUntilIdle(absl::Duration wait);
+  bool WaitUntilIdle(absl::Duration wait) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Return(Database* db) noexcept;
 
   mutable absl::Mutex mutex_;

@@ -12,11 +12,11 @@
 #define PASSERELLE_STORAGE_SQLITE_RUN_H_
 
 #include <memory>
-#include <string_view>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "storage/sqlite/database.h"
 
 namespace passerelle::storage::sqlite {
@@ -28,16 +28,16 @@ absl::StatusOr<std::unique_ptr<Database>> OpenDatabase(const DatabaseOptions& op
 // the work in the message, e.g. "profiles: get" (a constant; never a value). Statements that `body`
 // left in the middle of their rows are reset after an exception. Does not begin or end a
 // transaction.
-absl::Status RunRead(Database& db, std::string_view what, absl::FunctionRef<absl::Status()> body);
+absl::Status RunRead(Database& db, absl::string_view what, absl::FunctionRef<absl::Status()> body);
 
 // BEGIN IMMEDIATE, `body`, COMMIT; rolls back when `body` returns an error or throws. For start-up
 // and migrations; all other writes go through Writer. May return CommitOutcomeUnknownError.
-absl::Status RunTransaction(Database& db, std::string_view what,
+absl::Status RunTransaction(Database& db, absl::string_view what,
                             absl::FunctionRef<absl::Status()> body);
 
 // COMMIT of the open transaction. An I/O error gives CommitOutcomeUnknownError; any other error
 // means that nothing was committed and the transaction has been rolled back.
-absl::Status Commit(Database& db, std::string_view what);
+absl::Status Commit(Database& db, absl::string_view what);
 
 enum class CheckpointMode { kPassive, kTruncate };
 enum class CheckpointResult {

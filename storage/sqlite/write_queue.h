@@ -76,8 +76,8 @@ class WriteQueue {
   // the status given to Close after that.
   absl::Status Add(std::unique_ptr<WriteRequest>&& request);
 
-  // Calls `callback` once, from TakeSpaceWaiters' caller, when at most half of each bound is used.
-  void OnSpace(absl::AnyInvocable<void()> callback);
+  // Keeps `callback` until TakeSpaceWaiters. False (and not moved from) when the queue is closed.
+  bool OnSpace(absl::AnyInvocable<void()>&& callback);
 
   // Adds refused from now on, with this status.
   void Close(absl::Status status);
@@ -89,7 +89,8 @@ class WriteQueue {
   std::unique_ptr<WriteRequest> Take(bool first, int64_t max_rows);
   // Puts back a request that needs another turn. Never refused, not counted.
   void Requeue(std::unique_ptr<WriteRequest> request);
-  // Callbacks that are due: all of them when there is space or the queue is closed.
+  // Callbacks that are due: all of them when at most half of each bound is used or the queue is
+  // closed.
   std::vector<absl::AnyInvocable<void()>> TakeSpaceWaiters();
   // Everything that waits, in order.
   std::vector<std::unique_ptr<WriteRequest>> TakeAll();

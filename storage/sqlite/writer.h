@@ -22,9 +22,12 @@
 #include <thread>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "storage/sqlite/database.h"
 #include "storage/sqlite/readers.h"
@@ -70,8 +73,9 @@ class Writer {
   // UNAVAILABLE kStoreClosed or kStoreFailed.
   absl::Status Submit(std::unique_ptr<WriteRequest>&& request);
 
-  // Calls `callback` once on the writer's thread when the queue has room again, or will never have.
-  // Must not block. Space is not reserved: Submit may be refused again.
+  // Calls `callback` once on the writer's thread when the queue has room again; at once, on the
+  // caller's thread, when the writer is closed or failed. Must not block. Space is not reserved:
+  // Submit may be refused again.
   void OnSpace(absl::AnyInvocable<void()> callback);
 
   // Refuses new requests, finishes the waiting ones (all turns included), empties the write-ahead
@@ -96,12 +100,15 @@ class Writer {
   void Loop();
   void RunBatch();
   void RetryAlone(Batch batch);
+  void RefuseNext(const absl::Status& status);
   // Decides the batch's requests (and, if `take_more`, fills it from the queue), flushes, commits.
   absl::Status Attempt(Batch& batch, bool take_more);
   absl::Status DecideAll(Transaction& transaction, Batch& batch, bool take_more);
   absl::Status DecideOne(Transaction& transaction, Entry& entry);
   absl::Status FlushAndCommit(Transaction& transaction);
   absl::Status Abandon(absl::Status status);
+  absl::Status Empty();
+  absl::Status FailedError() const;
   void Finish(Batch batch);
   void RefuseAll(Batch batch, const absl::Status& status);
   void Fail(const absl::Status& cause);
@@ -120,6 +127,7 @@ class Writer {
   CommitInfo last_ ABSL_GUARDED_BY(last_mutex_);
   std::atomic<bool> failed_{false};
   int64_t wal_tried_bytes_ = 0;  // size at the last checkpoint that could not finish
+  absl::Status failure_;         // the writer's thread only
   absl::Status drain_status_;
   absl::Mutex drain_mutex_;
   std::thread thread_;

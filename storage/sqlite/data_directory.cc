@@ -1,0 +1,288 @@
+#include "storage/sqlite/data_directory.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <random>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "storage/reason.h"
+#include "storage/sqlite/file_check.h"
+#include "storage/sqlite/run.h"
+#include "storage/status.h"
+
+namespace passerelle::storage::sqlite {
+namespace {
+
+namespace fs = std::filesystem;
+using absl::StatusCode;
+
+constexpr char kListInstances[] = "SELECT id, state FROM instance ORDER BY id";
+constexpr int64_t kBeingDeleted = 2;
+constexpr char kNewPrefix[] = ".new-";
+constexpr char kGonePrefix[] = ".gone-";
+constexpr size_t kMaxIdBytes = 63;
+
+absl::Status Refuse(Reason reason, const std::string& path, absl::string_view how) {
+  return MakeError(StatusCode::kFailedPrecondition, reason, absl::StrCat(path, ": ", how),
+                   {{"file", path}});
+}
+
+absl::Status IoError(absl::string_view what, const std::string& path, absl::string_view cause) {
+  return MakeError(StatusCode::kUnavailable, Reason::kIoError,
+                   absl::StrCat(what, " ", path, ": ", cause), {{"file", path}});
+}
+
+absl::Status StatusOf(const std::error_code& error, absl::string_view what,
+                      const std::string& path) {
+  return error ? IoError(what, path, error.message()) : absl::OkStatus();
+}
+
+absl::Status MakeDirectory(const std::string& path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  RETURN_IF_ERROR(StatusOf(error, "cannot make", path));
+  chmod(path.c_str(), 0700);
+  return absl::OkStatus();
+}
+
+// A rename is durable when the folder that holds the name is.
+absl::Status SyncDirectory(const std::string& path) {
+  const int fd = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return IoError("cannot open", path, strerror(errno));
+  const int code = fsync(fd);
+  const int cause = errno;
+  close(fd);
+  return code == 0 ? absl::OkStatus() : IoError("cannot sync", path, strerror(cause));
+}
+
+absl::Status Rename(const std::string& from, const std::string& to) {
+  std::error_code error;
+  fs::rename(from, to, error);
+  RETURN_IF_ERROR(StatusOf(error, "cannot rename", from));
+  return SyncDirectory(fs::path(to).parent_path().string());
+}
+
+absl::Status RemoveAll(const std::string& path) {
+  std::error_code error;
+  fs::remove_all(path, error);
+  return StatusOf(error, "cannot remove", path);
+}
+
+bool Exists(const std::string& path) {
+  std::error_code error;
+  return fs::exists(fs::symlink_status(path, error));
+}
+
+std::string NewSetId() {
+  std::random_device random;
+  return absl::StrFormat("%08x%08x%08x%08x", random(), random(), random(), random());
+}
+
+bool IsInstanceId(std::string_view id) {
+  const auto is_plain = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
+  if (id.empty() || id.size() > kMaxIdBytes || !is_plain(id[0])) return false;
+  return std::all_of(id.begin(), id.end(),
+                     [&](char c) { return is_plain(c) || c == '_' || c == '-'; });
+}
+
+absl::StatusOr<std::vector<std::string>> ListNames(const std::string& directory) {
+  std::error_code error;
+  std::vector<std::string> names;
+  for (fs::directory_iterator it(directory, error), end; !error && it != end; it.increment(error)) {
+    names.push_back(it->path().filename().string());
+  }
+  RETURN_IF_ERROR(StatusOf(error, "cannot list", directory));
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+bool StartsWith(const std::string& text, std::string_view prefix) {
+  return text.compare(0, prefix.size(), prefix) == 0;
+}
+
+absl::Status MigrateFile(const std::string& path, FileKind kind) {
+  DatabaseOptions options;
+  options.path = path;
+  options.access = Access::kWrite;
+  ASSIGN_OR_RETURN(auto db, OpenDatabase(options));
+  return Migrate(*db, kind);
+}
+
+absl::Status CheckIdentity(const std::string& path, const FileMeta& meta,
+                           const FileIdentity& wanted) {
+  if (meta.identity.set_id != wanted.set_id) {
+    return Refuse(Reason::kMixedSet, path,
+                  absl::StrCat("belongs to set ", meta.identity.set_id, ", this store is set ",
+                               wanted.set_id));
+  }
+  if (meta.identity.instance_id != wanted.instance_id) {
+    return Refuse(Reason::kMixedSet, path,
+                  absl::StrCat("belongs to instance '", meta.identity.instance_id,
+                               "', it lies in the folder of '", wanted.instance_id, "'"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+DataDirectory::DataDirectory(const std::string& directory)
+    : store_path_(absl::StrCat(directory, "/store")),
+      control_path_(absl::StrCat(store_path_, "/control.db")),
+      instances_path_(absl::StrCat(store_path_, "/instances")) {}
+
+DataDirectory::~DataDirectory() {
+  if (lock_fd_ >= 0) close(lock_fd_);
+}
+
+absl::StatusOr<std::unique_ptr<DataDirectory>> DataDirectory::Open(const std::string& directory) {
+  std::unique_ptr<DataDirectory> opened(new DataDirectory(directory));
+  RETURN_IF_ERROR(MakeDirectory(opened->store_path_));
+  RETURN_IF_ERROR(opened->Lock());
+  RETURN_IF_ERROR(MakeDirectory(opened->instances_path_));
+  RETURN_IF_ERROR(opened->OpenControl());
+  RETURN_IF_ERROR(opened->OpenInstances());
+  return opened;
+}
+
+absl::Status DataDirectory::Lock() {
+  const std::string path = absl::StrCat(store_path_, "/LOCK");
+  lock_fd_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (lock_fd_ < 0) return IoError("cannot open", path, strerror(errno));
+  if (flock(lock_fd_, LOCK_EX | LOCK_NB) == 0) return absl::OkStatus();
+  if (errno != EWOULDBLOCK) return IoError("cannot lock", path, strerror(errno));
+  return Refuse(Reason::kLockedByAnotherServer, path, "another process serves this directory");
+}
+
+// A control file is made only for a store that has nothing yet: beside instances, its absence is a
+// loss.
+absl::Status DataDirectory::OpenControl() {
+  if (!Exists(control_path_)) {
+    ASSIGN_OR_RETURN(const auto names, ListNames(instances_path_));
+    if (!names.empty() || Exists(absl::StrCat(control_path_, "-wal"))) {
+      return MakeError(StatusCode::kDataLoss, Reason::kDamagedFile,
+                       absl::StrCat(control_path_, ": missing, but other files of the store exist"),
+                       {{"file", control_path_}});
+    }
+    const std::string fresh = absl::StrCat(control_path_, ".new");
+    RETURN_IF_ERROR(RemoveAll(fresh));
+    RETURN_IF_ERROR(RemoveAll(absl::StrCat(fresh, "-wal")));
+    RETURN_IF_ERROR(CreateFile(fresh, FileKind::kControl, {NewSetId(), ""}));
+    RETURN_IF_ERROR(Rename(fresh, control_path_));
+  }
+  ASSIGN_OR_RETURN(const FileMeta meta, CheckFile(control_path_, FileKind::kControl));
+  set_id_ = meta.identity.set_id;
+  return CheckIdentity(control_path_, meta, {set_id_, ""});
+}
+
+absl::StatusOr<std::vector<DataDirectory::Registered>> DataDirectory::ReadRegistry() const {
+  DatabaseOptions options;
+  options.path = control_path_;
+  ASSIGN_OR_RETURN(auto db, OpenDatabase(options));
+  std::vector<Registered> rows;
+  RETURN_IF_ERROR(RunRead(*db, "listing instances", [&] {
+    StatementScope list(db->Prepared(kListInstances));
+    while (list->Step()) rows.push_back({std::string(list->Text(0)), list->Int(1)});
+    return absl::OkStatus();
+  }));
+  return rows;
+}
+
+// Everything is checked before anything is changed.
+absl::Status DataDirectory::OpenInstances() {
+  ASSIGN_OR_RETURN(const auto registry, ReadRegistry());
+  for (const Registered& row : registry) {
+    const InstanceFiles files = FilesOf(row.id);
+    if (row.state == kBeingDeleted && !Exists(FolderOf(row.id))) continue;
+    RETURN_IF_ERROR(CheckInstance(files).status());
+    instances_.push_back(files);
+  }
+  ASSIGN_OR_RETURN(const auto leftovers, FindLeftovers(registry));
+  for (const std::string& path : leftovers) RETURN_IF_ERROR(RemoveAll(path));
+  RETURN_IF_ERROR(MigrateFile(control_path_, FileKind::kControl));
+  for (const InstanceFiles& files : instances_) {
+    RETURN_IF_ERROR(MigrateFile(files.profiles_path, FileKind::kProfiles));
+    RETURN_IF_ERROR(MigrateFile(files.logs_path, FileKind::kLogs));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> DataDirectory::CheckInstance(const InstanceFiles& files) const {
+  ASSIGN_OR_RETURN(const FileMeta profiles, CheckFile(files.profiles_path, FileKind::kProfiles));
+  ASSIGN_OR_RETURN(const FileMeta logs, CheckFile(files.logs_path, FileKind::kLogs));
+  RETURN_IF_ERROR(CheckIdentity(files.profiles_path, profiles, {set_id_, files.id}));
+  RETURN_IF_ERROR(CheckIdentity(files.logs_path, logs, {set_id_, files.id}));
+  if (profiles.log_applied_seq >= logs.next_seq) {
+    return Refuse(Reason::kFollowerAhead, files.profiles_path,
+                  absl::StrCat("has applied the log up to ", profiles.log_applied_seq,
+                               ", the log ends at ", logs.next_seq - 1));
+  }
+  return profiles.next_seq == 1 && logs.next_seq == 1;
+}
+
+// An unregistered folder goes only if nothing was ever written to it: it is then a creation that
+// was interrupted before its row. Anything else is somebody's data, and the registry the wrong one.
+absl::StatusOr<std::vector<std::string>> DataDirectory::FindLeftovers(
+    const std::vector<Registered>& registry) const {
+  ASSIGN_OR_RETURN(const auto names, ListNames(instances_path_));
+  std::vector<std::string> leftovers;
+  for (const std::string& name : names) {
+    const std::string path = absl::StrCat(instances_path_, "/", name);
+    const bool registered = std::any_of(registry.begin(), registry.end(),
+                                        [&](const Registered& row) { return row.id == name; });
+    if (registered) continue;
+    if (!StartsWith(name, kNewPrefix) && !StartsWith(name, kGonePrefix)) {
+      const auto unused = CheckInstance(FilesOf(name));
+      if (!unused.ok() || !*unused) {
+        return Refuse(Reason::kMixedSet, path, "this store's control file does not know it");
+      }
+    }
+    leftovers.push_back(path);
+  }
+  return leftovers;
+}
+
+std::string DataDirectory::FolderOf(std::string_view id) const {
+  return absl::StrCat(instances_path_, "/", std::string(id));
+}
+
+InstanceFiles DataDirectory::FilesOf(std::string_view id) const {
+  const std::string folder = FolderOf(id);
+  return {std::string(id), absl::StrCat(folder, "/profiles.db"), absl::StrCat(folder, "/logs.db")};
+}
+
+absl::StatusOr<InstanceFiles> DataDirectory::CreateInstanceFiles(std::string_view id) {
+  if (!IsInstanceId(id)) {
+    return absl::InvalidArgumentError(
+        "instance id: 1 to 63 of a-z, 0-9, '_' and '-', the first a letter or digit");
+  }
+  const std::string folder = FolderOf(id);
+  if (Exists(folder)) return absl::AlreadyExistsError(absl::StrCat(folder, " exists"));
+  const std::string fresh = FolderOf(absl::StrCat(kNewPrefix, std::string(id)));
+  RETURN_IF_ERROR(RemoveAll(fresh));
+  RETURN_IF_ERROR(MakeDirectory(fresh));
+  const FileIdentity identity{set_id_, std::string(id)};
+  RETURN_IF_ERROR(CreateFile(absl::StrCat(fresh, "/profiles.db"), FileKind::kProfiles, identity));
+  RETURN_IF_ERROR(CreateFile(absl::StrCat(fresh, "/logs.db"), FileKind::kLogs, identity));
+  RETURN_IF_ERROR(SyncDirectory(fresh));
+  RETURN_IF_ERROR(Rename(fresh, folder));
+  return FilesOf(id);
+}
+
+absl::Status DataDirectory::RemoveInstanceFiles(std::string_view id) {
+  if (!IsInstanceId(id)) return absl::InvalidArgumentError("not an instance id");
+  if (!Exists(FolderOf(id))) return absl::OkStatus();
+  const std::string gone = FolderOf(absl::StrCat(kGonePrefix, std::string(id)));
+  RETURN_IF_ERROR(RemoveAll(gone));
+  RETURN_IF_ERROR(Rename(FolderOf(id), gone));
+  return RemoveAll(gone);
+}
+
+}  // namespace passerelle::storage::sqlite

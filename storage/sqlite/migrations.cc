@@ -1,0 +1,244 @@
+#include "storage/sqlite/migrations.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <fstream>
+
+#include "absl/strings/str_cat.h"
+#include "storage/reason.h"
+#include "storage/sqlite/run.h"
+#include "storage/status.h"
+
+namespace passerelle::storage::sqlite {
+namespace {
+
+using absl::StatusCode;
+
+constexpr char kHasMeta[] = "SELECT count(*) FROM sqlite_schema WHERE name = 'meta'";
+constexpr char kGetMeta[] = "SELECT value FROM meta WHERE key = ?1";
+constexpr char kAddMeta[] = "INSERT INTO meta(key, value) VALUES (?1, ?2)";
+
+// The 100 bytes at the start of each SQLite database file (see "Database File Format").
+class FileHeader {
+ public:
+  static constexpr size_t kSize = 100;
+  bool Read(const std::string& path) {
+    std::ifstream in(path, std::ios::binary);
+    return static_cast<bool>(in.read(bytes_.data(), kSize));
+  }
+  bool IsSqlite() const {
+    return std::string_view(bytes_.data(), 16) == std::string_view("SQLite format 3\0", 16);
+  }
+  int64_t PageSize() const {
+    const int64_t size = (Byte(16) << 8) | Byte(17);
+    return size == 1 ? 65'536 : size;
+  }
+  int64_t PageCount() const { return Big32(28); }
+  // The count is kept by SQLite 3.7 and later, which marks it valid this way.
+  bool PageCountIsValid() const { return Big32(24) == Big32(92); }
+  int64_t Schema() const { return Big32(60); }
+  int32_t ApplicationId() const { return static_cast<int32_t>(Big32(68)); }
+
+ private:
+  int64_t Byte(size_t at) const { return static_cast<unsigned char>(bytes_[at]); }
+  int64_t Big32(size_t at) const {
+    return (Byte(at) << 24) | (Byte(at + 1) << 16) | (Byte(at + 2) << 8) | Byte(at + 3);
+  }
+  std::array<char, kSize> bytes_{};
+};
+
+int64_t SizeOf(const std::string& path) {
+  struct stat info;
+  return stat(path.c_str(), &info) == 0 ? info.st_size : -1;
+}
+
+absl::Status Damaged(const std::string& path, absl::string_view how) {
+  return MakeError(StatusCode::kDataLoss, Reason::kDamagedFile, absl::StrCat(path, ": ", how),
+                   {{"file", path}});
+}
+
+absl::Status CheckOrigin(const std::string& path, FileKind kind, int32_t application_id,
+                         int64_t schema) {
+  if (application_id != ApplicationId(kind)) {
+    return MakeError(StatusCode::kFailedPrecondition, Reason::kForeignFile,
+                     absl::StrCat(path, ": application_id is ", application_id, ", a Passerelle ",
+                                  absl::string_view(FileKindName(kind).data()), " file has ",
+                                  ApplicationId(kind)),
+                     {{"file", path}});
+  }
+  if (schema > NewestSchema(kind)) {
+    return MakeError(StatusCode::kFailedPrecondition, Reason::kNewerSchema,
+                     absl::StrCat(path, ": schema ", schema, ", this version knows schemas up to ",
+                                  NewestSchema(kind), "; start a newer version"),
+                     {{"file", path}});
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ApplyOne(Database& db, const EmbeddedMigration& migration) {
+  return RunTransaction(db, absl::StrCat("migration ", migration.name), [&] {
+    db.Execute(migration.sql);
+    db.Execute(absl::StrCat("PRAGMA user_version=", migration.number).c_str());
+    return absl::OkStatus();
+  });
+}
+
+int NewestOf(const std::vector<EmbeddedMigration>& all, FileKind kind) {
+  int newest = 0;
+  for (const EmbeddedMigration& migration : all) {
+    if (migration.file == FileKindName(kind)) newest = std::max(newest, migration.number);
+  }
+  return newest;
+}
+
+absl::Status WriteMeta(Database& db, FileKind kind, const FileIdentity& identity) {
+  return RunTransaction(db, "writing meta", [&] {
+    Statement add(db.handle(), kAddMeta);
+    const auto text = [&](const char* key, std::string_view value) {
+      add.BindText(1, key).BindText(2, value).Run();
+    };
+    const auto number = [&](const char* key, int64_t value) {
+      add.BindText(1, key).BindInt(2, value).Run();
+    };
+    text("set_id", identity.set_id);
+    text("kind", FileKindName(kind));
+    text("instance_id", identity.instance_id);
+    number("epoch", 1);
+    number("next_seq", 1);
+    number("last_commit_us", 0);
+    return absl::OkStatus();
+  });
+}
+
+absl::Status FillNewFile(const std::string& path, FileKind kind, const FileIdentity& identity) {
+  DatabaseOptions options;
+  options.path = path;
+  options.access = Access::kCreate;
+  options.page_size_bytes = PageSizeBytes(kind);
+  ASSIGN_OR_RETURN(auto db, OpenDatabase(options));
+  RETURN_IF_ERROR(RunRead(*db, "creating a file", [&] {
+    db->Execute(absl::StrCat("PRAGMA application_id=", ApplicationId(kind)).c_str());
+    return absl::OkStatus();
+  }));
+  RETURN_IF_ERROR(Migrate(*db, kind));
+  RETURN_IF_ERROR(WriteMeta(*db, kind, identity));
+  return Checkpoint(*db, CheckpointMode::kTruncate).status();
+}
+
+}  // namespace
+
+std::string_view FileKindName(FileKind kind) {
+  switch (kind) {
+    case FileKind::kControl:
+      return "control";
+    case FileKind::kProfiles:
+      return "profiles";
+    case FileKind::kLogs:
+      break;
+  }
+  return "logs";
+}
+
+int32_t ApplicationId(FileKind kind) {
+  switch (kind) {
+    case FileKind::kControl:
+      return 0x50535243;  // "PSRC"
+    case FileKind::kProfiles:
+      return 0x50535250;  // "PSRP"
+    case FileKind::kLogs:
+      break;
+  }
+  return 0x5053524c;  // "PSRL"
+}
+
+int PageSizeBytes(FileKind kind) { return kind == FileKind::kLogs ? 8'192 : 4'096; }
+
+int NewestSchema(FileKind kind) { return NewestOf(EmbeddedMigrations(), kind); }
+
+absl::Status CheckFileHeader(const std::string& path, FileKind kind) {
+  const int64_t size = SizeOf(path);
+  if (size < 0) return Damaged(path, "the file is missing");
+  if (size == 0) return Damaged(path, "the file is empty");
+  FileHeader header;
+  if (!header.Read(path)) return Damaged(path, "the file is too short to be a database");
+  if (!header.IsSqlite()) return Damaged(path, "not a database file");
+  RETURN_IF_ERROR(CheckOrigin(path, kind, header.ApplicationId(), header.Schema()));
+  // While a write-ahead log waits, a checkpoint may have been interrupted half way: that is no
+  // damage.
+  const bool log_is_empty = SizeOf(absl::StrCat(path, "-wal")) <= 0;
+  if (log_is_empty && header.PageCountIsValid() && size < header.PageCount() * header.PageSize()) {
+    return Damaged(path, absl::StrCat("truncated: ", size, " bytes, expected ",
+                                      header.PageCount() * header.PageSize()));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CreateFile(const std::string& path, FileKind kind, const FileIdentity& identity) {
+  if (SizeOf(path) >= 0) return absl::AlreadyExistsError(absl::StrCat(path, " exists"));
+  RETURN_IF_ERROR(FillNewFile(path, kind, identity));
+  // Empty after the checkpoint; without them the file can be moved alone.
+  unlink(absl::StrCat(path, "-wal").c_str());
+  unlink(absl::StrCat(path, "-shm").c_str());
+  return absl::OkStatus();
+}
+
+absl::Status Migrate(Database& db, FileKind kind) {
+  return MigrateWith(db, kind, EmbeddedMigrations());
+}
+
+absl::Status MigrateWith(Database& db, FileKind kind, const std::vector<EmbeddedMigration>& all) {
+  int64_t schema = 0;
+  RETURN_IF_ERROR(RunRead(db, "reading the schema's version", [&] {
+    schema = db.QueryInt("PRAGMA user_version");
+    const auto application_id = static_cast<int32_t>(db.QueryInt("PRAGMA application_id"));
+    return CheckOrigin(db.path(), kind, application_id, 0);
+  }));
+  if (schema > NewestOf(all, kind))
+    return CheckOrigin(db.path(), kind, ApplicationId(kind), schema);
+  for (const EmbeddedMigration& migration : all) {
+    if (migration.file != FileKindName(kind) || migration.number <= schema) continue;
+    if (migration.number != schema + 1) {
+      return absl::InternalError(absl::StrCat("migration ", migration.name, ": expected number ",
+                                              schema + 1, ", the numbers must have no gaps"));
+    }
+    RETURN_IF_ERROR(ApplyOne(db, migration));
+    schema = migration.number;
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<FileMeta> ReadMeta(Database& db) {
+  FileMeta meta;
+  std::string missing;
+  RETURN_IF_ERROR(RunRead(db, "reading meta", [&] {
+    if (db.QueryInt(kHasMeta) == 0) return Damaged(db.path(), "it has no meta table");
+    const auto read = [&](const char* key, auto take) {
+      StatementScope get(db.Prepared(kGetMeta));
+      get->BindText(1, key);
+      get->Step() ? take(*get) : static_cast<void>(missing = key);
+    };
+    const auto text = [&](const char* key, std::string& out) {
+      read(key, [&](Statement& row) { out = std::string(row.Text(0)); });
+    };
+    const auto number = [&](const char* key, int64_t& out) {
+      read(key, [&](Statement& row) { out = row.Int(0); });
+    };
+    number("log_applied_seq", meta.log_applied_seq);
+    missing.clear();
+    text("set_id", meta.identity.set_id);
+    text("kind", meta.kind);
+    text("instance_id", meta.identity.instance_id);
+    number("epoch", meta.epoch);
+    number("next_seq", meta.next_seq);
+    number("last_commit_us", meta.last_commit_us);
+    meta.schema = static_cast<int>(db.QueryInt("PRAGMA user_version"));
+    return absl::OkStatus();
+  }));
+  if (missing.empty()) return meta;
+  return Damaged(db.path(), absl::StrCat("meta has no ", missing));
+}
+
+}  // namespace passerelle::storage::sqlite
