@@ -1,0 +1,319 @@
+#include "server/options.h"
+
+#include <arpa/inet.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cctype>
+#include <cstdlib>
+#include <iterator>
+#include <limits>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "server/version.h"
+
+namespace passerelle {
+namespace {
+
+constexpr std::size_t kMaxUnixPathBytes = 107;  // sun_path, without its final NUL
+constexpr char kConfigFlag[] = "--config";
+constexpr int64_t kKiB = 1024;
+constexpr int64_t kMiB = 1024 * kKiB;
+constexpr int64_t kGiB = 1024 * kMiB;
+
+struct NumberFlag {
+  const char* flag;
+  int64_t Options::*field;
+  int64_t min, max;
+  const char* what;
+};
+
+const NumberFlag kNumberFlags[] = {
+    {"--max-message-bytes", &Options::max_message_bytes, 64 * kKiB, 64 * kMiB,
+     "largest message of a call, in bytes"},
+    {"--max-connection-streams", &Options::max_connection_streams, 1, 10'000,
+     "calls open at once on one connection"},
+    {"--max-calls", &Options::max_calls, 1, 100'000, "calls open at once in all"},
+    {"--grpc-memory-bytes", &Options::grpc_memory_bytes, 16 * kMiB, 64 * kGiB,
+     "memory for network buffers, in bytes"},
+    {"--short-threads", &Options::short_threads, 1, 256, "threads for short calls"},
+    {"--short-queue", &Options::short_queue, 1, 100'000, "short calls that may wait"},
+    {"--long-threads", &Options::long_threads, 1, 256, "threads for scans and streams"},
+    {"--long-queue", &Options::long_queue, 1, 100'000, "scans and stream steps that may wait"},
+    {"--readers", &Options::readers, 1, 64, "read connections per store file"},
+    {"--wal-threshold-bytes", &Options::wal_threshold_bytes, kMiB, kGiB,
+     "size of the write-ahead log from which reads wait, in bytes"},
+    {"--write-queue-bytes", &Options::write_queue_bytes, kMiB, 4 * kGiB,
+     "writes that may wait per store file, in bytes"},
+    {"--write-queue-requests", &Options::write_queue_requests, 1, 100'000,
+     "writes that may wait per store file"},
+    {"--transaction-rows", &Options::transaction_rows, 1, 100'000, "rows of one transaction"},
+    {"--heartbeat-ms", &Options::heartbeat_ms, 100, 600'000,
+     "longest silence of an export that follows, in milliseconds"},
+    {"--drain-seconds", &Options::drain_seconds, 0, 3'600,
+     "how long open calls may go on after SIGTERM, in seconds"},
+};
+
+struct TextFlag {
+  const char* flag;
+  std::string Options::*field;
+  const char* what;
+};
+
+const TextFlag kTextFlags[] = {
+    {"--data", &Options::data, "data directory (required)"},
+    {"--listen", &Options::listen,
+     "address: HOST:PORT on this machine, or unix:PATH; port 0 works"},
+    {"--key-file", &Options::key_file, "master key file (default: DATA.key)"},
+    {"--log-level", &Options::log_level, "debug, info, warning, error or off"},
+};
+
+struct SwitchFlag {
+  const char* flag;
+  bool Options::*field;
+  const char* what;
+};
+
+const SwitchFlag kSwitchFlags[] = {
+    {"--reflection,!--no-reflection", &Options::reflection, "serve reflection"},
+    {"--channelz,!--no-channelz", &Options::channelz, "serve gRPC's diagnostics"},
+};
+
+std::string RangeProblem(const NumberFlag& number, const std::string& got) {
+  return absl::StrCat(number.flag, ": got ", got, ", wanted a whole number from ", number.min,
+                      " to ", number.max);
+}
+
+// "--max-calls" -> "PASSERELLE_MAX_CALLS"
+std::string EnvironmentName(std::string_view flag) {
+  std::string name = "PASSERELLE_";
+  for (const char c : flag.substr(2, flag.find(',') - 2)) {
+    name += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  }
+  return name;
+}
+
+// "--reflection,!--no-reflection" -> "--reflection"
+std::string FirstName(std::string_view flag) { return std::string(flag.substr(0, flag.find(','))); }
+
+std::string HelpText(std::string_view flag, const char* what) {
+  return absl::StrCat(what, " [", EnvironmentName(flag), "]");
+}
+
+void DeclareNumber(const NumberFlag& number, Options* options, CLI::App* app) {
+  app->add_option(number.flag, options->*number.field, HelpText(number.flag, number.what))
+      ->take_last()
+      ->check(CLI::Validator(
+          [number](std::string& text) {
+            int64_t value = 0;
+            const bool fits =
+                absl::SimpleAtoi(text, &value) && value >= number.min && value <= number.max;
+            return fits ? std::string() : RangeProblem(number, text);
+          },
+          ""));
+}
+
+void DeclareFlags(Options* options, CLI::App* app) {
+  for (const TextFlag& text : kTextFlags) {
+    app->add_option(text.flag, options->*text.field, HelpText(text.flag, text.what))->take_last();
+  }
+  for (const SwitchFlag& flag : kSwitchFlags) {
+    app->add_flag(flag.flag, options->*flag.field, HelpText(flag.flag, flag.what))->take_last();
+  }
+  for (const NumberFlag& number : kNumberFlags) DeclareNumber(number, options, app);
+  app->set_config(kConfigFlag, "", HelpText(kConfigFlag, "TOML file with any of these settings"));
+  app->get_config_ptr()->envname(EnvironmentName(kConfigFlag));
+  app->allow_config_extras(false);
+}
+
+void AppendFromEnvironment(std::string_view flag, std::vector<std::string>* arguments) {
+  const char* value = std::getenv(EnvironmentName(flag).c_str());
+  if (value != nullptr) arguments->push_back(absl::StrCat(FirstName(flag), "=", value));
+}
+
+// CLI11 lets a file win over the environment; so what the environment says goes in front of the
+// command line, where the last one wins.
+std::vector<std::string> WithEnvironment(std::vector<std::string> command_line) {
+  std::vector<std::string> all;
+  for (const TextFlag& text : kTextFlags) AppendFromEnvironment(text.flag, &all);
+  for (const SwitchFlag& flag : kSwitchFlags) AppendFromEnvironment(flag.flag, &all);
+  for (const NumberFlag& number : kNumberFlags) AppendFromEnvironment(number.flag, &all);
+  all.insert(all.end(), std::make_move_iterator(command_line.begin()),
+             std::make_move_iterator(command_line.end()));
+  return all;
+}
+
+// The whole configuration as a file that --config reads back.
+std::string ConfigText(const Options& options) {
+  std::vector<std::string> lines;
+  for (const TextFlag& text : kTextFlags) {
+    const std::string& value = options.*text.field;
+    const char* quote = absl::StrContains(value, '"') ? "'" : "\"";
+    lines.push_back(absl::StrCat("# ", text.what, "\n", text.flag + 2, " = ", quote, value, quote));
+  }
+  for (const SwitchFlag& flag : kSwitchFlags) {
+    lines.push_back(absl::StrCat("# ", flag.what, "\n", FirstName(flag.flag).substr(2), " = ",
+                                 options.*flag.field ? "true" : "false"));
+  }
+  for (const NumberFlag& number : kNumberFlags) {
+    lines.push_back(absl::StrCat("# ", number.what, " (", number.min, " to ", number.max, ")\n",
+                                 number.flag + 2, " = ", options.*number.field));
+  }
+  return absl::StrJoin(lines, "\n") + "\n";
+}
+
+// CLI11 puts the flag's name before the text of a validator, which names it already.
+std::string WithoutRepeatedName(const std::string& message) {
+  const std::size_t colon = message.find(": ");
+  if (colon == std::string::npos) return message;
+  const std::string head = message.substr(0, colon + 2);
+  const std::string tail = message.substr(colon + 2);
+  return absl::StartsWith(tail, head) ? tail : message;
+}
+
+absl::Status CheckTexts(const Options& options) {
+  for (const TextFlag& text : kTextFlags) {
+    if ((options.*text.field).find_first_of(std::string("\0\n\r", 3)) != std::string::npos) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(text.flag, ": got a line end or NUL in it, wanted one line of text"));
+    }
+  }
+  if (options.data.empty()) {
+    return absl::InvalidArgumentError("--data: got nothing, wanted the data directory");
+  }
+  LogLevel level;
+  if (!ParseLogLevel(options.log_level, &level)) {
+    return absl::InvalidArgumentError(absl::StrCat("--log-level: got '", options.log_level,
+                                                   "', wanted debug, info, warning, error or off"));
+  }
+  return absl::OkStatus();
+}
+
+bool IsLoopback(const std::string& host) {
+  if (host == "localhost") return true;
+  in_addr four;
+  if (::inet_pton(AF_INET, host.c_str(), &four) == 1) return ntohl(four.s_addr) >> 24 == 127;
+  in6_addr six;
+  return ::inet_pton(AF_INET6, host.c_str(), &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
+}
+
+absl::Status ListenProblem(const std::string& text, const char* wanted) {
+  return absl::InvalidArgumentError(absl::StrCat("--listen: got '", text, "', wanted ", wanted));
+}
+
+// "host:port" or "[v6]:port" into its halves; false if it is neither.
+bool SplitHostPort(const std::string& text, ListenAddress* address) {
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string::npos || colon == 0) return false;
+  std::string host = text.substr(0, colon);
+  if (host.front() == '[' && host.back() == ']') {
+    host = host.substr(1, host.size() - 2);
+  } else if (absl::StrContains(host, ':')) {
+    return false;  // IPv6 without brackets: where the port starts is anyone's guess
+  }
+  const std::string port = text.substr(colon + 1);
+  for (const char c : port) {
+    if (c < '0' || c > '9') return false;
+  }
+  address->host = host;
+  return !host.empty() && absl::SimpleAtoi(port, &address->port) && address->port <= 65535;
+}
+
+}  // namespace
+
+bool ListenAddress::IsLocal() const { return is_unix || IsLoopback(host); }
+
+std::string ListenAddress::ToString() const {
+  if (is_unix) return absl::StrCat("unix:", host);
+  if (absl::StrContains(host, ':')) return absl::StrCat("[", host, "]:", port);
+  return absl::StrCat(host, ":", port);
+}
+
+absl::StatusOr<ListenAddress> ParseListenAddress(const std::string& text) {
+  ListenAddress address;
+  if (absl::StartsWith(text, "unix:")) {
+    address.is_unix = true;
+    address.host = text.substr(5);
+    if (address.host.empty() || address.host.size() > kMaxUnixPathBytes) {
+      return ListenProblem(text, "unix:PATH with a path of 1 to 107 bytes");
+    }
+    return address;
+  }
+  if (!SplitHostPort(text, &address)) {
+    return ListenProblem(text, "HOST:PORT (IPv6 as [::1]:PORT, port 0 to 65535) or unix:PATH");
+  }
+  return address;
+}
+
+std::string Options::EffectiveKeyFile() const {
+  if (!key_file.empty()) return key_file;
+  std::string folder = data;
+  while (folder.size() > 1 && folder.back() == '/') folder.pop_back();
+  return folder + ".key";
+}
+
+LogLevel Options::EffectiveLogLevel() const {
+  LogLevel level = LogLevel::kInfo;
+  ParseLogLevel(log_level, &level);
+  return level;
+}
+
+absl::Status CheckOptions(const Options& options) {
+  if (absl::Status status = CheckTexts(options); !status.ok()) return status;
+  for (const NumberFlag& number : kNumberFlags) {
+    const int64_t value = options.*number.field;
+    if (value < number.min || value > number.max) {
+      return absl::InvalidArgumentError(RangeProblem(number, absl::StrCat(value)));
+    }
+  }
+  const absl::StatusOr<ListenAddress> address = ParseListenAddress(options.listen);
+  if (!address.ok()) return address.status();
+  if (!address->IsLocal()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--listen: got '", options.listen,
+        "', wanted a loopback address (127.0.0.1, [::1], localhost) or unix:PATH, because this "
+        "version speaks plaintext only. TLS comes with a later version; until then run a TLS proxy "
+        "on the same host."));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ParsedOptions> ParseOptions(std::vector<std::string> arguments) {
+  ParsedOptions parsed;
+  bool print_config = false;
+  bool check_config = false;
+  CLI::App app("passerelled: joins a customer data platform to a campaign system", "passerelled");
+  DeclareFlags(&parsed.options, &app);
+  app.add_flag("--print-config", print_config, "print the settings as TOML and exit")
+      ->configurable(false);
+  app.add_flag("--check-config", check_config, "check the settings and exit")->configurable(false);
+  app.set_version_flag("--version", kVersion);
+  arguments = WithEnvironment(std::move(arguments));
+  std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back
+  try {
+    app.parse(std::move(arguments));
+  } catch (const CLI::CallForHelp&) {
+    parsed.command = Command::kPrintAndExit;
+    parsed.text = app.help();
+    return parsed;
+  } catch (const CLI::CallForVersion&) {
+    parsed.command = Command::kPrintAndExit;
+    parsed.text = absl::StrCat("passerelled ", kVersion, "\n");
+    return parsed;
+  } catch (const CLI::ParseError& error) {
+    return absl::InvalidArgumentError(WithoutRepeatedName(error.what()));
+  }
+  if (absl::Status status = CheckOptions(parsed.options); !status.ok()) return status;
+  if (print_config) {
+    parsed.command = Command::kPrintAndExit;
+    parsed.text = ConfigText(parsed.options);
+  } else if (check_config) {
+    parsed.command = Command::kCheckOnly;
+  }
+  return parsed;
+}
+
+}  // namespace passerelle

@@ -1,0 +1,97 @@
+// What an operator can set. One table serves command-line flags (--data), the environment
+// (PASSERELLE_DATA) and a TOML file (data = "..."); flags win over environment, that over file.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "server/log.h"
+
+namespace passerelle {
+
+// Where the server listens: "127.0.0.1:7701", "[::1]:0", "localhost:0" or "unix:/run/p.sock".
+// Port 0 takes a free one.
+struct ListenAddress {
+  bool is_unix = false;
+  std::string host;  // without brackets; the path of a Unix socket
+  int port = 0;
+
+  // True if only this machine can connect: 127.0.0.0/8, ::1, "localhost", a Unix socket.
+  bool IsLocal() const;
+  // As gRPC takes it.
+  std::string ToString() const;
+};
+
+// INVALID_ARGUMENT naming what was got and wanted.
+absl::StatusOr<ListenAddress> ParseListenAddress(const std::string& text);
+
+struct Options {
+  // The data directory; made if it does not exist. Required.
+  std::string data;
+  // Where to listen; plaintext, therefore on this machine only.
+  std::string listen = "127.0.0.1:7701";
+  // The master key file; empty: the data directory's path with ".key" after it.
+  std::string key_file;
+  std::string log_level = "info";
+  bool reflection = true;
+  // gRPC's own diagnostics service; tells peers and traffic to whoever may connect.
+  bool channelz = false;
+
+  // The largest message of a call, in and out.
+  int64_t max_message_bytes = 4 * 1024 * 1024;
+  // Calls open at once, per connection and over all connections.
+  int64_t max_connection_streams = 100;
+  int64_t max_calls = 1'000;
+  // What gRPC may allocate for buffers before it stops reading.
+  int64_t grpc_memory_bytes = 256LL * 1024 * 1024;
+
+  // Threads for calls that answer within milliseconds, and calls that may wait for them.
+  int64_t short_threads = 4;
+  int64_t short_queue = 1'000;
+  // Threads for scans and streams, and steps that may wait for them.
+  int64_t long_threads = 4;
+  int64_t long_queue = 256;
+
+  // Read connections per store file.
+  int64_t readers = 4;
+  // From this size of the write-ahead log on, new reads wait until it is cut.
+  int64_t wal_threshold_bytes = 8 * 1024 * 1024;
+  // What may wait for the writer of one store file.
+  int64_t write_queue_bytes = 64LL * 1024 * 1024;
+  int64_t write_queue_requests = 1'000;
+  // A transaction closes at this many rows (bulk loads profit from 100,000).
+  int64_t transaction_rows = 10'000;
+
+  // The longest silence of an export that follows.
+  int64_t heartbeat_ms = 5'000;
+  // How long open calls may go on after the first SIGTERM.
+  int64_t drain_seconds = 10;
+
+  std::string EffectiveKeyFile() const;
+  LogLevel EffectiveLogLevel() const;
+};
+
+// What the command line asks for.
+enum class Command {
+  kServe,
+  kPrintAndExit,  // --help, --version, --print-config: print `text`, exit 0
+  kCheckOnly,     // --check-config: the options are good, exit 0
+};
+struct ParsedOptions {
+  Command command = Command::kServe;
+  std::string text;
+  Options options;
+};
+
+// Reads flags (without the program's name), environment and file. INVALID_ARGUMENT with a message
+// that names the flag, what was got and what was wanted. Checks everything that can be known
+// without touching the data directory: ranges, addresses, levels, and that plaintext stays on this
+// machine. Reads the environment; not to be called while another thread changes it.
+absl::StatusOr<ParsedOptions> ParseOptions(std::vector<std::string> arguments);
+
+// The same checks on options made in a program.
+absl::Status CheckOptions(const Options& options);
+
+}  // namespace passerelle
