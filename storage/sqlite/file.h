@@ -1,0 +1,69 @@
+// One database file in service: its writer, its readers, and what it is called in commit positions.
+#ifndef PASSERELLE_STORAGE_SQLITE_FILE_H_
+#define PASSERELLE_STORAGE_SQLITE_FILE_H_
+
+#include <memory>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "storage/read_context.h"
+#include "storage/sqlite/readers.h"
+#include "storage/sqlite/transaction.h"
+#include "storage/sqlite/writer.h"
+#include "storage/types.h"
+
+namespace passerelle::storage::sqlite {
+
+// Thread-safe. Owned by the instance; the parts (profiles.cc, audiences.cc, logs.cc ...) hold a
+// reference. Close() order: readers, then writer.
+class File {
+ public:
+  // `letter`: 'p' profiles, 'l' logs, 'c' control. The file exists and is migrated.
+  static absl::StatusOr<std::unique_ptr<File>> Open(char letter, WriterOptions writer,
+                                                    ReaderPoolOptions readers);
+  ~File();
+
+  char letter() const { return letter_; }
+  Writer& writer() { return *writer_; }
+  ReaderPool& readers() const { return *readers_; }
+  CommitPosition PositionOf(const CommitInfo& info) const {
+    return {letter_, info.epoch, info.last_seq};
+  }
+
+  // One short read: borrows, calls `body`, maps exceptions; `what` as in RunRead.
+  absl::Status Read(const ReadContext& context, absl::string_view what,
+                    absl::FunctionRef<absl::Status(const ReadLease&)> body) const;
+
+  // One administrative write in a transaction of its own: submits, blocks until durable. `decide`
+  // may write rows directly; an error undoes everything. May run more than once (after a rollback).
+  // Never call it from the writer's thread.
+  absl::StatusOr<CommitPosition> Write(absl::FunctionRef<absl::Status(Transaction&)> decide);
+
+  // As Write, by turns: `decide` returns true while there is more to do; each turn is a transaction
+  // and a visible moment of its own.
+  absl::StatusOr<CommitPosition> WriteInTurns(
+      absl::FunctionRef<absl::StatusOr<bool>(Transaction&)> decide);
+
+  absl::Status Close();
+
+ private:
+  File(char letter, std::unique_ptr<Writer> writer, std::unique_ptr<ReaderPool> readers);
+
+  const char letter_;
+  std::unique_ptr<ReaderPool> readers_;
+  std::unique_ptr<Writer> writer_;
+};
+
+// Answers an administrative write's request key and validate_only around `decide` (same rules on
+// every resource): with a known key, `present` is called instead of `decide`, or kRequestIdReused;
+// with validate_only the transaction is rolled back after `decide` succeeded, and position is that
+// of now.
+absl::StatusOr<CommitPosition> WriteAdmin(File& file, const AdminWrite& write,
+                                          absl::FunctionRef<absl::Status(Transaction&)> decide,
+                                          absl::FunctionRef<absl::Status(Transaction&)> present);
+
+}  // namespace passerelle::storage::sqlite
+
+#endif  // PASSERELLE_STORAGE_SQLITE_FILE_H_

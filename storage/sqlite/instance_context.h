@@ -1,0 +1,44 @@
+// What the parts of one instance share.
+#ifndef PASSERELLE_STORAGE_SQLITE_INSTANCE_CONTEXT_H_
+#define PASSERELLE_STORAGE_SQLITE_INSTANCE_CONTEXT_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "storage/schema_store.h"
+#include "storage/sqlite/file.h"
+
+namespace passerelle::storage::sqlite {
+
+// The present schema: replaced as a whole when a schema change is durable, before its Done. Between
+// the decision and the commit of a schema change no other request shares its transaction (schema
+// changes are alone()), so a Decide may rely on Get().
+class SchemaHolder {
+ public:
+  std::shared_ptr<const Schema> Get() const {
+    absl::MutexLock lock(&mutex_);
+    return schema_;
+  }
+  void Set(std::shared_ptr<const Schema> schema) {
+    absl::MutexLock lock(&mutex_);
+    schema_ = std::move(schema);
+  }
+
+ private:
+  mutable absl::Mutex mutex_;
+  std::shared_ptr<const Schema> schema_ ABSL_GUARDED_BY(mutex_);
+};
+
+// Owned by the instance; outlives its parts.
+struct InstanceContext {
+  std::string id;
+  std::unique_ptr<File> profiles;
+  std::unique_ptr<File> logs;
+  SchemaHolder schema;
+};
+
+}  // namespace passerelle::storage::sqlite
+
+#endif  // PASSERELLE_STORAGE_SQLITE_INSTANCE_CONTEXT_H_

@@ -1,0 +1,93 @@
+// Changes to profiles within one transaction: identities and attributes as decided so far, and the
+// one sorted pass that writes them. Imports, syncs, pushes, deletions and the opt-out follower
+// share it.
+#ifndef PASSERELLE_STORAGE_SQLITE_PROFILE_EDITS_H_
+#define PASSERELLE_STORAGE_SQLITE_PROFILE_EDITS_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/node_hash_map.h"
+#include "absl/types/span.h"
+#include "storage/schema_store.h"
+#include "storage/sqlite/transaction.h"
+#include "storage/types.h"
+
+namespace passerelle::storage::sqlite {
+
+// Kinds of change rows.
+enum class ChangeKind : int {
+  kCreated = 1,
+  kAttributes = 2,
+  kRealized = 3,
+  kExited = 4,
+  kGeneration = 5,
+  kDeleted = 6,
+  kIdentities = 7,
+};
+
+// What one record does to one profile's attributes; the outcome of ProfileEdits::Write.
+struct AttributeResult {
+  bool changed = false;    // a value or identity changed
+  int fields_applied = 0;  // fields that were not stale or out of scope (unchanged ones included)
+  std::vector<int> stale;  // indexes into the batch's fields
+  std::vector<int> out_of_scope;
+};
+
+// Overlay of a transaction (Transaction::Overlay<ProfileEdits>()). Reads see rows plus what was
+// decided before in the same transaction. Methods may throw SQLite::Exception.
+class ProfileEdits : public TransactionOverlay {
+ public:
+  explicit ProfileEdits(Transaction& transaction);
+  ~ProfileEdits() override;
+
+  // The profile that has an identity; 0: none.
+  ProfileId Find(NamespaceNumber ns, std::string_view value);
+  // Looks up the identities of many records in sorted order, which is 2-3 times quicker than one by
+  // one; Find answers from it afterwards.
+  void Prefetch(absl::Span<const IdentityCell> identities);
+  // Loads what Write needs of many profiles in the order of their ids.
+  void PrefetchProfiles(absl::Span<const ProfileId> profiles, const RecordBatch& batch);
+
+  bool Exists(ProfileId profile);
+
+  // A new profile with these identities (derived ones included); `known` if any is of a person.
+  // Pending opt-outs of its identities are applied. Counts as changed.
+  ProfileId Create(absl::Span<const IdentityCell> identities, const Schema& schema);
+  // Adds identities the profile lacks; returns how many were added, -1 (and adds none) if it would
+  // have more than kIdentitiesPerProfileMax.
+  int AddIdentities(ProfileId profile, absl::Span<const IdentityCell> identities,
+                    const Schema& schema);
+  // Replaces the profile's identity of a namespace (and its derived one). False: another profile
+  // has the value.
+  bool ChangeIdentity(ProfileId profile, NamespaceNumber ns, std::string_view value,
+                      NamespaceNumber derived_ns, std::string_view derived_value, bool& changed);
+
+  // Applies the cells of one record by policy and time, as ProfileStore::SubmitUpdates says, for
+  // fields that are attributes. With in_scope false only consent opt-outs apply, the other fields
+  // that are not absent are listed as out of scope.
+  void Write(ProfileId profile, const RecordBatch& batch, int64_t row, const Schema& schema,
+             bool in_scope, AttributeResult& result);
+
+  // Sets one consent attribute to opted out as of a time, by the same time rules. True if changed.
+  bool OptOut(ProfileId profile, const Attribute& consent, int64_t event_us);
+
+  // Removes the profile and its identities.
+  void Delete(ProfileId profile);
+
+  // One pass sorted by profile; change rows for created, attributes, identities, deleted.
+  absl::Status Flush(Transaction& transaction) override;
+  int FlushRank() const override { return 10; }
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace passerelle::storage::sqlite
+
+#endif  // PASSERELLE_STORAGE_SQLITE_PROFILE_EDITS_H_
