@@ -181,11 +181,15 @@ def odd_characters(tree):
 
 # ---- storage law --------------------------------------------------------------------------------
 
-# (pattern, the only files that may have it, where it is looked for, what it is)
+_SQL = "SELECT"
+
+# (pattern, the only files that may have it, where it is looked for, what it is); patterns of SQL
+# look into literals, the others into code only
 _HOMES = [
     (re.compile(r"\bcatch \("), r"storage/sqlite/run\.cc$", r"storage/", "exceptions end in run.cc"),
-    (re.compile(r"\bsqlite3_wal_checkpoint"), r"storage/sqlite/(writer|checkpoint)\w*\.cc$",
-     r"storage/", "only the writer checkpoints"),
+    (re.compile(r"\bsqlite3_wal_checkpoint\w*|\bCheckpointMode::\w+"),
+     r"storage/sqlite/(run|writer|migrations)\.(cc|h)$", r"storage/",
+     "only the writer's connection checkpoints: a second one can lose commits"),
     (re.compile(r'"\s*(?:SELECT|INSERT (?:OR \w+ )?INTO|UPDATE \w+ SET|DELETE FROM|CREATE (?:TABLE|'
                 r"INDEX|VIEW|UNIQUE)|ALTER TABLE|PRAGMA|BEGIN IMMEDIATE|WITH \w+ AS)\b"),
      r"storage/(?:sqlite|postgres)/", r"(?:storage|server|client|tools/passerelle)/",
@@ -200,7 +204,7 @@ def one_home(tree):
         for path, text in _files(tree, *CPP, ".sql"):
             if not re.match(where, path) or re.match(home, path):
                 continue
-            kept = text if '"' in pattern.pattern or "SELECT" in pattern.pattern else cpp_scan.blank(text)
+            kept = text if _SQL in pattern.pattern else cpp_scan.blank(text)
             yield from _search([(path, kept)], pattern, why + " (found {})")
 
 

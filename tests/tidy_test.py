@@ -139,6 +139,7 @@ class EveryRuleCanFail(unittest.TestCase):
         self.assert_breaks(rules.one_home, good, [
             ("storage/sqlite/logs.cc", "} catch (...) {\n"),
             ("storage/sqlite/readers.cc", "sqlite3_wal_checkpoint_v2(db);\n"),
+            ("storage/sqlite/readers.cc", "Checkpoint(db, CheckpointMode::kPassive);\n"),
             ("server/door.cc", 'auto q = "SELECT id FROM profile";\n'),
             ("storage/store.h", 'auto q = "INSERT OR REPLACE INTO a";\n'),
             ("storage/sqlite/logs.cc", 'auto q = "SELECT * FROM log";\n')])
