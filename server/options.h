@@ -57,10 +57,9 @@ struct Options {
   // Read connections per store file.
   int64_t readers = 4;
   // From this size of the write-ahead log on, new reads wait until it is cut.
-  int64_t wal_threshold_bytes = 8 * 1024 * 1024;
-  // What may wait for the writer of one store file.
-  int64_t write_queue_bytes = 64LL * 1024 * 1024;
-  int64_t write_queue_requests = 1'000;
+  int64_t wal_threshold_bytes = 32 * 1024 * 1024;
+  // Rows that may wait for the writer of one store file.
+  int64_t write_queue_rows = 20'000;
   // A transaction closes at this many rows (bulk loads profit from 100,000).
   int64_t transaction_rows = 10'000;
 

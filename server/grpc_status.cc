@@ -1,0 +1,140 @@
+#include "server/grpc_status.h"
+
+#include <google/protobuf/any.pb.h>
+
+#include <algorithm>
+
+#include "absl/strings/cord.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+#include "server/convert/text.h"
+#include "server/errors.h"
+#include "server/storage_reason.h"
+#include "storage/reason.h"
+
+namespace passerelle {
+namespace {
+
+constexpr char kErrorInfoUrl[] = "type.googleapis.com/google.rpc.ErrorInfo";
+constexpr char kDetailPrefix[] = "type.googleapis.com/google.rpc.";
+constexpr std::size_t kMaxMessageBytes = 1'024;
+constexpr std::size_t kMaxDetailBytes = 4'096;  // Base64 and the message must fit beside it
+constexpr absl::Duration kRetryAfter = absl::Milliseconds(500);
+
+absl::Status Renamed(v1::ErrorReason reason, const absl::Status& status) {
+  return MakeError(reason, std::string(status.message()), storage::MetadataOf(status));
+}
+
+absl::Status ByCode(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kInvalidArgument:
+      return Renamed(v1::ERROR_REASON_FIELD_INVALID, status);
+    case absl::StatusCode::kNotFound:
+      return Renamed(v1::ERROR_REASON_RESOURCE_NOT_FOUND, status);
+    case absl::StatusCode::kAlreadyExists:
+      return Renamed(v1::ERROR_REASON_RESOURCE_ALREADY_EXISTS, status);
+    case absl::StatusCode::kPermissionDenied:
+      return Renamed(v1::ERROR_REASON_PERMISSION_DENIED, status);
+    case absl::StatusCode::kUnauthenticated:
+      return Renamed(v1::ERROR_REASON_UNAUTHENTICATED, status);
+    case absl::StatusCode::kResourceExhausted:
+      return errors::Overloaded(std::string(status.message()), kRetryAfter);
+    case absl::StatusCode::kUnavailable:
+      return Renamed(v1::ERROR_REASON_STORE_UNAVAILABLE, status);
+    case absl::StatusCode::kDeadlineExceeded:
+      return errors::DeadlineExceeded();
+    case absl::StatusCode::kCancelled:
+      return errors::CallCancelled();
+    case absl::StatusCode::kDataLoss:
+      return Renamed(v1::ERROR_REASON_STORE_DAMAGED, status);
+    default:
+      return errors::Internal("internal error");
+  }
+}
+
+absl::Status LimitOf(const absl::Status& status) {
+  std::string subject = "disk";
+  for (const auto& [key, value] : storage::MetadataOf(status)) {
+    if (key == "limit") subject = value;
+  }
+  return errors::LimitReached({std::move(subject), std::string(status.message())});
+}
+
+absl::Status ByStorageReason(const absl::Status& status) {
+  const storage::Reason reason = storage::ReasonOf(status);
+  if (reason == storage::Reason::kNone) return ByCode(status);
+  const v1::ErrorReason shown = PublicReason(reason);
+  if (shown == v1::ERROR_REASON_OVERLOADED) {
+    return errors::Overloaded(std::string(status.message()), kRetryAfter);
+  }
+  if (shown == v1::ERROR_REASON_LIMIT_REACHED) return LimitOf(status);
+  return Renamed(shown, status);
+}
+
+bool ReadErrorInfo(const absl::Status& status, google::rpc::ErrorInfo* info) {
+  const auto payload = status.GetPayload(kErrorInfoUrl);
+  return payload.has_value() && info->ParseFromString(std::string(*payload));
+}
+
+// Cut where a character begins, so that the text stays UTF-8.
+std::string Cut(absl::string_view text) {
+  std::size_t size = std::min(text.size(), kMaxMessageBytes);
+  while (size < text.size() && size > 0 && (text[size] & 0xC0) == 0x80) --size;
+  std::string cut(text.substr(0, size));
+  return IsUtf8(cut) ? cut : "malformed text";
+}
+
+void AddDetail(const char* url, std::string value, google::rpc::Status* details) {
+  google::protobuf::Any* any = details->add_details();
+  any->set_type_url(url);
+  any->set_value(std::move(value));
+}
+
+// Every detail but ErrorInfo, which goes first, as long as they fit.
+void AddOtherDetails(const absl::Status& status, google::rpc::Status* details) {
+  status.ForEachPayload([details](absl::string_view url, const absl::Cord& value) {
+    const bool known = absl::StartsWith(url, kDetailPrefix) && url != kErrorInfoUrl;
+    if (!known || details->ByteSizeLong() + value.size() > kMaxDetailBytes) return;
+    AddDetail(std::string(url).c_str(), std::string(value), details);
+  });
+}
+
+// ErrorInfo with the call id; metadata that does not fit is left out.
+google::rpc::ErrorInfo BoundedInfo(const absl::Status& status, std::string_view call_id) {
+  google::rpc::ErrorInfo info;
+  if (!ReadErrorInfo(status, &info)) info.set_reason(NameOf(v1::ERROR_REASON_INTERNAL));
+  if (info.ByteSizeLong() > kMaxDetailBytes / 2) info.clear_metadata();
+  (*info.mutable_metadata())["call_id"] = std::string(call_id);
+  return info;
+}
+
+}  // namespace
+
+absl::Status ToPublicError(const absl::Status& status) {
+  if (status.ok() || !PublicReasonOf(status).empty()) return status;
+  return ByStorageReason(status);
+}
+
+std::string PublicReasonOf(const absl::Status& status) {
+  google::rpc::ErrorInfo info;
+  return !status.ok() && ReadErrorInfo(status, &info) ? info.reason() : std::string();
+}
+
+grpc::Status ToGrpcStatus(const absl::Status& status, std::string_view call_id) {
+  if (status.ok()) return grpc::Status::OK;
+  const absl::Status shown = ToPublicError(status);
+  const bool internal = shown.code() == absl::StatusCode::kInternal;
+  const std::string message =
+      internal ? absl::StrCat("internal error, call id ", AbslView(call_id)) : Cut(shown.message());
+  google::rpc::Status details;
+  details.set_code(static_cast<int>(shown.code()));
+  details.set_message(message);
+  AddDetail(kErrorInfoUrl, BoundedInfo(shown, call_id).SerializeAsString(), &details);
+  AddOtherDetails(shown, &details);
+  return grpc::Status(static_cast<grpc::StatusCode>(shown.code()), message,
+                      details.SerializeAsString());
+}
+
+}  // namespace passerelle
