@@ -1,0 +1,250 @@
+#include "server/door.h"
+
+#include <exception>
+
+#include "absl/random/random.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_format.h"
+#include "server/errors.h"
+#include "server/grpc_status.h"
+#include "server/limits.h"
+#include "server/log.h"
+
+namespace passerelle {
+namespace {
+
+constexpr char kCallIdKey[] = "x-call-id";
+constexpr absl::Duration kRetryAfter = absl::Milliseconds(500);
+// gRPC tells "no deadline" as the greatest time it has; nobody waits this long on purpose.
+constexpr absl::Duration kLongestDeadline = absl::Hours(24 * 365 * 10);
+
+bool IsCallId(const grpc::string_ref& text) {
+  for (const char c : text) {
+    if (!absl::ascii_isalnum(c) && c != '-' && c != '_' && c != '.') return false;
+  }
+  return !text.empty() && text.size() <= kMaxCallIdBytes;
+}
+
+std::string NewCallId() {
+  thread_local absl::BitGen random;
+  return absl::StrFormat("%016x", absl::Uniform<uint64_t>(random));
+}
+
+std::string CallIdOf(const grpc::CallbackServerContext& context) {
+  const auto found = context.client_metadata().find(kCallIdKey);
+  if (found == context.client_metadata().end() || !IsCallId(found->second)) return NewCallId();
+  return std::string(found->second.data(), found->second.size());
+}
+
+absl::Time DeadlineOf(const grpc::CallbackServerContext& context, absl::Time now) {
+  const absl::Time deadline = absl::FromChrono(context.deadline());
+  return deadline > now + kLongestDeadline ? absl::InfiniteFuture() : deadline;
+}
+
+bool IsSerious(const absl::Status& status) {
+  return status.code() == absl::StatusCode::kInternal ||
+         status.code() == absl::StatusCode::kDataLoss;
+}
+
+// Lives from the call's start until gRPC is done with it.
+class UnaryReactor final : public grpc::ServerUnaryReactor {
+ public:
+  explicit UnaryReactor(std::shared_ptr<CallContext> call) : call_(std::move(call)) {}
+  void OnCancel() override { call_->Cancel(); }
+  void OnDone() override { delete this; }
+
+ private:
+  const std::shared_ptr<CallContext> call_;
+};
+
+absl::Status RunGuarded(absl::AnyInvocable<absl::Status(CallContext&)>& work, CallContext& call) {
+  if (absl::Status alive = call.CheckAlive(); !alive.ok()) return alive;
+  try {
+    return work(call);
+  } catch (const std::exception& error) {
+    // The text may hold a value; the type is enough to find the place.
+    return errors::Internal(absl::StrFormat("exception of type %s", typeid(error).name()));
+  }
+}
+
+}  // namespace
+
+CallContext::CallContext(const Origin& origin, absl::Time start)
+    : door_(origin.door),
+      grpc_context_(origin.grpc_context),
+      method_(origin.method),
+      start_(start),
+      over_unix_socket_(absl::StartsWith(origin.grpc_context->peer(), "unix")),
+      call_id_(CallIdOf(*origin.grpc_context)),
+      deadline_(DeadlineOf(*origin.grpc_context, start)) {}
+
+CallContext::~CallContext() {
+  if (!finished_.exchange(true)) Close(errors::CallCancelled());
+}
+
+storage::ReadContext CallContext::ForReading() const {
+  storage::ReadContext context;
+  context.deadline = deadline_;
+  context.cancelled = &cancelled_;
+  return context;
+}
+
+absl::Status CallContext::CheckAlive() const {
+  if (cut_by_drain_) return errors::ServerDraining();
+  if (door_->clock().Now() >= deadline_) return errors::DeadlineExceeded();
+  return cancelled_ ? errors::CallCancelled() : absl::OkStatus();
+}
+
+void CallContext::AddTrailer(std::string key, std::string value) {
+  trailers_.emplace_back(std::move(key), std::move(value));
+}
+
+void CallContext::OnDrain(absl::AnyInvocable<void()> notify) {
+  {
+    const std::lock_guard<std::mutex> lock(drain_mutex_);
+    if (finished_) return;
+    if (!drain_begun_) {
+      notify_drain_ = std::move(notify);
+      return;
+    }
+  }
+  notify();
+}
+
+void CallContext::NotifyDrain() {
+  absl::AnyInvocable<void()> notify;
+  {
+    const std::lock_guard<std::mutex> lock(drain_mutex_);
+    drain_begun_ = true;
+    notify = std::exchange(notify_drain_, {});
+  }
+  if (notify) notify();
+}
+
+absl::Status CallContext::Settled(const absl::Status& status) const {
+  const absl::Status shown = ToPublicError(status);
+  if (shown.code() != absl::StatusCode::kCancelled) return shown;
+  if (cut_by_drain_) return errors::ServerDraining();
+  return door_->clock().Now() >= deadline_ ? errors::DeadlineExceeded() : shown;
+}
+
+grpc::Status CallContext::Finish(const absl::Status& status) {
+  if (finished_.exchange(true)) return ToGrpcStatus(errors::Internal("finished twice"), call_id_);
+  const absl::Status shown = Settled(status);
+  grpc_context_->AddTrailingMetadata(kCallIdKey, call_id_);
+  for (const auto& [key, value] : trailers_) grpc_context_->AddTrailingMetadata(key, value);
+  // The public text of an internal error says nothing; the log keeps what was meant.
+  if (IsSerious(shown)) {
+    Log(LogLevel::kError, "call_failed",
+        {{"call_id", call_id_}, {"detail", std::string(status.message())}});
+  }
+  Close(shown);
+  return ToGrpcStatus(shown, call_id_);
+}
+
+void CallContext::Close(const absl::Status& shown) {
+  absl::AnyInvocable<void()> dropped;
+  {
+    const std::lock_guard<std::mutex> lock(drain_mutex_);
+    dropped = std::exchange(notify_drain_, {});
+  }
+  Log(IsSerious(shown) ? LogLevel::kError : LogLevel::kInfo, "call",
+      {{"method", method_},
+       {"code", absl::StatusCodeToString(shown.code())},
+       {"reason", PublicReasonOf(shown)},
+       {"duration_ms", absl::ToDoubleMilliseconds(door_->clock().Now() - start_)},
+       {"call_id", call_id_},
+       {"peer", over_unix_socket_ ? "unix" : "tcp"}});
+  if (admitted_) door_->Forget(this);
+}
+
+std::shared_ptr<CallContext> Door::BeginCall(grpc::CallbackServerContext* context,
+                                             const char* method) {
+  auto call = std::make_shared<CallContext>(CallContext::Origin{this, context, method},
+                                            parts_.clock->Now());
+  call->refusal_ = parts_.authorizer->Authorize(method, *context);
+  if (call->refusal_.ok()) call->refusal_ = Admit(call);
+  return call;
+}
+
+absl::Status Door::Admit(const std::shared_ptr<CallContext>& call) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (draining_) return errors::ServerDraining();
+  if (calls_.size() >= parts_.max_calls) {
+    return errors::Overloaded(
+        absl::StrFormat("%d calls are open, limit %d", calls_.size(), parts_.max_calls),
+        kRetryAfter);
+  }
+  calls_.emplace(call.get(), call);
+  call->admitted_ = true;
+  return absl::OkStatus();
+}
+
+void Door::Forget(const CallContext* call) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  calls_.erase(call);
+  if (calls_.empty()) idle_.notify_all();
+}
+
+grpc::ServerUnaryReactor* Door::RunUnary(std::shared_ptr<CallContext> call, Pool pool, Work work) {
+  // The reactor deletes itself in OnDone; nothing touches it after its Finish.
+  auto* reactor = new UnaryReactor(call);
+  if (!call->refusal().ok()) {
+    reactor->Finish(call->Finish(call->refusal()));
+    return reactor;
+  }
+  const bool queued =
+      parts_.pools->Get(pool).Submit([reactor, call, work = std::move(work)]() mutable {
+        reactor->Finish(call->Finish(RunGuarded(work, *call)));
+      });
+  if (!queued) {
+    reactor->Finish(call->Finish(errors::Overloaded("too many calls wait", kRetryAfter)));
+  }
+  return reactor;
+}
+
+std::vector<std::shared_ptr<CallContext>> Door::OpenCalls() const {
+  std::vector<std::shared_ptr<CallContext>> open;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  open.reserve(calls_.size());
+  for (const auto& [address, weak] : calls_) {
+    if (std::shared_ptr<CallContext> call = weak.lock()) open.push_back(std::move(call));
+  }
+  return open;
+}
+
+void Door::StartDrain() {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (draining_.exchange(true)) return;
+  }
+  for (const std::shared_ptr<CallContext>& call : OpenCalls()) call->NotifyDrain();
+}
+
+bool Door::AwaitIdle(absl::Duration timeout) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  idle_.wait_for(lock, absl::ToChronoMilliseconds(timeout),
+                 [this] { return calls_.empty() || hurry_; });
+  return calls_.empty();
+}
+
+void Door::Hurry() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  hurry_ = true;
+  idle_.notify_all();
+}
+
+void Door::CancelOpenCalls() {
+  for (const std::shared_ptr<CallContext>& call : OpenCalls()) {
+    call->cut_by_drain_ = true;
+    call->cancelled_ = true;
+  }
+}
+
+std::size_t Door::open_calls() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return calls_.size();
+}
+
+}  // namespace passerelle

@@ -1,0 +1,182 @@
+// The one door: every RPC enters and leaves here. It gives the call an id, refuses it when the
+// server drains, is overloaded or the caller may not, runs the handler on a work pool, turns the
+// result into a status with exactly one ErrorInfo, and writes one log line without payload.
+//
+// Threads: everything here is safe on any thread. gRPC's threads never run a handler.
+#pragma once
+
+#include <grpcpp/server_context.h>
+#include <grpcpp/support/server_callback.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "server/clock.h"
+#include "server/streams/work.h"
+#include "storage/read_context.h"
+
+namespace passerelle {
+
+class Door;
+
+// Who may call what. Asked on gRPC's thread, before a request is validated: must not block.
+class Authorizer {
+ public:
+  virtual ~Authorizer() = default;
+  // OK, or PermissionDenied / Unauthenticated of errors.h. `method` is "Service/Method".
+  virtual absl::Status Authorize(const char* method,
+                                 const grpc::ServerContextBase& context) const = 0;
+};
+
+// For a server that only its own machine can reach.
+class AllowAll final : public Authorizer {
+ public:
+  absl::Status Authorize(const char*, const grpc::ServerContextBase&) const override {
+    return absl::OkStatus();
+  }
+};
+
+// One open call, from BeginCall to Finish. Shared by the reactor and the work it started.
+class CallContext {
+ public:
+  // Made by Door::BeginCall only.
+  struct Origin {
+    Door* door = nullptr;
+    grpc::CallbackServerContext* grpc_context = nullptr;
+    const char* method = "";
+  };
+  CallContext(const Origin& origin, absl::Time start);
+  // A call that nobody finished counts and is logged as cancelled.
+  ~CallContext();
+  CallContext(const CallContext&) = delete;
+  CallContext& operator=(const CallContext&) = delete;
+
+  // The caller's x-call-id if it is 1 to 64 letters, digits and ._-, otherwise a random one. It is
+  // sent back as trailing metadata x-call-id.
+  const std::string& call_id() const { return call_id_; }
+  const char* method() const { return method_; }
+  // InfiniteFuture if the caller set none.
+  absl::Time deadline() const { return deadline_; }
+
+  // Why the door refuses this call; OK if it does not. A reactor asks first and, if it is not OK,
+  // ends with Finish(refusal()) and does nothing else.
+  const absl::Status& refusal() const { return refusal_; }
+
+  // Deadline and cancel flag, for reads; valid as long as this context.
+  storage::ReadContext ForReading() const;
+  const std::atomic<bool>* cancelled() const { return &cancelled_; }
+
+  // Told by reactors from OnCancel.
+  void Cancel() { cancelled_ = true; }
+
+  // OK, CALL_CANCELLED or DEADLINE_EXCEEDED. To be asked between steps of long work.
+  absl::Status CheckAlive() const;
+
+  // Trailing metadata, such as "commit-token". Before Finish, one thread at a time.
+  void AddTrailer(std::string key, std::string value);
+
+  // `notify` is called once when the server begins to drain (at once if it does already), on
+  // another thread: the stream should send its last ack and end with errors::ServerDraining().
+  // It is dropped at Finish; it must keep alive what it touches and may not call Finish itself.
+  void OnDrain(absl::AnyInvocable<void()> notify);
+
+  // Ends the call: exactly once, right before the reactor's Finish, which takes the result. A
+  // CANCELLED after the deadline is told as DEADLINE_EXCEEDED, one that the drain caused as
+  // SERVER_DRAINING.
+  grpc::Status Finish(const absl::Status& status);
+
+ private:
+  friend class Door;
+  absl::Status Settled(const absl::Status& status) const;
+  void NotifyDrain();
+  void Close(const absl::Status& shown);
+
+  Door* const door_;
+  grpc::CallbackServerContext* const grpc_context_;
+  const char* const method_;
+  const absl::Time start_;
+  const bool over_unix_socket_;
+  std::string call_id_;
+  absl::Time deadline_;
+  absl::Status refusal_;
+  bool admitted_ = false;
+  std::atomic<bool> cancelled_{false};
+  std::atomic<bool> cut_by_drain_{false};
+  std::atomic<bool> finished_{false};
+  std::vector<std::pair<std::string, std::string>> trailers_;
+  std::mutex drain_mutex_;
+  bool drain_begun_ = false;                 // guarded by drain_mutex_
+  absl::AnyInvocable<void()> notify_drain_;  // guarded by drain_mutex_
+};
+
+class Door {
+ public:
+  struct Parts {
+    WorkPools* pools = nullptr;
+    const Clock* clock = nullptr;
+    const Authorizer* authorizer = nullptr;
+    std::size_t max_calls = 1'000;  // open at once; more are refused with OVERLOADED
+  };
+  // The parts outlive the door, and the door outlives every call.
+  explicit Door(const Parts& parts) : parts_(parts) {}
+
+  // A unary call: `handler(call, *request, response)` runs on `pool`; its status is sent. The
+  // request and the response live until the call is done. A full pool answers OVERLOADED; a call
+  // that was cancelled or expired while it waited never reaches the handler.
+  // `method` is a literal, "InstanceService/GetInstance".
+  template <class Request, class Response, class Handler>
+  grpc::ServerUnaryReactor* Unary(grpc::CallbackServerContext* context, const char* method,
+                                  const Request* request, Response* response, Handler handler,
+                                  Pool pool = Pool::kShort) {
+    return RunUnary(BeginCall(context, method), pool,
+                    [request, response, handler = std::move(handler)](CallContext& call) mutable {
+                      return absl::Status(handler(call, *request, response));
+                    });
+  }
+
+  // For the reactors of streams: begins a call, admitted or with a refusal(). Never null.
+  std::shared_ptr<CallContext> BeginCall(grpc::CallbackServerContext* context, const char* method);
+
+  WorkPools& pools() { return *parts_.pools; }
+  const Clock& clock() const { return *parts_.clock; }
+
+  // From now on new calls are refused with SERVER_DRAINING; open streams are notified. Idempotent.
+  void StartDrain();
+  // True when no call is open; waits until `timeout` has passed or Hurry was called.
+  bool AwaitIdle(absl::Duration timeout);
+  // Ends the waiting of AwaitIdle, now and later.
+  void Hurry();
+  // Cancels every open call; they end with SERVER_DRAINING as soon as their work notices.
+  void CancelOpenCalls();
+
+  bool draining() const { return draining_; }
+  std::size_t open_calls() const;
+
+ private:
+  friend class CallContext;
+  using Work = absl::AnyInvocable<absl::Status(CallContext&)>;
+  grpc::ServerUnaryReactor* RunUnary(std::shared_ptr<CallContext> call, Pool pool, Work work);
+  absl::Status Admit(const std::shared_ptr<CallContext>& call);
+  void Forget(const CallContext* call);
+  std::vector<std::shared_ptr<CallContext>> OpenCalls() const;
+
+  const Parts parts_;
+  std::atomic<bool> draining_{false};
+  mutable std::mutex mutex_;
+  std::condition_variable idle_;
+  bool hurry_ = false;                                                        // guarded by mutex_
+  std::unordered_map<const CallContext*, std::weak_ptr<CallContext>> calls_;  // guarded by mutex_
+};
+
+}  // namespace passerelle
