@@ -172,8 +172,9 @@ absl::Status DataDirectory::OpenControl() {
                        {{"file", control_path_}});
     }
     const std::string fresh = absl::StrCat(control_path_, ".new");
-    RETURN_IF_ERROR(RemoveAll(fresh));
-    RETURN_IF_ERROR(RemoveAll(absl::StrCat(fresh, "-wal")));
+    for (const char* part : {"", "-wal", "-shm"}) {
+      RETURN_IF_ERROR(RemoveAll(absl::StrCat(fresh, part)));
+    }
     RETURN_IF_ERROR(CreateFile(fresh, FileKind::kControl, {NewSetId(), ""}));
     RETURN_IF_ERROR(Rename(fresh, control_path_));
   }

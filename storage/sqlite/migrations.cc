@@ -125,7 +125,10 @@ absl::Status FillNewFile(const std::string& path, FileKind kind, const FileIdent
   }));
   RETURN_IF_ERROR(Migrate(*db, kind));
   RETURN_IF_ERROR(WriteMeta(*db, kind, identity));
-  return Checkpoint(*db, CheckpointMode::kTruncate).status();
+  ASSIGN_OR_RETURN(const auto result, Checkpoint(*db, CheckpointMode::kTruncate));
+  if (result == CheckpointResult::kComplete) return absl::OkStatus();
+  return MakeError(StatusCode::kResourceExhausted, Reason::kDiskFull,
+                   absl::StrCat(path, ": no space for a new file"), {{"file", path}});
 }
 
 }  // namespace
