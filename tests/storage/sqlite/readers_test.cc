@@ -139,8 +139,8 @@ TEST_F(ReadersTest, ACancelledQueryStopsAndItsConnectionServesTheNext) {
 
 TEST_F(ReadersTest, TheGateKeepsTheLogBoundedUnderABusyWriterAndLoopingReaders) {
   WriterOptions options;
-  options.wal_threshold_bytes = 1024 * 1024;
-  options.wal_limit_bytes = 2 * 1024 * 1024;
+  options.wal_threshold_bytes = 256 * 1024;
+  options.wal_limit_bytes = 512 * 1024;
   Open(options);
   std::atomic<bool> stop{false};
   std::atomic<int64_t> reads{0};
@@ -156,14 +156,14 @@ TEST_F(ReadersTest, TheGateKeepsTheLogBoundedUnderABusyWriterAndLoopingReaders) 
     });
   }
   uintmax_t peak = 0;
-  for (int i = 0; i < 1500; ++i) {
+  for (int i = 0; i < 500; ++i) {
     Submit(i)->done.WaitForNotification();
     peak = std::max(peak, std::filesystem::file_size(path_ + "-wal"));
   }
   stop = true;
   for (auto& loop : loops) loop.join();
-  EXPECT_LT(peak, 2u * 1024 * 1024 + 256 * 1024);
-  EXPECT_GT(peak, 900u * 1024) << "the test writes too little to show anything";
+  EXPECT_LT(peak, 512u * 1024 + 128 * 1024);
+  EXPECT_GT(peak, 200u * 1024) << "the test writes too little to show anything";
   EXPECT_GT(reads, 100);
 }
 
