@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -27,6 +28,9 @@ class IngestRequest : public WriteRequest {
   bool alone() const override;                  // all_or_nothing
   absl::Status Decide(Transaction& transaction) final;
   void Done(const absl::Status& status, const CommitInfo& info) final;
+
+  // Gives the callback back to a submitter whose Submit was refused.
+  storage::Done<WriteAck> TakeDone() { return std::move(done_); }
 
  protected:
   // The batch, by row index.

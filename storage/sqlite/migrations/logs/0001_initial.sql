@@ -69,21 +69,27 @@ CREATE TABLE log_key (
   PRIMARY KEY (kind, delivery, log_id, state, event_us)
 ) STRICT, WITHOUT ROWID;
 
--- The present status of each message: that of the latest event, then of the greatest sequence.
+-- The present status of each message: that of the latest event, then of the greatest sequence. Status 0: only
+-- tracking rows so far; how many of them are in the report is kept in the early_ columns until the first
+-- delivery row tells whether the message went to a seed or was a proof.
 CREATE TABLE message (
   delivery       INTEGER NOT NULL,
   broadlog_id    INTEGER NOT NULL,
   status         INTEGER NOT NULL,
   failure_type   INTEGER NOT NULL,
   failure_reason INTEGER NOT NULL,
-  flags          INTEGER NOT NULL,
+  apart          INTEGER NOT NULL,          -- 1: a seed or proof, as its first delivery row said
   event_us       INTEGER NOT NULL,
   seq            INTEGER NOT NULL,
+  early_clicks   INTEGER NOT NULL,
+  early_opens    INTEGER NOT NULL,
+  early_opt_outs INTEGER NOT NULL,
   PRIMARY KEY (delivery, broadlog_id)
 ) STRICT, WITHOUT ROWID;
 
 -- Report numbers. measure 1: messages by status (key1), failure type and reason (key2 = type * 1000 + reason);
--- 2: seeds and proofs; 3: tracking rows by kind (key1).
+-- 2: messages that are seeds or proofs; 3: tracking rows by kind (key1); 4: distinct messages by measure of
+-- report_set (key1). Seeds and proofs are in 2 only.
 CREATE TABLE report_count (
   delivery INTEGER NOT NULL,
   measure  INTEGER NOT NULL,
@@ -93,10 +99,10 @@ CREATE TABLE report_count (
   PRIMARY KEY (delivery, measure, key1, key2)
 ) STRICT, WITHOUT ROWID;
 
--- Distinct messages of a delivery: the low 16 bits of the broadlog ids as a Roaring bitmap.
+-- Distinct messages of a delivery: the low 16 bits of the broadlog ids as a Roaring bitmap (portable format).
 CREATE TABLE report_set (
   delivery INTEGER NOT NULL,
-  measure  INTEGER NOT NULL,                -- 1 any tracking row 2 click 3 opt-out 4 seed or proof
+  measure  INTEGER NOT NULL,                -- 1 any tracking row 2 click 3 opt-out
   high     INTEGER NOT NULL,                -- broadlog_id >> 16
   bitmap   BLOB NOT NULL,
   PRIMARY KEY (delivery, measure, high)
