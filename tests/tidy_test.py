@@ -16,7 +16,7 @@ NOT_TEXT = (".gz", ".zst", ".png", ".db")
 def repository():
     """{path: text} of every file that is, or is about to be, committed."""
     listed = subprocess.run(
-        ["git", "-c", f"safe.directory={ROOT}", "ls-files", "-z", "-co", "--exclude-standard"],
+        ["git", "ls-files", "-z", "-co", "--exclude-standard"],
         cwd=ROOT, check=True, capture_output=True, text=True).stdout
     return {path: (ROOT / path).read_text(encoding="utf-8", errors="replace")
             for path in filter(None, listed.split("\0"))
