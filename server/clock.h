@@ -1,5 +1,6 @@
 // Where "now" comes from. Everything that asks the time takes a Clock, so that tests own it.
-#pragma once
+#ifndef PASSERELLE_SERVER_CLOCK_H_
+#define PASSERELLE_SERVER_CLOCK_H_
 
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
@@ -19,3 +20,5 @@ class RealClock final : public Clock {
 };
 
 }  // namespace passerelle
+
+#endif  // PASSERELLE_SERVER_CLOCK_H_

@@ -3,7 +3,8 @@
 // result into a status with exactly one ErrorInfo, and writes one log line without payload.
 //
 // Threads: everything here is safe on any thread. gRPC's threads never run a handler.
-#pragma once
+#ifndef PASSERELLE_SERVER_DOOR_H_
+#define PASSERELLE_SERVER_DOOR_H_
 
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/server_callback.h>
@@ -180,3 +181,5 @@ class Door {
 };
 
 }  // namespace passerelle
+
+#endif  // PASSERELLE_SERVER_DOOR_H_

@@ -5,7 +5,8 @@
 //
 // Messages say what, which field, got, wanted. They hold names and ids, never what a person typed:
 // pass text that came from a caller through Quoted(). Pure; safe on any thread.
-#pragma once
+#ifndef PASSERELLE_SERVER_ERRORS_H_
+#define PASSERELLE_SERVER_ERRORS_H_
 
 #include <string>
 #include <string_view>
@@ -115,3 +116,5 @@ absl::Status Unauthenticated(std::string message);
 
 }  // namespace errors
 }  // namespace passerelle
+
+#endif  // PASSERELLE_SERVER_ERRORS_H_

@@ -1,6 +1,7 @@
 // The one exit from absl::Status to grpc::Status. Every error that leaves carries exactly one
 // google.rpc.ErrorInfo, in the standard google.rpc.Status of grpc-status-details-bin.
-#pragma once
+#ifndef PASSERELLE_SERVER_GRPC_STATUS_H_
+#define PASSERELLE_SERVER_GRPC_STATUS_H_
 
 #include <grpcpp/support/status.h>
 
@@ -26,3 +27,5 @@ std::string PublicReasonOf(const absl::Status& status);
 grpc::Status ToGrpcStatus(const absl::Status& status, std::string_view call_id);
 
 }  // namespace passerelle
+
+#endif  // PASSERELLE_SERVER_GRPC_STATUS_H_

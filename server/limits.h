@@ -1,6 +1,7 @@
 // The limits that every door, codec and service checks before anything is written. Each is a named
 // constant with its unit; what an operator may change is a setting in server/options.h instead.
-#pragma once
+#ifndef PASSERELLE_SERVER_LIMITS_H_
+#define PASSERELLE_SERVER_LIMITS_H_
 
 #include <cstddef>
 
@@ -11,7 +12,7 @@ inline constexpr std::size_t kMaxRecordBytes = 64 * 1024;       // one row, all 
 inline constexpr std::size_t kMaxRecordsPerMessage = 10'000;    // rows of one batch in a stream
 inline constexpr std::size_t kMaxRecordsPerUnaryBatch = 1'000;  // rows of one unary batch
 inline constexpr std::size_t kMaxIdentitiesPerProfile = 50;
-inline constexpr std::size_t kMaxSourceTokenBytes = 1'024;       // the caller's own position
+inline constexpr std::size_t kMaxSourceTokenBytes = 1'024;  // the caller's own position
 inline constexpr std::size_t kMaxEmailBytes = 254;
 inline constexpr std::size_t kMaxEmailLocalPartBytes = 64;
 inline constexpr std::size_t kMaxEcidDigits = 38;
@@ -21,3 +22,5 @@ inline constexpr int kMaxPageSize = 1'000;
 inline constexpr int kDefaultPageSize = 100;
 
 }  // namespace passerelle
+
+#endif  // PASSERELLE_SERVER_LIMITS_H_

@@ -6,7 +6,8 @@
 // sent, never a secret: nothing here checks that, so callers pass constants and ids only. What
 // gRPC (errors only) and protobuf would print by themselves comes out as lines of the same shape;
 // protobuf's texts, which may describe a caller's message, are replaced by where they arose.
-#pragma once
+#ifndef PASSERELLE_SERVER_LOG_H_
+#define PASSERELLE_SERVER_LOG_H_
 
 #include <cstdint>
 #include <functional>
@@ -56,3 +57,5 @@ void RedirectLog(std::function<void(std::string_view line)> write);
 bool ParseLogLevel(std::string_view name, LogLevel* level);
 
 }  // namespace passerelle
+
+#endif  // PASSERELLE_SERVER_LOG_H_

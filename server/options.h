@@ -1,6 +1,7 @@
 // What an operator can set. One table serves command-line flags (--data), the environment
 // (PASSERELLE_DATA) and a TOML file (data = "..."); flags win over environment, that over file.
-#pragma once
+#ifndef PASSERELLE_SERVER_OPTIONS_H_
+#define PASSERELLE_SERVER_OPTIONS_H_
 
 #include <cstdint>
 #include <string>
@@ -94,3 +95,5 @@ absl::StatusOr<ParsedOptions> ParseOptions(std::vector<std::string> arguments);
 absl::Status CheckOptions(const Options& options);
 
 }  // namespace passerelle
+
+#endif  // PASSERELLE_SERVER_OPTIONS_H_

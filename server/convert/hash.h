@@ -1,5 +1,6 @@
 // The hashes of the product, over OpenSSL. Pure, safe on any thread.
-#pragma once
+#ifndef PASSERELLE_SERVER_CONVERT_HASH_H_
+#define PASSERELLE_SERVER_CONVERT_HASH_H_
 
 #include <array>
 #include <cstdint>
@@ -32,3 +33,5 @@ Sha256Digest HkdfSha256(const HkdfInput& input);
 bool EqualInConstantTime(std::string_view a, std::string_view b);
 
 }  // namespace passerelle
+
+#endif  // PASSERELLE_SERVER_CONVERT_HASH_H_

@@ -9,7 +9,8 @@
 //
 // To rotate, put a new line first and keep the old ones for as long as tokens made with them may
 // come back. The key of a purpose is HKDF-SHA256(master, purpose); masters never leave this file.
-#pragma once
+#ifndef PASSERELLE_SERVER_CONVERT_KEYS_H_
+#define PASSERELLE_SERVER_CONVERT_KEYS_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -52,3 +53,5 @@ class KeyRing {
 };
 
 }  // namespace passerelle
+
+#endif  // PASSERELLE_SERVER_CONVERT_KEYS_H_

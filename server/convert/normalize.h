@@ -4,7 +4,8 @@
 // Pure: no clock, no I/O, no logging, safe on any thread. Every function reads a view, writes to a
 // string whose capacity is reused, and answers with a typed reason; it never throws and never
 // shows the value. When the answer is not kOk, `out` is unspecified.
-#pragma once
+#ifndef PASSERELLE_SERVER_CONVERT_NORMALIZE_H_
+#define PASSERELLE_SERVER_CONVERT_NORMALIZE_H_
 
 #include <cstdint>
 #include <string>
@@ -70,3 +71,5 @@ ValueProblem CheckText(std::string_view value, std::size_t max_bytes);
 ValueProblem CheckNumber(double value);
 
 }  // namespace passerelle
+
+#endif  // PASSERELLE_SERVER_CONVERT_NORMALIZE_H_

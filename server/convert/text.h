@@ -1,6 +1,7 @@
 // Text as the product stores it: strict UTF-8 without U+0000. Pure functions, safe on any thread,
 // usable on hostile input.
-#pragma once
+#ifndef PASSERELLE_SERVER_CONVERT_TEXT_H_
+#define PASSERELLE_SERVER_CONVERT_TEXT_H_
 
 #include <string>
 #include <string_view>
@@ -36,3 +37,5 @@ void LowerAscii(std::string_view text, std::string* out);
 void LowerUtf8(std::string_view text, std::string* out);
 
 }  // namespace passerelle
+
+#endif  // PASSERELLE_SERVER_CONVERT_TEXT_H_

@@ -5,7 +5,8 @@
 //
 // Pure and safe on any thread. Decoding never throws, whatever the text. Tokens made with an older
 // key of the ring stay valid.
-#pragma once
+#ifndef PASSERELLE_SERVER_CONVERT_TOKENS_H_
+#define PASSERELLE_SERVER_CONVERT_TOKENS_H_
 
 #include <cstdint>
 #include <string>
@@ -100,3 +101,5 @@ TokenProblem CheckBinding(const PageToken& got, const PageToken& wanted);
 std::string FilterHash(const std::vector<std::string_view>& parts);
 
 }  // namespace passerelle
+
+#endif  // PASSERELLE_SERVER_CONVERT_TOKENS_H_

@@ -1,7 +1,8 @@
 // The threads where storage is called. gRPC's own threads only start, continue and finish calls;
 // whatever may touch a disk or take long runs here: the short pool for calls that answer within
 // milliseconds, the long pool for scans and streams, so that neither waits behind the other.
-#pragma once
+#ifndef PASSERELLE_SERVER_STREAMS_WORK_H_
+#define PASSERELLE_SERVER_STREAMS_WORK_H_
 
 #include <condition_variable>
 #include <cstddef>
@@ -69,3 +70,5 @@ struct WorkPools {
 };
 
 }  // namespace passerelle
+
+#endif  // PASSERELLE_SERVER_STREAMS_WORK_H_

@@ -1,5 +1,6 @@
 // A clock that stands still until a test moves it. Safe on any thread.
-#pragma once
+#ifndef PASSERELLE_TESTS_SERVER_FAKE_CLOCK_H_
+#define PASSERELLE_TESTS_SERVER_FAKE_CLOCK_H_
 
 #include <atomic>
 
@@ -18,3 +19,5 @@ class FakeClock final : public Clock {
 };
 
 }  // namespace passerelle
+
+#endif  // PASSERELLE_TESTS_SERVER_FAKE_CLOCK_H_

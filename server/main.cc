@@ -1,0 +1,109 @@
+// passerelled: reads its settings, serves, and ends in order when it is told to.
+//
+// Exit codes: 0 after an orderly end, 1 when it cannot start or the store failed, 2 for settings
+// that are wrong. On stdout: one JSON line once it serves. Everything else goes to the log.
+#include <signal.h>
+#include <time.h>
+
+#include <atomic>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "server/log.h"
+#include "server/options.h"
+#include "server/server.h"
+#include "server/version.h"
+
+namespace passerelle {
+namespace {
+
+constexpr int kExitFailure = 1;
+constexpr int kExitUsage = 2;
+constexpr long kPollNanoseconds = 100'000'000;
+
+// Signals are waited for, never handled: blocked before any thread starts, so in all of them.
+sigset_t BlockStopSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  return signals;
+}
+
+// True if one of `signals` came within a poll interval.
+bool StopSignalCame(const sigset_t& signals) {
+  const timespec wait = {0, kPollNanoseconds};
+  return sigtimedwait(&signals, nullptr, &wait) > 0;
+}
+
+void PrintServing(const PasserelleServer& server) {
+  nlohmann::ordered_json line;
+  line["event"] = "serving";
+  line["address"] = server.address();
+  line["version"] = kVersion;
+  std::cout << line.dump() << std::endl;
+}
+
+// Shuts down; a second signal ends the grace.
+absl::Status ShutDown(PasserelleServer* server, const Options& options, const sigset_t& signals) {
+  std::atomic<bool> done{false};
+  absl::Status closed;
+  std::thread stopping([&] {
+    closed = server->Shutdown(absl::Seconds(options.drain_seconds));
+    done = true;
+  });
+  while (!done) {
+    if (StopSignalCame(signals)) server->Hurry();
+  }
+  stopping.join();
+  return closed;
+}
+
+int Serve(const Options& options) {
+  const sigset_t signals = BlockStopSignals();
+  StartLog(options.EffectiveLogLevel());
+  auto server = PasserelleServer::Start(options);
+  if (!server.ok()) {
+    Log(LogLevel::kError, "start_failed", {{"detail", std::string(server.status().message())}});
+    return kExitFailure;
+  }
+  Log(LogLevel::kInfo, "serving", {{"address", (*server)->address()}, {"version", kVersion}});
+  PrintServing(**server);
+  while (!(*server)->store_failed() && !StopSignalCame(signals)) {
+  }
+  const bool failed = (*server)->store_failed();
+  Log(LogLevel::kInfo, "stopping", {{"store_failed", failed}});
+  const absl::Status closed = ShutDown(server->get(), options, signals);
+  Log(closed.ok() ? LogLevel::kInfo : LogLevel::kError, "stopped",
+      {{"detail", std::string(closed.message())}});
+  return failed || !closed.ok() ? kExitFailure : 0;
+}
+
+int Main(int count, char** arguments) {
+  const absl::StatusOr<ParsedOptions> parsed =
+      ParseOptions(std::vector<std::string>(arguments + 1, arguments + count));
+  if (!parsed.ok()) {
+    std::cerr << "passerelled: " << parsed.status().message() << "\n";
+    return kExitUsage;
+  }
+  switch (parsed->command) {
+    case Command::kPrintAndExit:
+      std::cout << parsed->text;
+      return 0;
+    case Command::kCheckOnly:
+      return 0;
+    case Command::kServe:
+      break;
+  }
+  return Serve(parsed->options);
+}
+
+}  // namespace
+}  // namespace passerelle
+
+int main(int count, char** arguments) { return passerelle::Main(count, arguments); }

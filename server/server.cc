@@ -1,0 +1,224 @@
+#include "server/server.h"
+
+#include <grpc/grpc.h>
+#include <grpcpp/ext/channelz_service_plugin.h>
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/impl/server_builder_option.h>
+#include <grpcpp/resource_quota.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "grpc/health/v1/health.pb.h"
+#include "server/convert/keys.h"
+#include "server/log.h"
+#include "storage/open.h"
+#include "storage/status.h"
+
+namespace passerelle {
+namespace {
+
+constexpr int kMaxMetadataBytes = 16 * 1024;
+constexpr int kHandshakeTimeoutMs = 10'000;
+constexpr int kIdleConnectionMs = 15 * 60 * 1'000;
+constexpr int kKeepaliveMs = 60'000;
+constexpr int kKeepaliveTimeoutMs = 20'000;
+constexpr int kLeastPingIntervalMs = 10'000;  // clients that ping more often are sent away
+// How long cancelled work may take to notice before gRPC is told to end its calls by force.
+constexpr absl::Duration kCutTime = absl::Seconds(2);
+constexpr char kReflectionPlugin[] = "proto_server_reflection";
+constexpr char kChannelzPlugin[] = "channelz_service";
+
+// gRPC's plugins register themselves for the whole process; this takes the unwanted ones out of one
+// server again, so that the switches hold for each server by itself.
+class WithoutPlugins final : public grpc::ServerBuilderOption {
+ public:
+  explicit WithoutPlugins(std::vector<std::string> unwanted) : unwanted_(std::move(unwanted)) {}
+  void UpdateArguments(grpc::ChannelArguments*) override {}
+  void UpdatePlugins(std::vector<std::unique_ptr<grpc::ServerBuilderPlugin>>* plugins) override {
+    const auto is_unwanted = [this](const std::unique_ptr<grpc::ServerBuilderPlugin>& plugin) {
+      return std::count(unwanted_.begin(), unwanted_.end(), plugin->name()) > 0;
+    };
+    plugins->erase(std::remove_if(plugins->begin(), plugins->end(), is_unwanted), plugins->end());
+  }
+
+ private:
+  const std::vector<std::string> unwanted_;
+};
+
+WorkPool::Shape ShapeOf(int64_t threads, int64_t queue) {
+  return {static_cast<int>(threads), static_cast<std::size_t>(queue)};
+}
+
+void LimitConnections(const Options& options, grpc::ServerBuilder* builder) {
+  const std::pair<const char*, int> arguments[] = {
+      {GRPC_ARG_MAX_CONCURRENT_STREAMS, static_cast<int>(options.max_connection_streams)},
+      {GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadataBytes},
+      {GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeTimeoutMs},
+      {GRPC_ARG_MAX_CONNECTION_IDLE_MS, kIdleConnectionMs},
+      {GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs},
+      {GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs},
+      {GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1},
+      {GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kLeastPingIntervalMs},
+      {GRPC_ARG_ENABLE_CHANNELZ, options.channelz ? 1 : 0},
+      // Two servers on one port would share calls in silence; the second must fail instead.
+      {GRPC_ARG_ALLOW_REUSEPORT, 0},
+  };
+  for (const auto& [name, value] : arguments) builder->AddChannelArgument(name, value);
+}
+
+void RefuseCompression(grpc::ServerBuilder* builder) {
+  builder->SetDefaultCompressionAlgorithm(GRPC_COMPRESS_NONE);
+  builder->SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
+  builder->SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
+}
+
+// A builder takes the plugins that are registered when it is made, so this comes before it.
+void RegisterPlugins(const Options& options) {
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  if (options.channelz) grpc::channelz::experimental::InitChannelzService();
+  // gRPC serves health without its descriptor; naming it links the descriptor for reflection.
+  grpc::health::v1::HealthCheckRequest::descriptor();
+}
+
+void ChoosePlugins(const Options& options, grpc::ServerBuilder* builder) {
+  std::vector<std::string> unwanted;
+  if (!options.reflection) unwanted.push_back(kReflectionPlugin);
+  if (!options.channelz) unwanted.push_back(kChannelzPlugin);
+  builder->SetOption(std::make_unique<WithoutPlugins>(std::move(unwanted)));
+}
+
+}  // namespace
+
+PasserelleServer::PasserelleServer(const Options& options, Hooks hooks)
+    : options_(options),
+      hooks_(std::move(hooks)),
+      pools_(ShapeOf(options.short_threads, options.short_queue),
+             ShapeOf(options.long_threads, options.long_queue)) {
+  Door::Parts parts;
+  parts.pools = &pools_;
+  parts.clock = hooks_.clock != nullptr ? hooks_.clock : &real_clock_;
+  parts.authorizer = hooks_.authorizer != nullptr ? hooks_.authorizer : &allow_all_;
+  parts.max_calls = static_cast<std::size_t>(options.max_calls);
+  door_ = std::make_unique<Door>(parts);
+}
+
+PasserelleServer::~PasserelleServer() {
+  const absl::Status closed = Shutdown(absl::ZeroDuration());
+  if (!closed.ok())
+    Log(LogLevel::kError, "close_failed", {{"detail", std::string(closed.message())}});
+}
+
+absl::StatusOr<std::unique_ptr<PasserelleServer>> PasserelleServer::Start(const Options& options,
+                                                                          Hooks hooks) {
+  RETURN_IF_ERROR(CheckOptions(options));
+  std::unique_ptr<PasserelleServer> server(new PasserelleServer(options, std::move(hooks)));
+  RETURN_IF_ERROR(server->OpenParts());
+  RETURN_IF_ERROR(server->Listen());
+  return server;
+}
+
+absl::StatusOr<std::unique_ptr<PasserelleServer>> PasserelleServer::Start(const Options& options) {
+  return Start(options, Hooks());
+}
+
+absl::Status PasserelleServer::OpenStore() {
+  storage::StoreOptions store;
+  store.directory = options_.data;
+  store.readers_per_file = static_cast<int>(options_.readers);
+  store.transaction_rows = options_.transaction_rows;
+  store.queue_rows = options_.write_queue_rows;
+  store.wal_threshold_bytes = options_.wal_threshold_bytes;
+  store.clock = [this] { return door_->clock().Now(); };
+  store.on_failure = [this](const absl::Status& status) {
+    Log(LogLevel::kError, "store_failed", {{"detail", std::string(status.message())}});
+    store_failed_ = true;
+  };
+  if (!hooks_.open_store) return absl::UnimplementedError("no store is linked into this server");
+  ASSIGN_OR_RETURN(store_, hooks_.open_store(store));
+  return absl::OkStatus();
+}
+
+absl::Status PasserelleServer::OpenParts() {
+  RETURN_IF_ERROR(OpenStore());
+  ASSIGN_OR_RETURN(KeyRing keys, KeyRing::OpenOrCreate(options_.EffectiveKeyFile()));
+  tokens_ = std::make_unique<TokenCodec>(std::move(keys));
+  ServiceParts parts;
+  parts.door = door_.get();
+  parts.store = store_.get();
+  parts.tokens = tokens_.get();
+  parts.clock = &door_->clock();
+  parts.options = &options_;
+  services_ = hooks_.make_services ? hooks_.make_services(parts) : MakeServices(parts);
+  return absl::OkStatus();
+}
+
+void PasserelleServer::Configure(grpc::ServerBuilder* builder) const {
+  builder->SetMaxReceiveMessageSize(static_cast<int>(options_.max_message_bytes));
+  builder->SetMaxSendMessageSize(static_cast<int>(options_.max_message_bytes));
+  RefuseCompression(builder);
+  LimitConnections(options_, builder);
+  ChoosePlugins(options_, builder);
+  grpc::ResourceQuota quota("passerelle");
+  quota.Resize(static_cast<std::size_t>(options_.grpc_memory_bytes));
+  builder->SetResourceQuota(quota);
+}
+
+absl::Status PasserelleServer::Listen() {
+  ASSIGN_OR_RETURN(ListenAddress address, ParseListenAddress(options_.listen));
+  RegisterPlugins(options_);
+  grpc::ServerBuilder builder;
+  Configure(&builder);
+  int port = 0;
+  builder.AddListeningPort(address.ToString(), grpc::InsecureServerCredentials(), &port);
+  for (const NamedService& service : services_) builder.RegisterService(service.service.get());
+  grpc_server_ = builder.BuildAndStart();
+  if (grpc_server_ == nullptr || port == 0) {
+    return absl::UnavailableError(
+        absl::StrCat("--listen: cannot listen on ", address.ToString(), "; is it in use?"));
+  }
+  if (!address.is_unix) address.port = port;
+  address_ = address.ToString();
+  TellHealth(true);
+  return absl::OkStatus();
+}
+
+void PasserelleServer::TellHealth(bool serving) {
+  grpc::HealthCheckServiceInterface* health = grpc_server_->GetHealthCheckService();
+  if (health == nullptr) return;
+  health->SetServingStatus("", serving);
+  for (const NamedService& service : services_) health->SetServingStatus(service.name, serving);
+}
+
+void PasserelleServer::EndCalls(absl::Duration grace) {
+  door_->StartDrain();
+  bool idle = door_->AwaitIdle(grace);
+  if (!idle) {
+    door_->CancelOpenCalls();
+    idle = door_->AwaitIdle(kCutTime);
+  }
+  Log(LogLevel::kInfo, "drained", {{"idle", idle}, {"open_calls", door_->open_calls()}});
+}
+
+absl::Status PasserelleServer::Shutdown(absl::Duration grace) {
+  const std::lock_guard<std::mutex> lock(shutdown_mutex_);
+  if (std::exchange(stopped_, true)) return absl::OkStatus();
+  if (grpc_server_ != nullptr) {
+    TellHealth(false);
+    EndCalls(grace);
+    grpc_server_->Shutdown(absl::ToChronoTime(absl::Now() + kCutTime));
+    grpc_server_->Wait();
+  }
+  pools_.short_calls.Shutdown();
+  pools_.long_calls.Shutdown();
+  services_.clear();
+  const absl::Status closed = store_ != nullptr ? store_->Close() : absl::OkStatus();
+  store_.reset();
+  return closed;
+}
+
+}  // namespace passerelle
