@@ -68,7 +68,8 @@ CREATE TABLE audience (
   id               TEXT NOT NULL,
   display_name     TEXT NOT NULL,
   kind             INTEGER NOT NULL,        -- 1 list 2 rule 3 composition
-  generation       INTEGER NOT NULL,        -- the present one
+  generation       INTEGER NOT NULL,        -- the present one; the first is 1
+  next_generation  INTEGER NOT NULL,        -- for the next replace; abandoned ones are not used again
   max_qualified_us INTEGER NOT NULL,        -- the latest qualification time ever pushed
   deleted          INTEGER NOT NULL,        -- 1: gone for readers, rows go in chunks
   create_us        INTEGER NOT NULL,
@@ -83,13 +84,14 @@ CREATE TABLE audience_generation (
   generation INTEGER NOT NULL,
   from_seq   INTEGER NOT NULL,
   to_seq     INTEGER NOT NULL,              -- 9223372036854775807: still
-  as_of_us   INTEGER NOT NULL,              -- pushes before it are stale
+  as_of_us   INTEGER NOT NULL,              -- pushes before it are stale; the least integer: none are
   PRIMARY KEY (audience, generation)
 ) STRICT, WITHOUT ROWID;
 
 -- Intervals: a profile has this status in this generation at S when from_seq <= S < to_seq. An empty interval
--- (from_seq = to_seq) is a stale push, kept for its history. Staged rows of a replace are rows of a generation
--- that is not published yet; they begin at 0.
+-- (from_seq = to_seq) is a push that was stale, or was overtaken within its commit; it is kept for its history.
+-- Staged rows of a replace are rows of a generation that is not published yet: its own records begin at 0,
+-- those of pushes that win over them at the sequence of the push.
 CREATE TABLE membership (
   audience     INTEGER NOT NULL,
   generation   INTEGER NOT NULL,
