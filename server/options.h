@@ -65,7 +65,7 @@ struct Options {
   int64_t transaction_rows = 10'000;
 
   // The longest silence of an export that follows.
-  int64_t heartbeat_ms = 5'000;
+  int64_t heartbeat_ms = 10'000;
   // How long open calls may go on after the first SIGTERM.
   int64_t drain_seconds = 10;
 
