@@ -265,7 +265,7 @@ def unread_files(tree):
 
 
 def _is_script(path, text):
-    if path.endswith("_test.py") or path.endswith("/__init__.py"):
+    if path.endswith(("_test.py", "/__init__.py", "/conftest.py")):
         return False
     return path.endswith((".py", ".sh")) or (text.startswith("#!") and path != ".ci/run")
 
