@@ -10,8 +10,6 @@
 #include <string_view>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
-#include "absl/container/node_hash_map.h"
 #include "absl/types/span.h"
 #include "storage/schema_store.h"
 #include "storage/sqlite/transaction.h"
@@ -33,13 +31,21 @@ enum class ChangeKind : int {
 // What one record does to one profile's attributes; the outcome of ProfileEdits::Write.
 struct AttributeResult {
   bool changed = false;    // a value or identity changed
-  int fields_applied = 0;  // fields that were not stale or out of scope (unchanged ones included)
+  int fields_applied = 0;  // not absent, stale or out of scope (unchanged ones included)
   std::vector<int> stale;  // indexes into the batch's fields
   std::vector<int> out_of_scope;
 };
 
+// Consent attributes that an opt-out from (channel, purpose) sets: those of that purpose; without a
+// purpose all of the channel.
+std::vector<const Attribute*> ConsentsOptedOut(const Schema& schema, std::string_view channel,
+                                               std::string_view purpose);
+
 // Overlay of a transaction (Transaction::Overlay<ProfileEdits>()). Reads see rows plus what was
 // decided before in the same transaction. Methods may throw SQLite::Exception.
+//
+// Batches, and the values of identities and cells, must live as long as the transaction; a
+// request's own memory does. Exceptions: the value of Find.
 class ProfileEdits : public TransactionOverlay {
  public:
   explicit ProfileEdits(Transaction& transaction);
@@ -48,35 +54,41 @@ class ProfileEdits : public TransactionOverlay {
   // The profile that has an identity; 0: none.
   ProfileId Find(NamespaceNumber ns, std::string_view value);
   // Looks up the identities of many records in sorted order, which is 2-3 times quicker than one by
-  // one; Find answers from it afterwards.
-  void Prefetch(absl::Span<const IdentityCell> identities);
-  // Loads what Write needs of many profiles in the order of their ids.
+  // one; Find answers from it afterwards. Derived ones too for those who may create profiles.
+  void Prefetch(absl::Span<const IdentityCell> identities, bool with_derived = false);
+  // Loads what Write needs of many profiles; quickest in the order of their ids.
   void PrefetchProfiles(absl::Span<const ProfileId> profiles, const RecordBatch& batch);
 
   bool Exists(ProfileId profile);
 
-  // A new profile with these identities (derived ones included); `known` if any is of a person.
-  // Pending opt-outs of its identities are applied. Counts as changed.
+  // A new profile with these identities (derived ones included, unless another profile has them);
+  // `known` if any is of a person. Pending opt-outs of its identities are applied and forgotten.
+  // None of the others may be taken.
   ProfileId Create(absl::Span<const IdentityCell> identities, const Schema& schema);
-  // Adds identities the profile lacks; returns how many were added, -1 (and adds none) if it would
-  // have more than kIdentitiesPerProfileMax.
+  // Adds identities the profile lacks, which must be free (derived ones that are not are left out);
+  // returns how many were added, derived ones included; -1 (and adds none) if it would have more
+  // than kIdentitiesPerProfileMax that are not derived.
   int AddIdentities(ProfileId profile, absl::Span<const IdentityCell> identities,
                     const Schema& schema);
-  // Replaces the profile's identity of a namespace (and its derived one). False: another profile
-  // has the value.
+  // Replaces the profile's identities of a namespace (and their derived ones) by one. Leaves alone
+  // when the value is empty or the profile has it. False: another profile has the value. The new
+  // derived one is left out if another profile has it.
   bool ChangeIdentity(ProfileId profile, NamespaceNumber ns, std::string_view value,
                       NamespaceNumber derived_ns, std::string_view derived_value, bool& changed);
 
   // Applies the cells of one record by policy and time, as ProfileStore::SubmitUpdates says, for
   // fields that are attributes. With in_scope false only consent opt-outs apply, the other fields
-  // that are not absent are listed as out of scope.
+  // that are not absent are listed as out of scope (identities too). A field that its policy leaves
+  // alone for being null counts as absent. Adds to `result`.
   void Write(ProfileId profile, const RecordBatch& batch, int64_t row, const Schema& schema,
              bool in_scope, AttributeResult& result);
 
-  // Sets one consent attribute to opted out as of a time, by the same time rules. True if changed.
+  // Sets one consent attribute to opted out as of a time, by the same time rules. True if its value
+  // changed.
   bool OptOut(ProfileId profile, const Attribute& consent, int64_t event_us);
 
-  // Removes the profile and its identities.
+  // Removes the profile and its identities. Its memberships are the caller's to end
+  // (membership.h).
   void Delete(ProfileId profile);
 
   // One pass sorted by profile; change rows for created, attributes, identities, deleted.

@@ -61,7 +61,8 @@ CREATE TABLE identity (
   derived   INTEGER NOT NULL,               -- 1: the hash of a clear one, kept by the server
   PRIMARY KEY (namespace, value)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX identity_profile ON identity (profile, namespace);
+-- Covers the list of a profile's identities: the value is in it as part of the key.
+CREATE INDEX identity_profile ON identity (profile, namespace, derived);
 
 CREATE TABLE audience (
   number           INTEGER PRIMARY KEY,

@@ -1,0 +1,41 @@
+// Opt-outs of people who are not here yet.
+#ifndef PASSERELLE_STORAGE_SQLITE_PENDING_OPT_OUTS_H_
+#define PASSERELLE_STORAGE_SQLITE_PENDING_OPT_OUTS_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "storage/sqlite/transaction.h"
+#include "storage/types.h"
+
+namespace passerelle::storage::sqlite {
+
+struct PendingOptOut {
+  std::string channel;
+  std::string purpose;
+  int64_t opt_out_us = 0;
+};
+
+// Of one transaction, which may add rows to pending_opt_out by SQL until Refresh is called. Not
+// thread-safe. Methods may throw SQLite::Exception.
+class PendingOptOuts {
+ public:
+  explicit PendingOptOuts(Transaction& transaction) : db_(transaction.db()) {}
+
+  // Looks again whether there are any at all.
+  void Refresh();
+  // Those of an identity; they are deleted by Flush. `identity` must live until then.
+  std::vector<PendingOptOut> Take(const IdentityCell& identity);
+  void Flush();
+
+ private:
+  Database& db_;
+  bool refreshed_ = false;
+  bool any_ = false;
+  std::vector<IdentityCell> taken_;
+};
+
+}  // namespace passerelle::storage::sqlite
+
+#endif  // PASSERELLE_STORAGE_SQLITE_PENDING_OPT_OUTS_H_
