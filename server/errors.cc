@@ -106,6 +106,7 @@ absl::StatusCode CodeOf(v1::ErrorReason reason) {
     case v1::ERROR_REASON_STORE_RESTORED:
     case v1::ERROR_REASON_CONTENT_MISMATCH:
     case v1::ERROR_REASON_STREAM_KIND_MISMATCH:
+    case v1::ERROR_REASON_STREAM_FINISHED:
     case v1::ERROR_REASON_DESTINATION_PAUSED:
     case v1::ERROR_REASON_DESTINATION_DELETED:
     case v1::ERROR_REASON_SOURCE_PAUSED:
@@ -297,6 +298,10 @@ absl::Status OffsetGap(Offsets offsets) {
 
 absl::Status StreamKindMismatch(std::string message) {
   return MakeError(v1::ERROR_REASON_STREAM_KIND_MISMATCH, std::move(message));
+}
+
+absl::Status StreamFinished(std::string message) {
+  return MakeError(v1::ERROR_REASON_STREAM_FINISHED, std::move(message));
 }
 
 absl::Status DestinationPaused(std::string name) {

@@ -93,6 +93,7 @@ struct Offsets {
 };
 absl::Status OffsetGap(Offsets offsets);  // metadata "next_offset"
 absl::Status StreamKindMismatch(std::string message);
+absl::Status StreamFinished(std::string message);
 absl::Status DestinationPaused(std::string name);
 absl::Status DestinationDeleted(std::string name);
 absl::Status SourcePaused(std::string name);

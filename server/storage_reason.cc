@@ -56,7 +56,7 @@ v1::ErrorReason PublicReason(storage::Reason reason) {
     case Reason::kStreamKindMismatch:
       return v1::ERROR_REASON_STREAM_KIND_MISMATCH;
     case Reason::kStreamFinished:
-      return v1::ERROR_REASON_MESSAGE_OUT_OF_ORDER;
+      return v1::ERROR_REASON_STREAM_FINISHED;
     case Reason::kEpochFenced:
       return v1::ERROR_REASON_EPOCH_FENCED;
     case Reason::kOffsetGap:

@@ -80,6 +80,7 @@ std::vector<absl::Status> OneOfEach() {
           ContentMismatch("m"),
           OffsetGap({200, 100}),
           StreamKindMismatch("m"),
+          StreamFinished("m"),
           DestinationPaused("d"),
           DestinationDeleted("d"),
           SourcePaused("s"),
