@@ -1,4 +1,4 @@
-#include "server/convert/values.h"
+#include "server/convert/readable.h"
 
 #include <nlohmann/json.hpp>
 #include <string>
