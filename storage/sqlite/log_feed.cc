@@ -1,0 +1,32 @@
+#include "storage/sqlite/log_feed.h"
+
+#include <utility>
+
+namespace passerelle::storage::sqlite {
+
+int64_t LogFeed::Subscribe(std::function<void(int64_t)> callback) {
+  absl::MutexLock lock(&mutex_);
+  callbacks_.emplace(next_token_, std::move(callback));
+  return next_token_++;
+}
+
+void LogFeed::Unsubscribe(int64_t token) {
+  absl::MutexLock lock(&mutex_);
+  callbacks_.erase(token);
+}
+
+void LogFeed::Announce(int64_t last_seq, bool has_opt_outs) {
+  if (has_opt_outs) {
+    absl::MutexLock lock(&opt_out_mutex_);
+    newest_opt_out_ = last_seq;
+  }
+  absl::MutexLock lock(&mutex_);
+  for (auto& [token, callback] : callbacks_) callback(last_seq);
+}
+
+int64_t LogFeed::newest_opt_out() const {
+  absl::MutexLock lock(&opt_out_mutex_);
+  return newest_opt_out_;
+}
+
+}  // namespace passerelle::storage::sqlite

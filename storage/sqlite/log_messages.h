@@ -1,0 +1,29 @@
+// The present status of messages, and what a batch of log rows does to it and to the report.
+#ifndef PASSERELLE_STORAGE_SQLITE_LOG_MESSAGES_H_
+#define PASSERELLE_STORAGE_SQLITE_LOG_MESSAGES_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "storage/log_store.h"
+#include "storage/sqlite/report.h"
+#include "storage/sqlite/transaction.h"
+
+namespace passerelle::storage::sqlite {
+
+// One appended row, as messages see it.
+struct MessageEvent {
+  int64_t delivery = 0;
+  int64_t event_us = 0;
+  int64_t seq = 0;
+  const LogRow* row = nullptr;
+};
+
+// Applies rows that are appended in this transaction to their messages and to the report numbers.
+// `events` is in the order of sequence, and is sorted here by message. May throw SQLite::Exception.
+void ApplyToMessages(Transaction& transaction, ReportNumbers& numbers,
+                     std::vector<MessageEvent>& events);
+
+}  // namespace passerelle::storage::sqlite
+
+#endif  // PASSERELLE_STORAGE_SQLITE_LOG_MESSAGES_H_

@@ -1,0 +1,225 @@
+#include "storage/sqlite/log_reads.h"
+
+#include <algorithm>
+#include <limits>
+#include <memory>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+
+namespace passerelle::storage::sqlite {
+namespace {
+
+constexpr char kScan[] =
+    "SELECT seq, kind, delivery, broadlog_id, event_us, append_us, status, tracking_kind, "
+    "tracking_log_id, profile, namespace, identity, failure_type, failure_reason, flags, "
+    "reason_message, url, url_category FROM log WHERE seq > ?1 ORDER BY seq";
+constexpr char kDeliveryNumber[] = "SELECT number FROM delivery WHERE id = ?1";
+constexpr char kDeliveriesOfAudience[] =
+    "SELECT delivery FROM delivery_audience WHERE audience = ?1";
+constexpr char kFirstRow[] = "SELECT seq FROM log WHERE seq > ?1 ORDER BY seq LIMIT 1";
+constexpr char kLastRow[] = "SELECT seq FROM log ORDER BY seq DESC LIMIT 1";
+constexpr char kEpoch[] = "SELECT value FROM meta WHERE key = 'epoch'";
+constexpr char kCommitFrom[] =
+    "SELECT last_seq, commit_us FROM commit_log WHERE last_seq >= ?1 ORDER BY last_seq LIMIT 1";
+constexpr char kOptOuts[] =
+    "SELECT l.seq, l.event_us, l.namespace, l.identity, l.profile, d.channel, d.purpose "
+    "FROM log l JOIN delivery d ON d.number = l.delivery "
+    "WHERE l.seq > ?1 AND l.seq <= ?2 AND l.kind = 2 AND l.tracking_kind = 3 "
+    "AND l.namespace IS NOT NULL ORDER BY l.seq LIMIT ?3";
+
+using Numbers = absl::flat_hash_set<int64_t>;
+
+Numbers NumbersOf(Database& db, const char* sql, const std::vector<std::string>& names) {
+  Numbers numbers;
+  for (const std::string& name : names) {
+    StatementScope get(db.Prepared(sql));
+    get->BindAll(name);
+    while (get->Step()) numbers.insert(get->Int(0));
+  }
+  return numbers;
+}
+
+// A filter with its names resolved at one moment.
+class RowFilter {
+ public:
+  RowFilter(Database& db, const LogFilter& filter)
+      : by_delivery_(!filter.deliveries.empty()),
+        by_audience_(!filter.audiences.empty()),
+        deliveries_(NumbersOf(db, kDeliveryNumber, filter.deliveries)),
+        of_audiences_(NumbersOf(db, kDeliveriesOfAudience, filter.audiences)),
+        start_us_(filter.start_us.value_or(std::numeric_limits<int64_t>::min())),
+        end_us_(filter.end_us.value_or(std::numeric_limits<int64_t>::max())),
+        bounded_(filter.end_us.has_value()) {
+    for (LogKind kind : filter.kinds) kinds_ |= 1 << static_cast<int>(kind);
+    if (filter.kinds.empty()) kinds_ = ~0;
+  }
+
+  // No row up to this moment can match.
+  bool MatchesNothing() const {
+    return (by_delivery_ && deliveries_.empty()) || (by_audience_ && of_audiences_.empty());
+  }
+
+  bool Matches(const Statement& row) {
+    if ((kinds_ >> row.Int(1) & 1) == 0 || !MatchesDelivery(row.Int(2))) return false;
+    const int64_t event_us = row.Int(4);
+    return event_us >= start_us_ && (!bounded_ || event_us < end_us_);
+  }
+
+ private:
+  bool MatchesDelivery(int64_t delivery) {
+    if (delivery == last_delivery_) return last_matched_;
+    last_delivery_ = delivery;
+    last_matched_ = (!by_delivery_ || deliveries_.contains(delivery)) &&
+                    (!by_audience_ || of_audiences_.contains(delivery));
+    return last_matched_;
+  }
+
+  const bool by_delivery_;
+  const bool by_audience_;
+  const Numbers deliveries_;
+  const Numbers of_audiences_;
+  const int64_t start_us_;
+  const int64_t end_us_;
+  const bool bounded_;
+  uint32_t kinds_ = 0;
+  int64_t last_delivery_ = 0;
+  bool last_matched_ = false;
+};
+
+// Ids of the deliveries of one page.
+class PageNames {
+ public:
+  PageNames(const ReadLease& lease, const Deliveries& deliveries)
+      : lease_(lease), deliveries_(deliveries) {}
+
+  std::string_view IdOf(int64_t number) {
+    if (number == last_) return last_id_;
+    auto& id = ids_[number];
+    if (id == nullptr) id = deliveries_.IdOf(lease_, number);
+    last_ = number;
+    last_id_ = *id;
+    return last_id_;
+  }
+
+ private:
+  const ReadLease& lease_;
+  const Deliveries& deliveries_;
+  absl::flat_hash_map<int64_t, std::shared_ptr<const std::string>> ids_;
+  int64_t last_ = 0;
+  std::string_view last_id_;
+};
+
+void ReadTracking(const Statement& from, LogRow& row) {
+  row.tracking_kind = static_cast<int32_t>(from.Int(7));
+  row.tracking_log_id = from.Int(8);
+  row.url = from.Text(16);
+  row.url_category = from.Text(17);
+}
+
+LogRow RowOf(const Statement& from, PageNames& names) {
+  LogRow row;
+  row.sequence = from.Int(0);
+  row.kind = static_cast<LogKind>(from.Int(1));
+  row.delivery = names.IdOf(from.Int(2));
+  row.broadlog_id = from.Int(3);
+  row.event_us = from.Int(4);
+  row.append_us = from.Int(5);
+  row.status = static_cast<int32_t>(from.Int(6));
+  row.profile = from.Int(9);
+  row.identity_namespace = from.Text(10);
+  row.identity = from.Text(11);
+  row.failure_type = static_cast<int32_t>(from.Int(12));
+  row.failure_reason = static_cast<int32_t>(from.Int(13));
+  row.flags = static_cast<uint8_t>(from.Int(14));
+  row.reason_message = from.Text(15);
+  if (row.kind == LogKind::kTracking) ReadTracking(from, row);
+  if (row.profile == 0 && !row.identity_namespace.empty()) row.flags |= kProfileUnknown;
+  return row;
+}
+
+}  // namespace
+
+LogPage ReadLogPage(const ReadLease& lease, const Deliveries& deliveries, const LogFilter& filter,
+                    const LogPageRequest& request, absl::FunctionRef<void(const LogRow&)> sink) {
+  LogPage page;
+  page.end_sequence = lease.seq();
+  page.after = request.after;
+  RowFilter matching(lease.db(), filter);
+  PageNames names(lease, deliveries);
+  StatementScope scan(lease.db().Prepared(kScan));
+  scan->BindAll(request.after);
+  int32_t given = 0;
+  int32_t left_to_scan = std::min(request.scan_limit, kScanMax);
+  bool more = !matching.MatchesNothing();
+  while (more && given < request.limit && left_to_scan-- > 0) {
+    more = scan->Step();
+    if (!more) break;
+    page.after = scan->Int(0);
+    if (!matching.Matches(*scan)) continue;
+    sink(RowOf(*scan, names));
+    ++given;
+  }
+  if (!more) page.after = std::max(page.after, page.end_sequence);
+  page.at_end = page.after >= page.end_sequence;
+  return page;
+}
+
+LogBounds ReadLogBounds(const ReadLease& lease) {
+  LogBounds bounds;
+  bounds.end = lease.seq();
+  StatementScope first(lease.db().Prepared(kFirstRow));
+  first->BindAll(int64_t{0});
+  bounds.earliest = first->Step() ? first->Int(0) : bounds.end + 1;
+  StatementScope epoch(lease.db().Prepared(kEpoch));
+  if (epoch->Step()) bounds.epoch = epoch->Int(0);
+  return bounds;
+}
+
+// commit_log has no index by time, and needs none: times grow with sequences, so that a binary
+// search finds the first commit that is not earlier.
+int64_t FindSequenceBefore(const ReadLease& lease, int64_t append_us) {
+  StatementScope get(lease.db().Prepared(kCommitFrom));
+  const auto is_before = [&](int64_t seq) {
+    get->BindAll(seq);
+    const bool before = get->Step() && get->Int(1) < append_us;
+    get->Reset();
+    return before;
+  };
+  int64_t low = 0;  // every commit that ends below `low` is before
+  int64_t high = lease.seq() + 1;
+  while (low < high) {
+    const int64_t middle = low + (high - low) / 2;
+    is_before(middle) ? low = middle + 1 : high = middle;
+  }
+  StatementScope first(lease.db().Prepared(kFirstRow));
+  first->BindAll(std::max<int64_t>(low - 1, 0));
+  return first->Step() ? first->Int(0) - 1 : lease.seq();
+}
+
+int64_t LastLogRow(Database& db) {
+  StatementScope last(db.Prepared(kLastRow));
+  return last->Step() ? last->Int(0) : 0;
+}
+
+OptOutPage ReadOptOuts(const ReadLease& lease, int64_t after, int32_t limit) {
+  OptOutPage page;
+  page.through = std::min(after + kScanMax, lease.seq());
+  StatementScope get(lease.db().Prepared(kOptOuts));
+  get->BindAll(after, page.through, limit);
+  while (get->Step()) {
+    OptOutRow row;
+    row.seq = get->Int(0);
+    row.event_us = get->Int(1);
+    row.identity_namespace = get->Text(2);
+    row.identity = get->Text(3);
+    row.profile = get->Int(4);
+    row.channel = get->Text(5);
+    row.purpose = get->Text(6);
+    page.rows.push_back(std::move(row));
+  }
+  if (static_cast<int32_t>(page.rows.size()) == limit) page.through = page.rows.back().seq;
+  return page;
+}
+
+}  // namespace passerelle::storage::sqlite

@@ -1,0 +1,59 @@
+// Reads of log rows by sequence. Each is one short read under the caller's lease.
+#ifndef PASSERELLE_STORAGE_SQLITE_LOG_READS_H_
+#define PASSERELLE_STORAGE_SQLITE_LOG_READS_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "storage/log_store.h"
+#include "storage/sqlite/deliveries.h"
+#include "storage/sqlite/readers.h"
+
+namespace passerelle::storage::sqlite {
+
+struct LogPageRequest {
+  int64_t after = 0;
+  int32_t limit = 0;
+  int32_t scan_limit = 0;
+};
+
+// LogStore::ReadLogs. Never looks at more than kScanMax rows, so that it stays within the time of a
+// lease. Audiences and deliveries of the filter are looked up each time, so that deliveries made
+// later count. All may throw SQLite::Exception.
+inline constexpr int32_t kScanMax = 20'000;
+LogPage ReadLogPage(const ReadLease& lease, const Deliveries& deliveries, const LogFilter& filter,
+                    const LogPageRequest& request, absl::FunctionRef<void(const LogRow&)> sink);
+
+// LogStore::Bounds.
+LogBounds ReadLogBounds(const ReadLease& lease);
+
+// LogStore::SequenceBefore.
+int64_t FindSequenceBefore(const ReadLease& lease, int64_t append_us);
+
+// The last sequence of a log row; 0 when there is none.
+int64_t LastLogRow(Database& db);
+
+// One opt-out tracking row, as the follower needs it.
+struct OptOutRow {
+  int64_t seq = 0;
+  int64_t event_us = 0;
+  std::string identity_namespace;
+  std::string identity;
+  int64_t profile = 0;  // as of the append; 0: none
+  std::string channel;  // of the delivery, at the time of the read
+  std::string purpose;
+};
+
+struct OptOutPage {
+  std::vector<OptOutRow> rows;
+  int64_t through = 0;  // every opt-out row at or below, and above `after`, is in `rows`
+};
+
+// At most `limit` opt-out rows that carry an identity, looking at most at kScanMax sequences.
+OptOutPage ReadOptOuts(const ReadLease& lease, int64_t after, int32_t limit);
+
+}  // namespace passerelle::storage::sqlite
+
+#endif  // PASSERELLE_STORAGE_SQLITE_LOG_READS_H_
