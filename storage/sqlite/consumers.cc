@@ -40,8 +40,9 @@ absl::StatusOr<Consumer> ReadConsumer(Database& db, std::string_view source, std
   StatementScope get(db.Prepared(kGet));
   get->BindAll(source, id);
   if (get->Step()) return ConsumerOf(*get, last_row);
-  return MakeError(absl::StatusCode::kNotFound, Reason::kNotFound,
-                   absl::StrCat("source ", source, " has no consumer ", id));
+  return MakeError(
+      absl::StatusCode::kNotFound, Reason::kNotFound,
+      absl::StrCat("source ", std::string(source), " has no consumer ", std::string(id)));
 }
 
 // What was committed before this transaction: its own numbers are not given out yet.
@@ -65,8 +66,9 @@ absl::StatusOr<Written<Consumer>> Consumers::Create(std::string_view source, std
   };
   const auto decide = [&](Transaction& transaction) -> absl::Status {
     if (ReadConsumer(transaction.db(), source, id).ok()) {
-      return MakeError(absl::StatusCode::kAlreadyExists, Reason::kAlreadyExists,
-                       absl::StrCat("source ", source, " has a consumer ", id));
+      return MakeError(
+          absl::StatusCode::kAlreadyExists, Reason::kAlreadyExists,
+          absl::StrCat("source ", std::string(source), " has a consumer ", std::string(id)));
     }
     StatementScope(transaction.db().Prepared(kInsert))
         ->BindAll(source, id, transaction.commit_us())

@@ -39,7 +39,7 @@ constexpr size_t kCachedDeliveriesMax = 8'192;
 
 absl::Status NoDelivery(std::string_view id) {
   return MakeError(absl::StatusCode::kNotFound, Reason::kNotFound,
-                   absl::StrCat("no delivery ", id));
+                   absl::StrCat("no delivery ", std::string(id)));
 }
 
 Delivery DeliveryOf(const Statement& row) {
@@ -237,13 +237,15 @@ absl::StatusOr<std::vector<std::string>> Deliveries::OfAudience(std::string_view
 // Deliveries are made and deleted in transactions of their own, so that whatever an append finds is
 // committed; only a deletion can make an entry wrong, and it clears the cache.
 DeliveryNumber Deliveries::NumberOf(Transaction& transaction, std::string_view id) {
-  if (auto found = number_by_id_.find(id); found != number_by_id_.end()) return found->second;
+  if (auto found = number_by_id_.find(absl::string_view(id.data(), id.size()));
+      found != number_by_id_.end())
+    return found->second;
   StatementScope get(transaction.db().Prepared(kNumberOf));
   get->BindAll(id);
   if (!get->Step()) return {};
   const DeliveryNumber number{get->Int(0)};
   if (number_by_id_.size() >= kCachedDeliveriesMax) number_by_id_.clear();
-  number_by_id_.emplace(id, number);
+  number_by_id_.emplace(std::string(id), number);
   return number;
 }
 

@@ -1,0 +1,213 @@
+#include "storage/sqlite/follower.h"
+
+#include <algorithm>
+
+#include "absl/time/clock.h"
+#include "storage/reason.h"
+#include "storage/sqlite/profile_edits.h"
+#include "storage/status.h"
+
+namespace passerelle::storage::sqlite {
+namespace {
+
+constexpr char kGetPosition[] = "SELECT value FROM meta WHERE key = 'log_applied_seq'";
+constexpr char kSetPosition[] =
+    "INSERT INTO meta(key, value) VALUES ('log_applied_seq', ?1) "
+    "ON CONFLICT DO UPDATE SET value = excluded.value";
+constexpr char kAddPending[] =
+    "INSERT INTO pending_opt_out(namespace, value, channel, purpose, opt_out_us) "
+    "VALUES (?1, ?2, ?3, ?4, ?5) "
+    "ON CONFLICT DO UPDATE SET opt_out_us = max(opt_out_us, excluded.opt_out_us)";
+
+// A full queue or a read that was cut is gone after this.
+constexpr absl::Duration kRetryAfter = absl::Milliseconds(100);
+// A cancelled wait is noticed after this at the latest.
+constexpr absl::Duration kLookAgain = absl::Milliseconds(50);
+
+int64_t ReadPosition(Database& db) {
+  StatementScope get(db.Prepared(kGetPosition));
+  return get->Step() ? get->Int(0) : 0;
+}
+
+ProfileId ProfileOf(ProfileEdits& edits, NamespaceNumber ns, const OptOutRow& row) {
+  const ProfileId present = edits.Find(ns, row.identity);
+  const ProfileId then{row.profile};
+  return !present && then && edits.Exists(then) ? then : present;
+}
+
+void ApplyOne(Transaction& transaction, const Schema& schema, const OptOutRow& row) {
+  const IdentityNamespace* ns = schema.FindNamespace(row.identity_namespace);
+  if (ns == nullptr) return;
+  auto& edits = transaction.Overlay<ProfileEdits>();
+  const ProfileId profile = ProfileOf(edits, ns->number, row);
+  if (!profile) {
+    StatementScope add(transaction.db().Prepared(kAddPending));
+    add->BindAll(ns->number.value, row.identity, row.channel, row.purpose, row.event_us).Run();
+    return;
+  }
+  for (const Attribute* consent : ConsentsOfOptOut(schema, row.channel, row.purpose)) {
+    edits.OptOut(profile, *consent, row.event_us);
+  }
+}
+
+absl::Status StoppedError() {
+  return MakeError(absl::StatusCode::kUnavailable, Reason::kStoreClosed,
+                   "the store is shutting down before the log was applied that far");
+}
+
+absl::Status CheckContext(const ReadContext& context) {
+  if (context.cancelled != nullptr && context.cancelled->load(std::memory_order_relaxed)) {
+    return MakeError(absl::StatusCode::kCancelled, Reason::kCancelled,
+                     "waiting for the log to be applied: cancelled");
+  }
+  if (absl::Now() >= context.deadline) {
+    return MakeError(absl::StatusCode::kDeadlineExceeded, Reason::kDeadlineExceeded,
+                     "waiting for the log to be applied: stopped at the deadline");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::vector<const Attribute*> ConsentsOfOptOut(const Schema& schema, std::string_view channel,
+                                               std::string_view purpose) {
+  std::vector<const Attribute*> all;
+  std::vector<const Attribute*> of_purpose;
+  std::vector<const Attribute*> of_channel;
+  for (const Attribute& attribute : schema.attributes()) {
+    if (!attribute.consent.has_value() || attribute.consent->channel != channel) continue;
+    all.push_back(&attribute);
+    if (attribute.consent->purpose == purpose) of_purpose.push_back(&attribute);
+    if (attribute.consent->purpose.empty()) of_channel.push_back(&attribute);
+  }
+  if (purpose.empty()) return all;
+  return of_purpose.empty() ? of_channel : of_purpose;
+}
+
+OptOutFollower::OptOutFollower(InstanceContext& context, SqliteLogs& logs)
+    : context_(context), logs_(logs) {}
+
+OptOutFollower::~OptOutFollower() { Stop(); }
+
+absl::Status OptOutFollower::Start() {
+  int64_t position = 0;
+  RETURN_IF_ERROR(context_.profiles->Read({}, "follower: start", [&](const ReadLease& lease) {
+    position = ReadPosition(lease.db());
+    return absl::OkStatus();
+  }));
+  written_seq_ = position;
+  {
+    absl::MutexLock lock(&mutex_);
+    applied_seq_ = position;
+    running_ = true;
+  }
+  subscription_ = logs_.Subscribe([this](int64_t) { Wake(); });
+  thread_ = std::thread([this] { Loop(); });
+  return absl::OkStatus();
+}
+
+void OptOutFollower::Stop() {
+  if (!thread_.joinable()) return;
+  logs_.Unsubscribe(subscription_);
+  {
+    absl::MutexLock lock(&mutex_);
+    running_ = false;
+  }
+  thread_.join();
+}
+
+void OptOutFollower::Wake() {
+  absl::MutexLock lock(&mutex_);
+  woken_ = true;
+}
+
+bool OptOutFollower::Rest(absl::Duration longest) {
+  absl::MutexLock lock(&mutex_);
+  const auto ready = [this] {
+    mutex_.AssertReaderHeld();
+    return woken_ || !running_;
+  };
+  mutex_.AwaitWithTimeout(absl::Condition(&ready), longest);
+  woken_ = false;
+  return running_;
+}
+
+void OptOutFollower::Loop() {
+  absl::Duration rest = absl::ZeroDuration();
+  while (Rest(rest)) {
+    const auto moved = Step();
+    if (moved.ok()) {
+      rest = *moved ? absl::ZeroDuration() : absl::InfiniteDuration();
+    } else {
+      Rest(kRetryAfter);
+      rest = absl::ZeroDuration();
+    }
+  }
+  // What cannot be written now is looked at again after the next start.
+  if (applied_sequence() > written_seq_) Apply({{}, applied_sequence()}).IgnoreError();
+}
+
+// The end is read before the newest opt-out: a commit is announced before readers see it.
+absl::StatusOr<bool> OptOutFollower::Step() {
+  const int64_t end = context_.logs->readers().visible_seq();
+  const int64_t position = applied_sequence();
+  if (end <= position) return false;
+  if (logs_.feed().newest_opt_out() <= position) {
+    RETURN_IF_ERROR(Advance(end));
+    return true;
+  }
+  OptOutPage page;
+  RETURN_IF_ERROR(context_.logs->Read({}, "follower: read", [&](const ReadLease& lease) {
+    page = ReadOptOuts(lease, position, kBatchMax);
+    return absl::OkStatus();
+  }));
+  if (!page.rows.empty()) RETURN_IF_ERROR(Apply(page));
+  RETURN_IF_ERROR(Advance(page.through));
+  return true;
+}
+
+absl::Status OptOutFollower::Advance(int64_t seq) {
+  if (seq - written_seq_ >= kWriteEvery) RETURN_IF_ERROR(Apply({{}, seq}));
+  absl::MutexLock lock(&mutex_);
+  applied_seq_ = std::max(applied_seq_, seq);
+  return absl::OkStatus();
+}
+
+// What the file says decides which rows are new, not this object's memory.
+absl::Status OptOutFollower::Apply(const OptOutPage& page) {
+  const auto schema = context_.schema.Get();
+  const auto decide = [&](Transaction& transaction) -> absl::Status {
+    const int64_t position = ReadPosition(transaction.db());
+    if (page.through <= position) return absl::OkStatus();
+    for (const OptOutRow& row : page.rows) {
+      if (row.seq > position) ApplyOne(transaction, *schema, row);
+    }
+    StatementScope(transaction.db().Prepared(kSetPosition))->BindAll(page.through).Run();
+    return absl::OkStatus();
+  };
+  RETURN_IF_ERROR(context_.profiles->Write(decide).status());
+  written_seq_ = page.through;
+  return absl::OkStatus();
+}
+
+absl::Status OptOutFollower::WaitForApplied(int64_t log_seq, const ReadContext& context) {
+  absl::MutexLock lock(&mutex_);
+  woken_ = true;
+  const auto settled = [&] {
+    mutex_.AssertReaderHeld();
+    return applied_seq_ >= log_seq || !running_;
+  };
+  while (!settled()) {
+    RETURN_IF_ERROR(CheckContext(context));
+    const absl::Time look_again = std::min(context.deadline, absl::Now() + kLookAgain);
+    mutex_.AwaitWithDeadline(absl::Condition(&settled), look_again);
+  }
+  return applied_seq_ >= log_seq ? absl::OkStatus() : StoppedError();
+}
+
+int64_t OptOutFollower::applied_sequence() const {
+  absl::MutexLock lock(&mutex_);
+  return applied_seq_;
+}
+
+}  // namespace passerelle::storage::sqlite

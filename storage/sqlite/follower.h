@@ -1,0 +1,89 @@
+// The follower: carries opt-outs from the log into the profiles, each exactly once.
+//
+// Which consents an opt-out sets, by the delivery's channel and purpose:
+//   with a purpose     the consent attributes of that channel and purpose; where there are none,
+//                      those of the channel as a whole
+//   without a purpose  every consent attribute of the channel
+// Seeds and proofs count too: a person asked.
+//
+// Whose: the profile that has the row's identity when the row is applied; else the one the append
+// knew, if it still exists; else the opt-out waits as pending, to be applied when a profile with
+// that identity is created. The latest time is kept. A row without an identity, or of a namespace
+// that is gone, asks for nobody.
+#ifndef PASSERELLE_STORAGE_SQLITE_FOLLOWER_H_
+#define PASSERELLE_STORAGE_SQLITE_FOLLOWER_H_
+
+#include <cstdint>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "storage/read_context.h"
+#include "storage/schema_store.h"
+#include "storage/sqlite/instance_context.h"
+#include "storage/sqlite/log_reads.h"
+#include "storage/sqlite/logs.h"
+
+namespace passerelle::storage::sqlite {
+
+// The rule above.
+std::vector<const Attribute*> ConsentsOfOptOut(const Schema& schema, std::string_view channel,
+                                               std::string_view purpose);
+
+// Thread-safe. One thread per instance. Opt-outs are applied in transactions of at most kBatchMax
+// rows, together with meta log_applied_seq of the profiles file: exactly once by position. Past
+// rows without opt-outs the position moves in memory, and is written every kWriteEvery sequences
+// and at Stop; what was not written is looked at again after a restart, and changes nothing.
+class OptOutFollower {
+ public:
+  static constexpr int32_t kBatchMax = 1'000;
+  static constexpr int64_t kWriteEvery = 10'000;
+
+  // Both outlive it.
+  OptOutFollower(InstanceContext& context, SqliteLogs& logs);
+  // Stops.
+  ~OptOutFollower();
+
+  // Reads the position and begins. Once, after the schema is set.
+  absl::Status Start();
+  // Finishes the batch at hand, writes the position, ends the thread. Call it before either file is
+  // closed. Idempotent.
+  void Stop();
+
+  // Waits until every opt-out with a sequence up to `log_seq` is visible in the profiles file.
+  // DEADLINE_EXCEEDED kDeadlineExceeded, CANCELLED kCancelled; UNAVAILABLE kStoreClosed once
+  // stopped.
+  absl::Status WaitForApplied(int64_t log_seq, const ReadContext& context);
+
+  // The last sequence whose opt-outs are visible in the profiles file.
+  int64_t applied_sequence() const;
+
+ private:
+  void Loop();
+  // One step towards the end of the log; false when there.
+  absl::StatusOr<bool> Step();
+  absl::Status Advance(int64_t seq);
+  absl::Status Apply(const OptOutPage& page);
+  void Wake();
+  // Until woken, stopped, or `longest` has passed. False: stop.
+  bool Rest(absl::Duration longest);
+
+  InstanceContext& context_;
+  SqliteLogs& logs_;
+  std::thread thread_;
+  int64_t subscription_ = 0;
+  int64_t written_seq_ = 0;  // the follower's thread, after Start
+  mutable absl::Mutex mutex_;
+  int64_t applied_seq_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool woken_ ABSL_GUARDED_BY(mutex_) = false;
+  bool running_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace passerelle::storage::sqlite
+
+#endif  // PASSERELLE_STORAGE_SQLITE_FOLLOWER_H_
