@@ -45,7 +45,7 @@ void ApplyOne(Transaction& transaction, const Schema& schema, const OptOutRow& r
     add->BindAll(ns->number.value, row.identity, row.channel, row.purpose, row.event_us).Run();
     return;
   }
-  for (const Attribute* consent : ConsentsOfOptOut(schema, row.channel, row.purpose)) {
+  for (const Attribute* consent : ConsentsOptedOut(schema, row.channel, row.purpose)) {
     edits.OptOut(profile, *consent, row.event_us);
   }
 }
@@ -68,21 +68,6 @@ absl::Status CheckContext(const ReadContext& context) {
 }
 
 }  // namespace
-
-std::vector<const Attribute*> ConsentsOfOptOut(const Schema& schema, std::string_view channel,
-                                               std::string_view purpose) {
-  std::vector<const Attribute*> all;
-  std::vector<const Attribute*> of_purpose;
-  std::vector<const Attribute*> of_channel;
-  for (const Attribute& attribute : schema.attributes()) {
-    if (!attribute.consent.has_value() || attribute.consent->channel != channel) continue;
-    all.push_back(&attribute);
-    if (attribute.consent->purpose == purpose) of_purpose.push_back(&attribute);
-    if (attribute.consent->purpose.empty()) of_channel.push_back(&attribute);
-  }
-  if (purpose.empty()) return all;
-  return of_purpose.empty() ? of_channel : of_purpose;
-}
 
 OptOutFollower::OptOutFollower(InstanceContext& context, SqliteLogs& logs)
     : context_(context), logs_(logs) {}

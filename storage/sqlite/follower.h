@@ -1,10 +1,7 @@
 // The follower: carries opt-outs from the log into the profiles, each exactly once.
 //
-// Which consents an opt-out sets, by the delivery's channel and purpose:
-//   with a purpose     the consent attributes of that channel and purpose; where there are none,
-//                      those of the channel as a whole
-//   without a purpose  every consent attribute of the channel
-// Seeds and proofs count too: a person asked.
+// Which consents an opt-out sets: ConsentsOptedOut of the delivery's channel and purpose. Seeds and
+// proofs count too: a person asked.
 //
 // Whose: the profile that has the row's identity when the row is applied; else the one the append
 // knew, if it still exists; else the opt-out waits as pending, to be applied when a profile with
@@ -14,9 +11,7 @@
 #define PASSERELLE_STORAGE_SQLITE_FOLLOWER_H_
 
 #include <cstdint>
-#include <string_view>
 #include <thread>
-#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -24,16 +19,11 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "storage/read_context.h"
-#include "storage/schema_store.h"
 #include "storage/sqlite/instance_context.h"
 #include "storage/sqlite/log_reads.h"
 #include "storage/sqlite/logs.h"
 
 namespace passerelle::storage::sqlite {
-
-// The rule above.
-std::vector<const Attribute*> ConsentsOfOptOut(const Schema& schema, std::string_view channel,
-                                               std::string_view purpose);
 
 // Thread-safe. One thread per instance. Opt-outs are applied in transactions of at most kBatchMax
 // rows, together with meta log_applied_seq of the profiles file: exactly once by position. Past

@@ -68,12 +68,15 @@ std::optional<int64_t> TimeLeft(const FieldPlan& field, const TimedCell& write,
 
 std::vector<const Attribute*> ConsentsOptedOut(const Schema& schema, std::string_view channel,
                                                std::string_view purpose) {
-  std::vector<const Attribute*> consents;
+  std::vector<const Attribute*> of_purpose;
+  std::vector<const Attribute*> of_channel;
   for (const Attribute& attribute : schema.attributes()) {
     if (!attribute.consent.has_value() || attribute.consent->channel != channel) continue;
-    if (purpose.empty() || attribute.consent->purpose == purpose) consents.push_back(&attribute);
+    const std::string& own = attribute.consent->purpose;
+    if (purpose.empty() || own == purpose) of_purpose.push_back(&attribute);
+    if (own.empty()) of_channel.push_back(&attribute);
   }
-  return consents;
+  return of_purpose.empty() ? of_channel : of_purpose;
 }
 
 struct ProfileEdits::State {

@@ -36,8 +36,8 @@ struct AttributeResult {
   std::vector<int> out_of_scope;
 };
 
-// Consent attributes that an opt-out from (channel, purpose) sets: those of that purpose; without a
-// purpose all of the channel.
+// Consent attributes that an opt-out from (channel, purpose) sets: those of that purpose or, where
+// it has none, those of the channel as a whole; without a purpose all of the channel.
 std::vector<const Attribute*> ConsentsOptedOut(const Schema& schema, std::string_view channel,
                                                std::string_view purpose);
 
