@@ -1,0 +1,73 @@
+// What an output of members shows of a profile, and whether it may be shown.
+#ifndef PASSERELLE_STORAGE_SQLITE_MEMBER_OUTPUT_H_
+#define PASSERELLE_STORAGE_SQLITE_MEMBER_OUTPUT_H_
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "storage/audience_store.h"
+#include "storage/schema.h"
+#include "storage/sqlite/database.h"
+#include "storage/types.h"
+
+namespace passerelle::storage::sqlite {
+
+// An Output against the schema of now: the columns it needs, and how to judge a row of them.
+// Attributes that the schema no longer has read as null.
+class OutputPlan {
+ public:
+  OutputPlan(const Output& output, const Schema& schema);
+
+  // Those shown first, in the order of Output, then those that only decide.
+  const std::vector<AttributeNumber>& columns() const { return columns_; }
+  const std::vector<NamespaceNumber>& namespaces() const { return namespaces_; }
+
+  // Of an existing profile, whose columns begin at `first` in the row: opted out (any consent of
+  // the channel and purpose is false), else no opt-in (required and not true), else a mandatory
+  // attribute is null.
+  Exclusion Judge(const Statement& row, int first) const;
+  // The shown ones; texts live as long as the row.
+  void ReadCells(const Statement& row, int first, std::vector<Cell>& cells) const;
+
+ private:
+  struct Shown {
+    bool gone;
+  };
+  struct Decides {
+    int column;
+    bool opt_in_required;
+  };
+  std::vector<AttributeNumber> columns_;
+  std::vector<NamespaceNumber> namespaces_;
+  std::vector<Shown> shown_;
+  std::vector<Decides> consents_;
+  std::vector<int> mandatory_;
+};
+
+// Fills MemberRows on one connection. Views live until the next row. Not thread-safe; methods may
+// throw SQLite::Exception.
+class MemberRowReader {
+ public:
+  MemberRowReader(Database& db, const OutputPlan& plan) : db_(db), plan_(plan) {}
+
+  // From a row that holds the profile's id (null when it is deleted) at `first`, then the plan's
+  // columns. Sets exclusion, and cells and identities unless it is excluded.
+  void Read(const Statement& row, int first, MemberRow& member);
+  // Cells and identities whatever the exclusion; for those who leave.
+  void ReadAll(const Statement& row, int first, MemberRow& member);
+
+ private:
+  void ReadIdentities(ProfileId profile);
+
+  Database& db_;
+  const OutputPlan& plan_;
+  std::vector<Cell> cells_;
+  std::vector<std::string> identities_;
+  std::vector<std::string_view> views_;
+};
+
+}  // namespace passerelle::storage::sqlite
+
+#endif  // PASSERELLE_STORAGE_SQLITE_MEMBER_OUTPUT_H_
