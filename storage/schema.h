@@ -75,6 +75,8 @@ class Schema {
  public:
   Schema(int64_t revision, std::vector<Attribute> attributes,
          std::vector<IdentityNamespace> namespaces);
+  Schema(const Schema&) = delete;
+  Schema& operator=(const Schema&) = delete;
 
   // Grows with every change of the schema.
   int64_t revision() const { return revision_; }

@@ -28,6 +28,10 @@ class File {
   char letter() const { return letter_; }
   Writer& writer() { return *writer_; }
   ReaderPool& readers() const { return *readers_; }
+  // The latest durable commit.
+  CommitInfo last_commit() const { return writer_->last_commit(); }
+  // True when the file takes no more writes after an I/O error.
+  bool failed() const { return writer_->failed(); }
   CommitPosition PositionOf(const CommitInfo& info) const {
     return {letter_, info.epoch, info.last_seq};
   }
@@ -57,9 +61,9 @@ class File {
 };
 
 // Answers an administrative write's request key and validate_only around `decide` (same rules on
-// every resource): with a known key, `present` is called instead of `decide`, or kRequestIdReused;
-// with validate_only the transaction is rolled back after `decide` succeeded, and position is that
-// of now.
+// every resource): with a known key, `present` is called instead of `decide` (it only reads), or
+// kRequestIdReused; with validate_only the transaction is rolled back after `decide` succeeded. In
+// both cases nothing is committed and position is that of now.
 absl::StatusOr<CommitPosition> WriteAdmin(File& file, const AdminWrite& write,
                                           absl::FunctionRef<absl::Status(Transaction&)> decide,
                                           absl::FunctionRef<absl::Status(Transaction&)> present);

@@ -4,11 +4,13 @@
 #define PASSERELLE_STORAGE_SQLITE_INGEST_REQUEST_H_
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "storage/sqlite/transaction.h"
 #include "storage/sqlite/write_queue.h"
 #include "storage/types.h"
@@ -52,8 +54,12 @@ class IngestRequest : public WriteRequest {
   const WriteOptions& options() const { return options_; }
 
  private:
-  absl::Status DecideRows(Transaction& transaction, int64_t first);
+  absl::StatusOr<bool> AnswerRepeated(Transaction& transaction);
+  absl::StatusOr<int64_t> JudgePosition(Transaction& transaction);
+  void DecideRows(Transaction& transaction, int64_t first);
   void AddResult(int64_t row, RowResult&& result);
+  absl::Status CheckNoneRefused() const;
+  void Accept(Transaction& transaction, int64_t first);
 
   const char file_letter_;
   const StreamKind kind_;
@@ -61,6 +67,7 @@ class IngestRequest : public WriteRequest {
   WriteOptions options_;
   storage::Done<WriteAck> done_;
   WriteAck ack_;
+  std::vector<int64_t> refused_;  // rows, for all_or_nothing
 };
 
 // True if the ledger and the ack list the row: it was refused or has listed fields.

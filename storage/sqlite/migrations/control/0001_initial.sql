@@ -16,3 +16,13 @@ CREATE TABLE instance (
   update_us      INTEGER NOT NULL,
   revision       INTEGER NOT NULL           -- the sequence of the last change; the etag is made of it
 ) STRICT, WITHOUT ROWID;
+
+-- Administrative writes by their request id, answered again for 72 hours.
+CREATE TABLE request (
+  id           TEXT PRIMARY KEY,
+  method       TEXT NOT NULL,
+  payload_hash BLOB NOT NULL,
+  response     BLOB NOT NULL,
+  create_us    INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX request_age ON request (create_us);

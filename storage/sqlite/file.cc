@@ -1,0 +1,115 @@
+#include "storage/sqlite/file.h"
+
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/synchronization/notification.h"
+#include "storage/reason.h"
+#include "storage/sqlite/requests.h"
+#include "storage/sqlite/run.h"
+#include "storage/status.h"
+
+namespace passerelle::storage::sqlite {
+namespace {
+
+using DecideTurn = absl::FunctionRef<absl::StatusOr<bool>(Transaction&)>;
+
+struct Finished {
+  absl::Status status;
+  CommitInfo info;
+  absl::Notification done;
+};
+
+// Lives no longer than the caller's wait for `finished`, so that it may refer to the caller's
+// stack.
+class BlockingWrite : public WriteRequest {
+ public:
+  BlockingWrite(DecideTurn decide, Finished* finished) : decide_(decide), finished_(finished) {}
+
+  bool alone() const override { return true; }
+  absl::Status Decide(Transaction& transaction) override {
+    ASSIGN_OR_RETURN(more_, decide_(transaction));
+    return absl::OkStatus();
+  }
+  bool NeedsAnotherTurn() const override { return more_; }
+  void Done(const absl::Status& status, const CommitInfo& info) override {
+    finished_->status = status;
+    finished_->info = info;
+    finished_->done.Notify();
+  }
+
+ private:
+  DecideTurn decide_;
+  Finished* finished_;
+  bool more_ = false;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<File>> File::Open(char letter, WriterOptions writer,
+                                                 ReaderPoolOptions readers) {
+  ASSIGN_OR_RETURN(auto opened_writer, Writer::Open(std::move(writer)));
+  ASSIGN_OR_RETURN(auto opened_readers,
+                   ReaderPool::Open(readers, opened_writer->last_commit().last_seq));
+  return std::unique_ptr<File>(
+      new File(letter, std::move(opened_writer), std::move(opened_readers)));
+}
+
+File::File(char letter, std::unique_ptr<Writer> writer, std::unique_ptr<ReaderPool> readers)
+    : letter_(letter), readers_(std::move(readers)), writer_(std::move(writer)) {
+  writer_->AttachReaders(readers_.get());
+}
+
+File::~File() { Close().IgnoreError(); }
+
+absl::Status File::Close() {
+  readers_->Close();
+  return writer_->Drain();
+}
+
+absl::Status File::Read(const ReadContext& context, absl::string_view what,
+                        absl::FunctionRef<absl::Status(const ReadLease&)> body) const {
+  ASSIGN_OR_RETURN(const ReadLease lease, readers_->Borrow(context));
+  return RunRead(lease.db(), what, [&] { return body(lease); });
+}
+
+absl::StatusOr<CommitPosition> File::WriteInTurns(DecideTurn decide) {
+  Finished finished;
+  RETURN_IF_ERROR(writer_->Submit(std::make_unique<BlockingWrite>(decide, &finished)));
+  finished.done.WaitForNotification();
+  RETURN_IF_ERROR(finished.status);
+  return PositionOf(finished.info);
+}
+
+absl::StatusOr<CommitPosition> File::Write(absl::FunctionRef<absl::Status(Transaction&)> decide) {
+  return WriteInTurns([&](Transaction& transaction) -> absl::StatusOr<bool> {
+    RETURN_IF_ERROR(decide(transaction));
+    return false;
+  });
+}
+
+// An answer that needs no commit leaves by an error, which undoes whatever `decide` wrote.
+absl::StatusOr<CommitPosition> WriteAdmin(File& file, const AdminWrite& write,
+                                          absl::FunctionRef<absl::Status(Transaction&)> decide,
+                                          absl::FunctionRef<absl::Status(Transaction&)> present) {
+  bool answered = false;
+  auto position = file.Write([&](Transaction& transaction) -> absl::Status {
+    auto& requests = transaction.Overlay<RequestOverlay>();
+    std::optional<std::string> known;
+    if (write.request.has_value()) {
+      ASSIGN_OR_RETURN(known, requests.Find(transaction, *write.request));
+    }
+    RETURN_IF_ERROR(known.has_value() ? present(transaction) : decide(transaction));
+    answered = known.has_value() || write.validate_only;
+    if (answered) return absl::CancelledError("answered without a commit");
+    if (write.request.has_value()) requests.Record(*write.request, "");
+    return absl::OkStatus();
+  });
+  if (answered && absl::IsCancelled(position.status())) {
+    return file.PositionOf(file.last_commit());
+  }
+  return position;
+}
+
+}  // namespace passerelle::storage::sqlite

@@ -1,0 +1,153 @@
+#include "storage/sqlite/instance.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "storage/reason.h"
+#include "storage/sqlite/schema.h"
+#include "storage/sqlite/usage.h"
+#include "storage/status.h"
+#if __has_include("storage/sqlite/streams.h")
+#include "storage/sqlite/streams.h"
+#endif
+#if __has_include("storage/sqlite/flows.h")
+#include "storage/sqlite/flows.h"
+#endif
+#if __has_include("storage/sqlite/profiles.h")
+#include "storage/sqlite/profiles.h"
+#endif
+#if __has_include("storage/sqlite/profile_import.h")
+#include "storage/sqlite/profile_import.h"
+#endif
+#if __has_include("storage/sqlite/audiences.h")
+#include "storage/sqlite/audiences.h"
+#endif
+#if __has_include("storage/sqlite/logs.h")
+#include "storage/sqlite/logs.h"
+#endif
+
+namespace passerelle::storage::sqlite {
+namespace {
+
+// Room between the size at which the log is emptied and the one at which reads are cut for it.
+constexpr int64_t kWalSlackBytes = 8 * 1024 * 1024;
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<File>> OpenFile(char letter, const std::string& path,
+                                               const StoreOptions& options) {
+  WriterOptions writer;
+  writer.path = path;
+  writer.cache_size_kib = static_cast<int>(options.cache_bytes_per_writer / 1024);
+  writer.max_rows = options.transaction_rows;
+  writer.queue.max_rows = options.queue_rows;
+  writer.wal_threshold_bytes = options.wal_threshold_bytes;
+  writer.wal_limit_bytes = options.wal_threshold_bytes + kWalSlackBytes;
+  writer.clock = options.clock;
+  writer.on_failure = options.on_failure;
+  ReaderPoolOptions readers;
+  readers.path = path;
+  readers.connections = options.readers_per_file;
+  return File::Open(letter, std::move(writer), readers);
+}
+
+struct SqliteInstance::Parts {
+  std::unique_ptr<SchemaStore> schema;
+  std::unique_ptr<ProfileStore> profiles;
+  std::unique_ptr<ProfileImporter> importer;
+  std::unique_ptr<AudienceStore> audiences;
+  std::unique_ptr<FlowStore> flows;
+  std::unique_ptr<LogStore> logs;
+  std::unique_ptr<StreamStore> streams;
+};
+
+SqliteInstance::SqliteInstance() : parts_(std::make_unique<Parts>()) {}
+SqliteInstance::~SqliteInstance() { Close().IgnoreError(); }
+
+absl::StatusOr<std::shared_ptr<SqliteInstance>> SqliteInstance::Open(const InstanceFiles& files,
+                                                                     const StoreOptions& options) {
+  std::shared_ptr<SqliteInstance> instance(new SqliteInstance());
+  RETURN_IF_ERROR(instance->OpenParts(files, options));
+  return instance;
+}
+
+absl::Status SqliteInstance::OpenParts(const InstanceFiles& files, const StoreOptions& options) {
+  context_.id = files.id;
+  ASSIGN_OR_RETURN(context_.profiles, OpenFile('p', files.profiles_path, options));
+  ASSIGN_OR_RETURN(context_.logs, OpenFile('l', files.logs_path, options));
+  RETURN_IF_ERROR(PrepareSchema(context_));
+  parts_->schema = std::make_unique<SqliteSchema>(context_);
+#if __has_include("storage/sqlite/streams.h")
+  parts_->streams = std::make_unique<SqliteStreams>(context_);
+#endif
+#if __has_include("storage/sqlite/flows.h")
+  parts_->flows = std::make_unique<SqliteFlows>(context_);
+#endif
+#if __has_include("storage/sqlite/profiles.h")
+  parts_->profiles = std::make_unique<SqliteProfiles>(context_);
+#endif
+#if __has_include("storage/sqlite/profile_import.h")
+  parts_->importer = std::make_unique<SqliteImporter>(context_);
+#endif
+#if __has_include("storage/sqlite/audiences.h")
+  parts_->audiences = std::make_unique<SqliteAudiences>(context_);
+#endif
+#if __has_include("storage/sqlite/logs.h")
+  parts_->logs = std::make_unique<SqliteLogs>(context_);
+#endif
+  return absl::OkStatus();
+}
+
+SchemaStore& SqliteInstance::schema() { return *parts_->schema; }
+ProfileStore& SqliteInstance::profiles() { return *parts_->profiles; }
+ProfileImporter& SqliteInstance::importer() { return *parts_->importer; }
+AudienceStore& SqliteInstance::audiences() { return *parts_->audiences; }
+FlowStore& SqliteInstance::flows() { return *parts_->flows; }
+LogStore& SqliteInstance::logs() { return *parts_->logs; }
+StreamStore& SqliteInstance::streams() { return *parts_->streams; }
+
+absl::StatusOr<Usage> SqliteInstance::GetUsage(const ReadContext& context) const {
+  return MeasureUsage(context_, context);
+}
+
+absl::Status SqliteInstance::WaitFor(const CommitPosition& position,
+                                     const ReadContext& context) const {
+  if (position.file == 'c') return absl::OkStatus();
+  const bool in_logs = position.file == 'l';
+  const File& file = in_logs ? *context_.logs : *context_.profiles;
+  const CommitInfo last = file.last_commit();
+  if (position.file != file.letter() || position.epoch != last.epoch) {
+    return MakeError(absl::StatusCode::kInvalidArgument, Reason::kWrongEpoch,
+                     "the commit position is of another store");
+  }
+  if (position.sequence > last.last_seq) {
+    return MakeError(absl::StatusCode::kInvalidArgument, Reason::kBeyondEnd,
+                     "the commit position was never given out");
+  }
+  ReadContext at_least = context;
+  at_least.at_least_seq = position.sequence;
+  return file.Read(at_least, "waiting", [](const ReadLease&) { return absl::OkStatus(); });
+}
+
+int64_t SqliteInstance::log_applied_sequence() const { return 0; }
+
+absl::Status SqliteInstance::CheckReady() const {
+  for (const File* file : {context_.profiles.get(), context_.logs.get()}) {
+    if (file->failed()) {
+      return MakeError(
+          absl::StatusCode::kUnavailable, Reason::kStoreFailed,
+          absl::StrCat("instance '", context_.id, "' takes no more writes after an I/O error"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SqliteInstance::Close() {
+  absl::MutexLock lock(&close_mutex_);
+  absl::Status status;
+  if (context_.logs != nullptr) status.Update(context_.logs->Close());
+  if (context_.profiles != nullptr) status.Update(context_.profiles->Close());
+  return status;
+}
+
+}  // namespace passerelle::storage::sqlite

@@ -1,0 +1,224 @@
+#include "storage/sqlite/store.h"
+
+#include <utility>
+
+#include "storage/reason.h"
+#include "storage/sqlite/admin_write.h"
+#include "storage/sqlite/instance_rows.h"
+#include "storage/status.h"
+
+namespace passerelle::storage::sqlite {
+namespace {
+
+constexpr char kActiveFlows[] =
+    "SELECT id FROM destination WHERE state = 1 UNION ALL SELECT id FROM source WHERE state = 1 "
+    "ORDER BY 1 LIMIT 20";
+constexpr char kDefaultInstance[] = "default";
+
+absl::Status ClosedError() {
+  return MakeError(absl::StatusCode::kUnavailable, Reason::kStoreClosed, "the store is closed");
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::Open(const StoreOptions& options) {
+  std::unique_ptr<SqliteStore> store(new SqliteStore(options));
+  RETURN_IF_ERROR(store->Start());
+  return store;
+}
+
+SqliteStore::~SqliteStore() {
+  if (control_ != nullptr) Close().IgnoreError();
+}
+
+absl::Status SqliteStore::Start() {
+  ASSIGN_OR_RETURN(directory_, DataDirectory::Open(options_.directory));
+  ASSIGN_OR_RETURN(control_, OpenFile('c', directory_->control_path(), options_));
+  std::vector<std::string> interrupted;
+  RETURN_IF_ERROR(control_->Read({}, "instances: deleted", [&](const ReadLease& lease) {
+    interrupted = LoadDeletedInstances(lease.db());
+    return absl::OkStatus();
+  }));
+  for (const std::string& id : interrupted) RETURN_IF_ERROR(EndDeletion(id));
+  const bool first_start = control_->last_commit().last_seq == 0;
+  if (!first_start) return absl::OkStatus();
+  Instance instance;
+  instance.id = kDefaultInstance;
+  return CreateInstance(instance, {}).status();
+}
+
+// The files are made before the row: a start in between finds them unregistered and never written
+// to, and removes them.
+absl::StatusOr<Written<Instance>> SqliteStore::CreateInstance(const Instance& instance,
+                                                              const AdminWrite& write) {
+  absl::MutexLock lock(&lifecycle_mutex_);
+  Instance result;
+  const auto decide = [&](Transaction& transaction) -> absl::Status {
+    Database& db = transaction.db();
+    if (LoadInstance(db, instance.id).has_value()) return ExistingError("instance", instance.id);
+    if (!write.validate_only) {
+      RETURN_IF_ERROR(directory_->RemoveInstanceFiles(instance.id));
+      RETURN_IF_ERROR(directory_->CreateInstanceFiles(instance.id).status());
+    }
+    const int64_t revision = transaction.NextSeq();
+    result = instance;
+    result.create_us = result.update_us = transaction.commit_us();
+    result.etag = EtagOf(revision);
+    DeleteInstanceRow(db, instance.id);
+    InsertInstance(db, result, revision);
+    return absl::OkStatus();
+  };
+  const auto present = [&](Transaction& transaction) {
+    result = LoadInstance(transaction.db(), instance.id).value_or(instance);
+    return absl::OkStatus();
+  };
+  ASSIGN_OR_RETURN(const CommitPosition position, WriteAdmin(*control_, write, decide, present));
+  return Written<Instance>{std::move(result), position};
+}
+
+absl::StatusOr<Written<Instance>> SqliteStore::UpdateInstance(const Instance& instance,
+                                                              const AdminWrite& write) {
+  Instance result;
+  const auto load = [&](Transaction& transaction) -> absl::Status {
+    auto present = LoadInstance(transaction.db(), instance.id);
+    if (!present.has_value()) return MissingError("instance", instance.id);
+    result = *std::move(present);
+    return absl::OkStatus();
+  };
+  const auto decide = [&](Transaction& transaction) -> absl::Status {
+    RETURN_IF_ERROR(load(transaction));
+    RETURN_IF_ERROR(CheckEtag(write, result.etag));
+    const int64_t revision = transaction.NextSeq();
+    result.display_name = instance.display_name;
+    result.time_zone = instance.time_zone;
+    result.default_region = instance.default_region;
+    result.update_us = transaction.commit_us();
+    result.etag = EtagOf(revision);
+    UpdateInstanceRow(transaction.db(), result, revision);
+    return absl::OkStatus();
+  };
+  ASSIGN_OR_RETURN(const CommitPosition position, WriteAdmin(*control_, write, decide, load));
+  return Written<Instance>{std::move(result), position};
+}
+
+absl::Status SqliteStore::CheckNoActiveFlows(std::string_view id) {
+  ASSIGN_OR_RETURN(const auto instance, OpenRegistered(id));
+  std::vector<std::string> active;
+  RETURN_IF_ERROR(instance->files().profiles->Read({}, "flows: active", [&](const auto& lease) {
+    StatementScope list(lease.db().Prepared(kActiveFlows));
+    while (list->Step()) active.emplace_back(list->Text(0));
+    return absl::OkStatus();
+  }));
+  return active.empty() ? absl::OkStatus() : InUseError("instance", id, active);
+}
+
+absl::Status SqliteStore::DeleteInstance(std::string_view id, const AdminWrite& write) {
+  absl::MutexLock lock(&lifecycle_mutex_);
+  bool marked = false;
+  const auto decide = [&](Transaction& transaction) -> absl::Status {
+    const auto present = LoadInstance(transaction.db(), id);
+    if (!present.has_value()) return MissingError("instance", id);
+    RETURN_IF_ERROR(CheckEtag(write, present->etag));
+    RETURN_IF_ERROR(CheckNoActiveFlows(id));
+    MarkInstanceDeleted(transaction.db(), id);
+    marked = !write.validate_only;
+    return absl::OkStatus();
+  };
+  const auto present = [](Transaction&) { return absl::OkStatus(); };
+  RETURN_IF_ERROR(WriteAdmin(*control_, write, decide, present).status());
+  return marked ? EndDeletion(std::string(id)) : absl::OkStatus();
+}
+
+absl::Status SqliteStore::EndDeletion(const std::string& id) {
+  std::shared_ptr<SqliteInstance> open;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (auto found = instances_.find(id); found != instances_.end()) {
+      open = std::move(found->second);
+      instances_.erase(found);
+    }
+  }
+  if (open != nullptr) open->Close().IgnoreError();
+  open.reset();
+  RETURN_IF_ERROR(directory_->RemoveInstanceFiles(id));
+  return control_
+      ->Write([&](Transaction& transaction) {
+        DeleteInstanceRow(transaction.db(), id);
+        return absl::OkStatus();
+      })
+      .status();
+}
+
+absl::StatusOr<Instance> SqliteStore::GetInstance(std::string_view id) const {
+  std::optional<Instance> instance;
+  RETURN_IF_ERROR(control_->Read({}, "instances: get", [&](const ReadLease& lease) {
+    instance = LoadInstance(lease.db(), id);
+    return absl::OkStatus();
+  }));
+  if (!instance.has_value()) return MissingError("instance", id);
+  return *std::move(instance);
+}
+
+absl::StatusOr<Page<Instance>> SqliteStore::ListInstances(const PageRequest& page) const {
+  Page<Instance> result;
+  RETURN_IF_ERROR(control_->Read({}, "instances: list", [&](const ReadLease& lease) {
+    result = PageOf(LoadInstances(lease.db(), OneMore(page)), page.limit);
+    return absl::OkStatus();
+  }));
+  return result;
+}
+
+absl::StatusOr<std::shared_ptr<SqliteInstance>> SqliteStore::FindOpen(std::string_view id) const {
+  absl::MutexLock lock(&mutex_);
+  if (closed_) return ClosedError();
+  const auto found = instances_.find(id);
+  return found == instances_.end() ? nullptr : found->second;
+}
+
+// lifecycle_mutex_ is held, by this thread or by the one that waits for it.
+absl::StatusOr<std::shared_ptr<SqliteInstance>> SqliteStore::OpenRegistered(std::string_view id) {
+  ASSIGN_OR_RETURN(auto instance, FindOpen(id));
+  if (instance != nullptr) return instance;
+  ASSIGN_OR_RETURN(instance, SqliteInstance::Open(directory_->FilesOf(id), options_));
+  absl::MutexLock lock(&mutex_);
+  if (closed_) return ClosedError();
+  instances_[std::string(id)] = instance;
+  return instance;
+}
+
+absl::StatusOr<std::shared_ptr<InstanceStore>> SqliteStore::OpenInstance(std::string_view id) {
+  ASSIGN_OR_RETURN(auto instance, FindOpen(id));
+  if (instance == nullptr) {
+    absl::MutexLock lock(&lifecycle_mutex_);
+    RETURN_IF_ERROR(GetInstance(id).status());
+    ASSIGN_OR_RETURN(instance, OpenRegistered(id));
+  }
+  return std::shared_ptr<InstanceStore>(std::move(instance));
+}
+
+absl::Status SqliteStore::CheckReady() const {
+  if (control_->failed()) {
+    return MakeError(absl::StatusCode::kUnavailable, Reason::kStoreFailed,
+                     "the control file takes no more writes after an I/O error");
+  }
+  absl::MutexLock lock(&mutex_);
+  if (closed_) return ClosedError();
+  for (const auto& [id, instance] : instances_) RETURN_IF_ERROR(instance->CheckReady());
+  return absl::OkStatus();
+}
+
+SqliteStore::Instances SqliteStore::TakeInstances() {
+  absl::MutexLock lock(&mutex_);
+  closed_ = true;
+  return std::exchange(instances_, {});
+}
+
+absl::Status SqliteStore::Close() {
+  absl::MutexLock lock(&lifecycle_mutex_);
+  absl::Status status;
+  for (const auto& [id, instance] : TakeInstances()) status.Update(instance->Close());
+  status.Update(control_->Close());
+  return status;
+}
+
+}  // namespace passerelle::storage::sqlite

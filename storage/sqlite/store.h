@@ -1,0 +1,63 @@
+// The store on a data directory: the control file and the instances opened so far.
+#ifndef PASSERELLE_STORAGE_SQLITE_STORE_H_
+#define PASSERELLE_STORAGE_SQLITE_STORE_H_
+
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "storage/open.h"
+#include "storage/sqlite/data_directory.h"
+#include "storage/sqlite/file.h"
+#include "storage/sqlite/instance.h"
+#include "storage/store.h"
+
+namespace passerelle::storage::sqlite {
+
+class SqliteStore : public Store {
+ public:
+  // Opens the directory, ends deletions that were interrupted, makes the instance `default` in a
+  // new store. Instances are opened when they are first asked for.
+  static absl::StatusOr<std::unique_ptr<SqliteStore>> Open(const StoreOptions& options);
+  ~SqliteStore() override;
+
+  absl::StatusOr<Written<Instance>> CreateInstance(const Instance& instance,
+                                                   const AdminWrite& write) override;
+  absl::StatusOr<Written<Instance>> UpdateInstance(const Instance& instance,
+                                                   const AdminWrite& write) override;
+  absl::Status DeleteInstance(std::string_view id, const AdminWrite& write) override;
+  absl::StatusOr<Instance> GetInstance(std::string_view id) const override;
+  absl::StatusOr<Page<Instance>> ListInstances(const PageRequest& page) const override;
+  absl::StatusOr<std::shared_ptr<InstanceStore>> OpenInstance(std::string_view id) override;
+  absl::Status CheckReady() const override;
+  absl::Status Close() override;
+
+ private:
+  using Instances = std::map<std::string, std::shared_ptr<SqliteInstance>, std::less<>>;
+
+  explicit SqliteStore(const StoreOptions& options) : options_(options) {}
+  absl::Status Start();
+  absl::Status EndDeletion(const std::string& id);
+  // Null when it is not open. UNAVAILABLE kStoreClosed.
+  absl::StatusOr<std::shared_ptr<SqliteInstance>> FindOpen(std::string_view id) const;
+  absl::StatusOr<std::shared_ptr<SqliteInstance>> OpenRegistered(std::string_view id);
+  absl::Status CheckNoActiveFlows(std::string_view id);
+  Instances TakeInstances();
+
+  const StoreOptions options_;
+  std::unique_ptr<DataDirectory> directory_;
+  std::unique_ptr<File> control_;
+  // Held while instances are made, opened or deleted; before mutex_.
+  absl::Mutex lifecycle_mutex_;
+  mutable absl::Mutex mutex_;
+  Instances instances_ ABSL_GUARDED_BY(mutex_);
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace passerelle::storage::sqlite
+
+#endif  // PASSERELLE_STORAGE_SQLITE_STORE_H_
