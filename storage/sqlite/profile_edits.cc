@@ -222,22 +222,21 @@ int ProfileEdits::AddIdentities(ProfileId profile, absl::Span<const IdentityCell
   return added;
 }
 
-bool ProfileEdits::ChangeIdentity(ProfileId profile, NamespaceNumber ns, std::string_view value,
-                                  NamespaceNumber derived_ns, std::string_view derived_value,
+bool ProfileEdits::ChangeIdentity(ProfileId profile, const IdentityCell& identity,
+                                  const IdentityCell& derived, const Schema& schema,
                                   bool& changed) {
   changed = false;
-  if (value.empty()) return true;
-  const ProfileId owner = Find(ns, value);
+  if (identity.value.empty()) return true;
+  const ProfileId owner = Find(identity.ns, identity.value);
   if (owner) return owner == profile;
   const std::vector<IdentityCell> before = state_->identities.Of(profile);
   for (const IdentityCell& old : before) {
-    const bool replaced = old.ns == ns || (old.derived && old.ns == derived_ns);
+    const bool replaced = old.ns == identity.ns || (old.derived && old.ns == derived.ns);
     if (replaced) state_->identities.Remove(profile, old);
   }
-  state_->identities.Add(profile, {ns, value, false});
-  const bool add_derived = derived_ns && !derived_value.empty() && !Find(derived_ns, derived_value);
-  if (add_derived) state_->identities.Add(profile, {derived_ns, derived_value, true});
-  state_->RowOf(profile).identities_changed = true;
+  ProfileRow& row = state_->RowOf(profile);
+  state_->Give(row, identity, schema);
+  if (derived.ns && !derived.value.empty()) state_->Give(row, derived, schema);
   changed = true;
   return true;
 }

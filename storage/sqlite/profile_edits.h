@@ -70,16 +70,17 @@ class ProfileEdits : public TransactionOverlay {
   // than kIdentitiesPerProfileMax that are not derived.
   int AddIdentities(ProfileId profile, absl::Span<const IdentityCell> identities,
                     const Schema& schema);
-  // Replaces the profile's identities of a namespace (and their derived ones) by one. Leaves alone
-  // when the value is empty or the profile has it. False: another profile has the value. The new
-  // derived one is left out if another profile has it.
-  bool ChangeIdentity(ProfileId profile, NamespaceNumber ns, std::string_view value,
-                      NamespaceNumber derived_ns, std::string_view derived_value, bool& changed);
+  // Replaces the profile's identities of a namespace (and the hashes derived from them) by one.
+  // `derived` is its hash; its value is empty when there is none. Leaves alone when the value is
+  // empty or the profile has it. False: another profile has the value. A hash that another profile
+  // has is left out.
+  bool ChangeIdentity(ProfileId profile, const IdentityCell& identity, const IdentityCell& derived,
+                      const Schema& schema, bool& changed);
 
   // Applies the cells of one record by policy and time, as ProfileStore::SubmitUpdates says, for
   // fields that are attributes. With in_scope false only consent opt-outs apply, the other fields
-  // that are not absent are listed as out of scope (identities too). A field that its policy leaves
-  // alone for being null counts as absent. Adds to `result`.
+  // that are not absent are listed as out of scope. A field that its policy leaves alone for being
+  // null counts as absent. Adds to `result`.
   void Write(ProfileId profile, const RecordBatch& batch, int64_t row, const Schema& schema,
              bool in_scope, AttributeResult& result);
 

@@ -1,0 +1,183 @@
+#include "storage/sqlite/profiles.h"
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "storage/reason.h"
+#include "storage/sqlite/columns.h"
+#include "storage/sqlite/membership.h"
+#include "storage/sqlite/profile_edits.h"
+#include "storage/sqlite/profile_times.h"
+#include "storage/sqlite/profile_updates.h"
+#include "storage/status.h"
+
+namespace passerelle::storage::sqlite {
+namespace {
+
+constexpr char kIdentities[] =
+    "SELECT namespace, value FROM identity WHERE profile = ?1 AND derived = 0 "
+    "ORDER BY namespace, value";
+constexpr char kLookUp[] = "SELECT profile FROM identity WHERE namespace = ?1 AND value = ?2";
+constexpr char kIdsAfter[] = "SELECT id FROM profile WHERE id > ?1 ORDER BY id LIMIT ?2";
+constexpr int kFirstAttribute = 5;  // column of SelectProfileSql
+
+absl::Status MissingProfile() {
+  return MakeError(absl::StatusCode::kNotFound, Reason::kNotFound, "there is no such profile");
+}
+
+OwnedCell ReadCell(const Statement& row, int column) {
+  OwnedCell cell;
+  switch (row.Type(column)) {
+    case SQLITE_INTEGER:
+      cell.kind = Cell::Kind::kInt;
+      cell.integer = row.Int(column);
+      break;
+    case SQLITE_FLOAT:
+      cell.kind = Cell::Kind::kDouble;
+      cell.real = row.Double(column);
+      break;
+    case SQLITE_TEXT:
+      cell.kind = Cell::Kind::kText;
+      cell.text = row.Text(column);
+      break;
+    default:
+      break;
+  }
+  return cell;
+}
+
+// Reads whole profiles of one moment.
+class ProfileReader {
+ public:
+  // `schema` was taken before the read began, so that its columns are there.
+  ProfileReader(Database& db, const Schema& schema) : db_(db), schema_(schema) {
+    for (const Attribute& attribute : schema.attributes()) columns_.push_back(attribute.number);
+    std::sort(columns_.begin(), columns_.end());
+    sql_ = SelectProfileSql(columns_);
+  }
+
+  // False: there is none.
+  bool Read(ProfileId id, Profile& profile) {
+    StatementScope row(db_.PreparedGenerated(sql_));
+    if (!row->BindInt(1, id.value).Step()) return false;
+    profile.id = id;
+    profile.known = row->Bool(1);
+    profile.create_us = row->Int(2);
+    profile.update_us = row->Int(3);
+    ReadTimes(*row, profile);
+    for (size_t i = 0; i < columns_.size(); ++i) {
+      const int column = kFirstAttribute + static_cast<int>(i);
+      if (!row->IsNull(column))
+        profile.attributes.emplace_back(columns_[i], ReadCell(*row, column));
+    }
+    ReadIdentities(profile);
+    return true;
+  }
+
+ private:
+  void ReadTimes(const Statement& row, Profile& profile) {
+    std::vector<AttributeTime> times;
+    UnpackTimes(row.Blob(4), times);
+    for (const AttributeTime& time : times) {
+      const bool is_there = schema_.FindAttribute(time.attribute) != nullptr;
+      if (is_there) profile.attribute_times_us.emplace_back(time.attribute, time.us);
+    }
+  }
+
+  void ReadIdentities(Profile& profile) {
+    StatementScope get(db_.Prepared(kIdentities));
+    get->BindInt(1, profile.id.value);
+    while (get->Step()) {
+      profile.identities.emplace_back(NamespaceNumber{get->Int(0)}, std::string(get->Text(1)));
+    }
+  }
+
+  Database& db_;
+  const Schema& schema_;
+  std::vector<AttributeNumber> columns_;
+  std::string sql_;
+};
+
+std::vector<ProfileId> IdsAfter(Database& db, ProfileId after, int32_t limit) {
+  std::vector<ProfileId> ids;
+  StatementScope get(db.Prepared(kIdsAfter));
+  get->BindInt(1, after.value).BindInt(2, limit);
+  while (get->Step()) ids.push_back(ProfileId{get->Int(0)});
+  return ids;
+}
+
+std::vector<Profile> ReadAll(Database& db, const Schema& schema, absl::Span<const ProfileId> ids) {
+  std::vector<Profile> profiles;
+  ProfileReader reader(db, schema);
+  for (ProfileId id : ids) {
+    Profile profile;
+    if (reader.Read(id, profile)) profiles.push_back(std::move(profile));
+  }
+  return profiles;
+}
+
+}  // namespace
+
+absl::Status SqliteProfiles::SubmitUpdates(UpdateBatch& batch, Done<WriteAck>& done) {
+  auto made = std::make_unique<UpdateRequest>(context_, rules_, batch, done);
+  UpdateRequest& update = *made;
+  std::unique_ptr<WriteRequest> request = std::move(made);
+  absl::Status status = context_.profiles->writer().Submit(std::move(request));
+  if (!status.ok()) update.GiveBack(batch, done);
+  return status;
+}
+
+absl::StatusOr<std::vector<Profile>> SqliteProfiles::GetProfiles(absl::Span<const ProfileId> ids,
+                                                                 const ReadContext& context) const {
+  const std::shared_ptr<const Schema> schema = context_.schema.Get();
+  std::vector<Profile> profiles;
+  RETURN_IF_ERROR(context_.profiles->Read(context, "profiles: get", [&](const ReadLease& lease) {
+    profiles = ReadAll(lease.db(), *schema, ids);
+    return absl::OkStatus();
+  }));
+  return profiles;
+}
+
+absl::StatusOr<ProfileId> SqliteProfiles::LookupProfile(NamespaceNumber ns, std::string_view value,
+                                                        const ReadContext& context) const {
+  ProfileId found;
+  RETURN_IF_ERROR(
+      context_.profiles->Read(context, "profiles: look up", [&](const ReadLease& lease) {
+        StatementScope get(lease.db().Prepared(kLookUp));
+        if (!get->BindInt(1, ns.value).BindText(2, value).Step()) return MissingProfile();
+        found = ProfileId{get->Int(0)};
+        return absl::OkStatus();
+      }));
+  return found;
+}
+
+absl::StatusOr<std::vector<Profile>> SqliteProfiles::ListProfiles(
+    ProfileId after, int32_t limit, const ReadContext& context) const {
+  const std::shared_ptr<const Schema> schema = context_.schema.Get();
+  std::vector<Profile> profiles;
+  RETURN_IF_ERROR(context_.profiles->Read(context, "profiles: list", [&](const ReadLease& lease) {
+    profiles = ReadAll(lease.db(), *schema, IdsAfter(lease.db(), after, limit));
+    return absl::OkStatus();
+  }));
+  return profiles;
+}
+
+// With a request id used before the profile is gone already: its id is the answer again.
+absl::StatusOr<Written<ProfileId>> SqliteProfiles::DeleteProfile(ProfileId id,
+                                                                 const AdminWrite& write) {
+  const auto decide = [&](Transaction& transaction) {
+    auto& edits = transaction.Overlay<ProfileEdits>();
+    if (!edits.Exists(id)) return MissingProfile();
+    ExitEverywhere(transaction, id);
+    edits.Delete(id);
+    return absl::OkStatus();
+  };
+  ASSIGN_OR_RETURN(
+      const CommitPosition position,
+      WriteAdmin(*context_.profiles, write, decide, [](Transaction&) { return absl::OkStatus(); }));
+  return Written<ProfileId>{id, position};
+}
+
+}  // namespace passerelle::storage::sqlite
