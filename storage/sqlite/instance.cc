@@ -4,6 +4,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "storage/reason.h"
+#include "storage/sqlite/follower.h"
+#include "storage/sqlite/logs.h"
 #include "storage/sqlite/schema.h"
 #include "storage/sqlite/usage.h"
 #include "storage/status.h"
@@ -21,9 +23,6 @@
 #endif
 #if __has_include("storage/sqlite/audiences.h")
 #include "storage/sqlite/audiences.h"
-#endif
-#if __has_include("storage/sqlite/logs.h")
-#include "storage/sqlite/logs.h"
 #endif
 
 namespace passerelle::storage::sqlite {
@@ -57,8 +56,9 @@ struct SqliteInstance::Parts {
   std::unique_ptr<ProfileImporter> importer;
   std::unique_ptr<AudienceStore> audiences;
   std::unique_ptr<FlowStore> flows;
-  std::unique_ptr<LogStore> logs;
+  std::unique_ptr<SqliteLogs> logs;
   std::unique_ptr<StreamStore> streams;
+  std::unique_ptr<OptOutFollower> follower;
 };
 
 SqliteInstance::SqliteInstance() : parts_(std::make_unique<Parts>()) {}
@@ -92,10 +92,9 @@ absl::Status SqliteInstance::OpenParts(const InstanceFiles& files, const StoreOp
 #if __has_include("storage/sqlite/audiences.h")
   parts_->audiences = std::make_unique<SqliteAudiences>(context_);
 #endif
-#if __has_include("storage/sqlite/logs.h")
   parts_->logs = std::make_unique<SqliteLogs>(context_);
-#endif
-  return absl::OkStatus();
+  parts_->follower = std::make_unique<OptOutFollower>(context_, *parts_->logs);
+  return parts_->follower->Start();
 }
 
 SchemaStore& SqliteInstance::schema() { return *parts_->schema; }
@@ -126,10 +125,14 @@ absl::Status SqliteInstance::WaitFor(const CommitPosition& position,
   }
   ReadContext at_least = context;
   at_least.at_least_seq = position.sequence;
-  return file.Read(at_least, "waiting", [](const ReadLease&) { return absl::OkStatus(); });
+  RETURN_IF_ERROR(
+      file.Read(at_least, "waiting", [](const ReadLease&) { return absl::OkStatus(); }));
+  return in_logs ? parts_->follower->WaitForApplied(position.sequence, context) : absl::OkStatus();
 }
 
-int64_t SqliteInstance::log_applied_sequence() const { return 0; }
+int64_t SqliteInstance::log_applied_sequence() const {
+  return parts_->follower->applied_sequence();
+}
 
 absl::Status SqliteInstance::CheckReady() const {
   for (const File* file : {context_.profiles.get(), context_.logs.get()}) {
@@ -145,6 +148,7 @@ absl::Status SqliteInstance::CheckReady() const {
 absl::Status SqliteInstance::Close() {
   absl::MutexLock lock(&close_mutex_);
   absl::Status status;
+  if (parts_->follower != nullptr) parts_->follower->Stop();
   if (context_.logs != nullptr) status.Update(context_.logs->Close());
   if (context_.profiles != nullptr) status.Update(context_.profiles->Close());
   return status;
