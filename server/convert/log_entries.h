@@ -1,0 +1,62 @@
+// Log rows, in and out: LogEntry messages and the store's rows. Pure.
+#pragma once
+
+#include <google/protobuf/repeated_field.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "passerelle/v1/log_entry.pb.h"
+#include "server/convert/byte_arena.h"
+#include "server/convert/record_key.h"
+#include "server/convert/record_plan.h"
+#include "storage/log_row.h"
+#include "storage/schema.h"
+
+namespace passerelle {
+
+// The namespaces of the identities of log rows, of one schema; makes each plan once.
+class LogIdentities {
+ public:
+  LogIdentities(std::shared_ptr<const storage::Schema> schema, std::string region);
+  // Null when the instance has no such namespace.
+  const IdentityPlan* Find(std::string_view ns) const;
+
+ private:
+  std::shared_ptr<const storage::Schema> schema_;
+  absl::flat_hash_map<std::string, IdentityPlan> plans_;
+};
+
+struct LogRules {
+  const LogIdentities* identities = nullptr;
+  const RecordKeyWriter* record_keys = nullptr;
+  bool hash_content = true;  // off where no stream compares it
+};
+
+struct LogBatch {
+  const google::protobuf::RepeatedPtrField<v1::LogEntry>* rows = nullptr;
+  const google::protobuf::RepeatedPtrField<std::string>* record_keys = nullptr;  // null: none
+};
+
+// Fills `out` with views into the message and into `bytes`; LogRow::profile stays 0, for the
+// caller to look up. A bad value refuses its row. COLUMN_MISMATCH when there are record keys, but
+// not one for each row. The number of rows is the caller's to check.
+absl::Status ReadLogEntries(const LogRules& rules, const LogBatch& batch, ByteArena* bytes,
+                            std::vector<storage::LogRecord>* out);
+
+// Which fields of LogEntry are sent: bit n stands for field number n. sequence, kind and delivery
+// are always in.
+using LogFields = uint64_t;
+LogFields AllLogFields();
+// Adds the field that LogEntry calls `name`; false if it has none of that name.
+bool AddLogField(std::string_view name, LogFields* fields);
+
+// Copies the chosen fields.
+void WriteLogEntry(const storage::LogRow& row, LogFields fields, v1::LogEntry* entry);
+
+}  // namespace passerelle
