@@ -50,6 +50,7 @@ struct StreamState {
 
 // Thread-safe. How every batch with a position is judged, before its rows are looked at:
 //   NOT_FOUND kStreamNotFound          the stream was deleted or expired.
+//   FAILED_PRECONDITION kStreamKindMismatch  the stream is of another kind or target.
 //   ABORTED kEpochFenced               another open came after this epoch.
 //   FAILED_PRECONDITION kStreamFinished  new records for a finished stream.
 //   OUT_OF_RANGE kOffsetGap            offset > next_offset (metadata next_offset).
@@ -68,9 +69,13 @@ class StreamStore {
  public:
   virtual ~StreamStore() = default;
 
-  // Opens or makes a stream and takes it over: its epoch grows by one, older writers are fenced.
-  // NOT_FOUND kStreamNotFound (must_exist); FAILED_PRECONDITION kStreamKindMismatch (other kind or
-  // target); for a replace also NOT_FOUND kNotFound (audience), FAILED_PRECONDITION
+  // Opens or makes a stream and takes it over: its epoch grows by one, older writers are fenced. A
+  // name used again after a deletion begins with a greater epoch than it ever had. A finished
+  // stream opens too, and says so. clear_record_keys and the options of a replace are those of the
+  // first opening.
+  // NOT_FOUND kStreamNotFound (must_exist, or a replace whose staging was thrown away: delete the
+  // stream and begin again); FAILED_PRECONDITION kStreamKindMismatch (other kind, target, or
+  // audience of a replace); for a replace also NOT_FOUND kNotFound (audience), FAILED_PRECONDITION
   // kReplaceInProgress (by another stream), kAudienceNotAList. Blocks until durable.
   virtual absl::StatusOr<Written<StreamState>> Open(const OpenStream& open) = 0;
 
@@ -97,6 +102,7 @@ class StreamStore {
   virtual absl::StatusOr<Written<int64_t>> AbandonReplace(std::string_view stream) = 0;
 
   // Kept outcomes with offset > after_offset (-1: from the first), in order, at most `limit`.
+  // NOT_FOUND kNotFound.
   virtual absl::StatusOr<std::vector<RowResult>> ListRowOutcomes(
       std::string_view stream, int64_t after_offset, int32_t limit,
       const ReadContext& context) const = 0;

@@ -45,6 +45,26 @@ class BlockingWrite : public WriteRequest {
   bool more_ = false;
 };
 
+class BackgroundWrite : public WriteRequest {
+ public:
+  BackgroundWrite(std::function<absl::StatusOr<bool>(Transaction&)> decide,
+                  const std::atomic<bool>* closing)
+      : decide_(std::move(decide)), closing_(closing) {}
+
+  bool alone() const override { return true; }
+  absl::Status Decide(Transaction& transaction) override {
+    ASSIGN_OR_RETURN(more_, decide_(transaction));
+    return absl::OkStatus();
+  }
+  bool NeedsAnotherTurn() const override { return more_ && !*closing_; }
+  void Done(const absl::Status&, const CommitInfo&) override {}
+
+ private:
+  std::function<absl::StatusOr<bool>(Transaction&)> decide_;
+  const std::atomic<bool>* closing_;
+  bool more_ = false;
+};
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<File>> File::Open(char letter, WriterOptions writer,
@@ -64,6 +84,7 @@ File::File(char letter, std::unique_ptr<Writer> writer, std::unique_ptr<ReaderPo
 File::~File() { Close().IgnoreError(); }
 
 absl::Status File::Close() {
+  closing_ = true;
   readers_->Close();
   return writer_->Drain();
 }
@@ -87,6 +108,10 @@ absl::StatusOr<CommitPosition> File::Write(absl::FunctionRef<absl::Status(Transa
     RETURN_IF_ERROR(decide(transaction));
     return false;
   });
+}
+
+void File::WriteInBackground(std::function<absl::StatusOr<bool>(Transaction&)> decide) {
+  writer_->Submit(std::make_unique<BackgroundWrite>(std::move(decide), &closing_)).IgnoreError();
 }
 
 // An answer that needs no commit leaves by an error, which undoes whatever `decide` wrote.

@@ -2,6 +2,8 @@
 #ifndef PASSERELLE_STORAGE_SQLITE_FILE_H_
 #define PASSERELLE_STORAGE_SQLITE_FILE_H_
 
+#include <atomic>
+#include <functional>
 #include <memory>
 
 #include "absl/functional/any_invocable.h"
@@ -50,12 +52,17 @@ class File {
   absl::StatusOr<CommitPosition> WriteInTurns(
       absl::FunctionRef<absl::StatusOr<bool>(Transaction&)> decide);
 
+  // As WriteInTurns, without waiting and whatever comes of it: for tidying that is begun again some
+  // other time. Ends with the present turn when the file is closed.
+  void WriteInBackground(std::function<absl::StatusOr<bool>(Transaction&)> decide);
+
   absl::Status Close();
 
  private:
   File(char letter, std::unique_ptr<Writer> writer, std::unique_ptr<ReaderPool> readers);
 
   const char letter_;
+  std::atomic<bool> closing_{false};
   std::unique_ptr<ReaderPool> readers_;
   std::unique_ptr<Writer> writer_;
 };

@@ -6,28 +6,14 @@
 #include "absl/strings/str_cat.h"
 #include "storage/reason.h"
 #include "storage/sqlite/admin_write.h"
+#include "storage/sqlite/columns.h"
 #include "storage/sqlite/schema_rows.h"
 #include "storage/status.h"
-#if __has_include("storage/sqlite/columns.h")
-#include "storage/sqlite/columns.h"
-#endif
 
 namespace passerelle::storage::sqlite {
 namespace {
 
 using absl::StatusCode;
-
-#if !__has_include("storage/sqlite/columns.h")
-void AddAttributeColumn(Database& db, AttributeNumber attribute, AttributeType type) {
-  const bool real = type == AttributeType::kDouble;
-  const bool text = type == AttributeType::kString || type == AttributeType::kStringList;
-  db.Execute(absl::StrCat("ALTER TABLE profile ADD COLUMN a", attribute.value,
-                          real   ? " REAL"
-                          : text ? " TEXT"
-                                 : " INTEGER")
-                 .c_str());
-}
-#endif
 
 absl::Status LimitError(std::string_view what, int64_t limit) {
   return MakeError(

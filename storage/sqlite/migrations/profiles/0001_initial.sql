@@ -1,7 +1,8 @@
 -- The profiles file of an instance: who there is, which audiences they are in, what may change them.
 -- Times end in _us: microseconds since 1970, UTC. Sequences end in _seq: this file's own counter.
 
--- Keys of the core, and: next_profile (the next profile id; never used twice), log_applied_seq (the last
+-- Keys of the core, and: schema_revision (the sequence of the last change of attributes or namespaces),
+-- next_namespace (the next namespace number; never used twice), next_profile (the next profile id; never used twice), log_applied_seq (the last
 -- sequence of the logs file whose opt-outs are in here).
 CREATE TABLE meta (
   key   TEXT PRIMARY KEY,
@@ -208,6 +209,14 @@ CREATE TABLE write_stream (
   clear_record_keys INTEGER NOT NULL,
   create_us        INTEGER NOT NULL,
   update_us        INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- What a stream of kind 4 replaces; kept after it was published, unlike its staging.
+CREATE TABLE stream_replace (
+  stream              TEXT PRIMARY KEY,
+  audience            TEXT NOT NULL,        -- id
+  as_of_us            INTEGER NOT NULL,
+  max_refused_percent REAL NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 -- Content hashes of the records of each committed batch, 4 bytes each, for comparing what is sent again.
