@@ -22,6 +22,7 @@ namespace passerelle::storage::sqlite {
 // ledger rows in the StreamOverlay. Nothing is staged unless all checks of the batch passed.
 class IngestRequest : public WriteRequest {
  public:
+  // `target` as the stream was opened for it; empty: not compared.
   IngestRequest(char file_letter, StreamKind kind, std::string target, WriteOptions options,
                 storage::Done<WriteAck> done);
 

@@ -19,7 +19,8 @@ absl::Status Refuse(StatusCode code, Reason reason, const std::string& stream,
 
 absl::Status JudgeStream(const StreamState& state, const StreamBatch& batch) {
   const std::string& stream = state.stream;
-  if (state.kind != batch.kind || state.target != batch.target) {
+  const bool other_target = !batch.target.empty() && state.target != batch.target;
+  if (state.kind != batch.kind || other_target) {
     return Refuse(StatusCode::kFailedPrecondition, Reason::kStreamKindMismatch, stream,
                   "it belongs to another kind of ingest or to another destination");
   }

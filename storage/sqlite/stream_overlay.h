@@ -24,7 +24,7 @@ namespace passerelle::storage::sqlite {
 struct StreamBatch {
   const StreamPosition& position;
   StreamKind kind;
-  std::string_view target;
+  std::string_view target;  // empty: not compared
   int64_t rows;
   absl::FunctionRef<uint32_t(int64_t row)> content_hash;
 };
