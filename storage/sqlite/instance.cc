@@ -6,6 +6,8 @@
 #include "storage/reason.h"
 #include "storage/sqlite/follower.h"
 #include "storage/sqlite/logs.h"
+#include "storage/sqlite/profile_import.h"
+#include "storage/sqlite/profiles.h"
 #include "storage/sqlite/schema.h"
 #include "storage/sqlite/usage.h"
 #include "storage/status.h"
@@ -14,12 +16,6 @@
 #endif
 #if __has_include("storage/sqlite/flows.h")
 #include "storage/sqlite/flows.h"
-#endif
-#if __has_include("storage/sqlite/profiles.h")
-#include "storage/sqlite/profiles.h"
-#endif
-#if __has_include("storage/sqlite/profile_import.h")
-#include "storage/sqlite/profile_import.h"
 #endif
 #if __has_include("storage/sqlite/audiences.h")
 #include "storage/sqlite/audiences.h"
@@ -83,12 +79,8 @@ absl::Status SqliteInstance::OpenParts(const InstanceFiles& files, const StoreOp
 #if __has_include("storage/sqlite/flows.h")
   parts_->flows = std::make_unique<SqliteFlows>(context_);
 #endif
-#if __has_include("storage/sqlite/profiles.h")
   parts_->profiles = std::make_unique<SqliteProfiles>(context_);
-#endif
-#if __has_include("storage/sqlite/profile_import.h")
   parts_->importer = std::make_unique<SqliteImporter>(context_);
-#endif
 #if __has_include("storage/sqlite/audiences.h")
   parts_->audiences = std::make_unique<SqliteAudiences>(context_);
 #endif
