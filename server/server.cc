@@ -138,8 +138,8 @@ absl::Status PasserelleServer::OpenStore() {
     Log(LogLevel::kError, "store_failed", {{"detail", std::string(status.message())}});
     store_failed_ = true;
   };
-  if (!hooks_.open_store) return absl::UnimplementedError("no store is linked into this server");
-  ASSIGN_OR_RETURN(store_, hooks_.open_store(store));
+  ASSIGN_OR_RETURN(store_,
+                   hooks_.open_store ? hooks_.open_store(store) : storage::OpenStore(store));
   return absl::OkStatus();
 }
 
