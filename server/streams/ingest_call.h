@@ -1,0 +1,105 @@
+// The state of one ingest call; see ingest.h for what it promises. Only ingest.cc and
+// ingest_steps.cc include this.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "server/streams/ingest.h"
+#include "server/streams/message_pool.h"
+
+namespace passerelle {
+
+class IngestCall : public std::enable_shared_from_this<IngestCall> {
+ public:
+  IngestCall(const ServiceContext& context, Door& door, std::shared_ptr<CallContext> call,
+             std::unique_ptr<IngestCodec> codec);
+
+  void Start(IngestWire* wire);
+  void OnRead(bool ok);
+  void OnWritten(bool ok);
+  void OnCancel();
+  void OnDone();
+
+ private:
+  // A batch between its submission and its ack.
+  struct Batch {
+    std::shared_ptr<IngestMessage> message;
+    int64_t offset = 0;
+    int64_t records = 0;
+  };
+  // A message that waits to be written, and how many batches it acknowledges.
+  struct Waiting {
+    IngestReply reply;
+    storage::OutcomeCounts counts;
+    int batches = 0;
+    std::size_t bytes = 0;
+  };
+
+  // ---- steps, without the lock (ingest_steps.cc) ----
+  void WatchDrain();
+  void Open(const std::shared_ptr<IngestMessage>& message);
+  absl::StatusOr<storage::StreamState> OpenStream(const IngestCodec::Message& open,
+                                                  const IngestTarget& target);
+  void ReadBatch(const std::shared_ptr<IngestMessage>& message);
+  absl::StatusOr<storage::WriteOptions> OptionsFor(const BatchPlace& place);
+  void SubmitBatch(Batch batch);
+  void OnStored(const Batch& batch, absl::StatusOr<storage::WriteAck> ack);
+  Waiting MakeAck(const Batch& batch, storage::WriteAck& ack) const;
+  void FinishStream(int64_t total);
+  absl::StatusOr<v1::IngestFinished> FinishedBy(int64_t total);
+  // Runs a step of this call on the short pool; false if the pool is shutting down.
+  bool Continue(absl::AnyInvocable<void()> step);
+  // A step has ended: with an error, the call ends.
+  void EndStep(const absl::Status& status);
+
+  // ---- under the lock (ingest.cc) ----
+  // True when the caller is to run the step that the message asks for.
+  bool TakeMessage(const std::shared_ptr<IngestMessage>& message);
+  void EndWith(const absl::Status& status);
+  void QueueAck(Waiting ack);
+  void Advance();
+  void WriteNext();
+  void ReadNext();
+  void FinishNow();
+  // True when nothing this call does may change what was acknowledged any more.
+  bool Settled() const;
+
+  const ServiceContext context_;
+  Door& door_;
+  const std::shared_ptr<CallContext> call_;
+  const std::unique_ptr<IngestCodec> codec_;
+  const std::shared_ptr<MessagePool> pool_ = std::make_shared<MessagePool>();
+
+  // Of the one step that runs.
+  IngestTarget target_;
+  std::string stream_;  // empty: no durable stream
+  int64_t epoch_ = 0;
+  int64_t read_offset_ = 0;  // without a stream: where the next batch has to begin
+  int64_t notice_token_ = 0;
+
+  std::mutex mutex_;
+  // All that follows is guarded by mutex_.
+  IngestWire* wire_ = nullptr;  // null before Start and after the end
+  std::shared_ptr<IngestMessage> reading_;
+  bool step_runs_ = false;
+  bool open_seen_ = false;
+  bool opened_ = false;
+  bool cancelled_ = false;
+  bool unreadable_ = false;
+  std::optional<absl::Status> ending_;
+  std::optional<int64_t> finish_total_;
+  int in_store_ = 0;  // batches submitted, not answered
+  int unacked_ = 0;   // batches read, whose ack is not written
+  int writing_batches_ = 0;
+  bool writing_ = false;
+  std::deque<Waiting> replies_;
+  int64_t next_offset_ = 0;
+  storage::OutcomeCounts totals_;
+  std::string commit_token_;
+};
+
+}  // namespace passerelle
