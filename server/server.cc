@@ -146,11 +146,14 @@ absl::Status PasserelleServer::OpenStore() {
 absl::Status PasserelleServer::OpenParts() {
   RETURN_IF_ERROR(OpenStore());
   ASSIGN_OR_RETURN(KeyRing keys, KeyRing::OpenOrCreate(options_.EffectiveKeyFile()));
-  tokens_ = std::make_unique<TokenCodec>(std::move(keys));
+  keys_ = std::make_unique<KeyRing>(std::move(keys));
+  tokens_ = std::make_unique<TokenCodec>(*keys_);
   ServiceParts parts;
   parts.door = door_.get();
   parts.store = store_.get();
   parts.tokens = tokens_.get();
+  parts.keys = keys_.get();
+  parts.notices = &notices_;
   parts.clock = &door_->clock();
   parts.options = &options_;
   services_ = hooks_.make_services ? hooks_.make_services(parts) : MakeServices(parts);

@@ -85,7 +85,9 @@ class PasserelleServer {
   std::atomic<bool> store_failed_{false};
   // In the order of dependence: each outlives those after it.
   std::unique_ptr<storage::Store> store_;
+  std::unique_ptr<KeyRing> keys_;
   std::unique_ptr<TokenCodec> tokens_;
+  FlowNotices notices_;
   WorkPools pools_;
   std::unique_ptr<Door> door_;
   std::vector<NamedService> services_;

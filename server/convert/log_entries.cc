@@ -155,62 +155,6 @@ uint32_t EntryReader::Hash(const LogEntry& entry, std::string_view key) const {
   return FoldHash(sum);
 }
 
-constexpr LogFields Bit(int number) { return LogFields{1} << number; }
-constexpr LogFields kAlwaysSent = Bit(LogEntry::kSequenceFieldNumber) |
-                                  Bit(LogEntry::kKindFieldNumber) |
-                                  Bit(LogEntry::kDeliveryFieldNumber);
-
-void SetText(std::string_view text, std::string* to) { to->assign(text.data(), text.size()); }
-
-void WriteEvent(const LogRow& row, LogFields fields, LogEntry* entry) {
-  const auto has = [fields](int number) { return (fields & Bit(number)) != 0; };
-  if (has(LogEntry::kBroadlogIdFieldNumber)) entry->set_broadlog_id(row.broadlog_id);
-  if (has(LogEntry::kTrackingLogIdFieldNumber)) entry->set_tracking_log_id(row.tracking_log_id);
-  if (has(LogEntry::kEventTimeUsFieldNumber)) entry->set_event_time_us(row.event_us);
-  if (has(LogEntry::kAppendTimeUsFieldNumber)) entry->set_append_time_us(row.append_us);
-  if (has(LogEntry::kStatusFieldNumber)) {
-    entry->set_status(static_cast<v1::DeliveryStatus>(row.status));
-  }
-  if (has(LogEntry::kFailureTypeFieldNumber)) {
-    entry->set_failure_type(static_cast<v1::FailureType>(row.failure_type));
-  }
-  if (has(LogEntry::kFailureReasonFieldNumber)) entry->set_failure_reason(row.failure_reason);
-  if (has(LogEntry::kTrackingKindFieldNumber)) {
-    entry->set_tracking_kind(static_cast<v1::TrackingKind>(row.tracking_kind));
-  }
-  if (has(LogEntry::kProfileFieldNumber)) entry->set_profile(row.profile);
-}
-
-void WriteFlags(const LogRow& row, LogFields fields, LogEntry* entry) {
-  const auto set = [&](int number, int flag) {
-    return (fields & Bit(number)) != 0 && (row.flags & flag) != 0;
-  };
-  entry->set_quarantine(set(LogEntry::kQuarantineFieldNumber, storage::kQuarantine));
-  entry->set_control_group(set(LogEntry::kControlGroupFieldNumber, storage::kControlGroup));
-  entry->set_seed(set(LogEntry::kSeedFieldNumber, storage::kSeed));
-  entry->set_proof(set(LogEntry::kProofFieldNumber, storage::kProof));
-  entry->set_profile_unknown(set(LogEntry::kProfileUnknownFieldNumber, storage::kProfileUnknown));
-}
-
-void WriteTexts(const LogRow& row, LogFields fields, LogEntry* entry) {
-  const auto wanted = [fields](int number, std::string_view text) {
-    return (fields & Bit(number)) != 0 && !text.empty();
-  };
-  if (wanted(LogEntry::kIdentityNamespaceFieldNumber, row.identity_namespace)) {
-    SetText(row.identity_namespace, entry->mutable_identity_namespace());
-  }
-  if (wanted(LogEntry::kIdentityFieldNumber, row.identity)) {
-    SetText(row.identity, entry->mutable_identity());
-  }
-  if (wanted(LogEntry::kReasonMessageFieldNumber, row.reason_message)) {
-    SetText(row.reason_message, entry->mutable_reason_message());
-  }
-  if (wanted(LogEntry::kUrlFieldNumber, row.url)) SetText(row.url, entry->mutable_url());
-  if (wanted(LogEntry::kUrlCategoryFieldNumber, row.url_category)) {
-    SetText(row.url_category, entry->mutable_url_category());
-  }
-}
-
 }  // namespace
 
 LogIdentities::LogIdentities(std::shared_ptr<const storage::Schema> schema, std::string region)
@@ -243,24 +187,6 @@ absl::Status ReadLogEntries(const LogRules& rules, const LogBatch& batch, ByteAr
                 &(*out)[static_cast<std::size_t>(r)]);
   }
   return absl::OkStatus();
-}
-
-LogFields AllLogFields() { return ~LogFields{0}; }
-
-bool AddLogField(std::string_view name, LogFields* fields) {
-  const auto* field = LogEntry::descriptor()->FindFieldByName(std::string(name));
-  if (field == nullptr) return false;
-  *fields |= Bit(field->number()) | kAlwaysSent;
-  return true;
-}
-
-void WriteLogEntry(const LogRow& row, LogFields fields, LogEntry* entry) {
-  entry->set_sequence(row.sequence);
-  entry->set_kind(static_cast<v1::LogKind>(row.kind));
-  SetText(row.delivery, entry->mutable_delivery());
-  WriteEvent(row, fields, entry);
-  WriteFlags(row, fields, entry);
-  WriteTexts(row, fields, entry);
 }
 
 }  // namespace passerelle

@@ -1,9 +1,9 @@
-// Log rows, in and out: LogEntry messages and the store's rows. Pure.
+// Log rows on their way in: LogEntry messages to the store's rows. Pure.
 #pragma once
 
 #include <google/protobuf/repeated_field.h>
 
-#include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,15 +48,5 @@ struct LogBatch {
 // not one for each row. The number of rows is the caller's to check.
 absl::Status ReadLogEntries(const LogRules& rules, const LogBatch& batch, ByteArena* bytes,
                             std::vector<storage::LogRecord>* out);
-
-// Which fields of LogEntry are sent: bit n stands for field number n. sequence, kind and delivery
-// are always in.
-using LogFields = uint64_t;
-LogFields AllLogFields();
-// Adds the field that LogEntry calls `name`; false if it has none of that name.
-bool AddLogField(std::string_view name, LogFields* fields);
-
-// Copies the chosen fields.
-void WriteLogEntry(const storage::LogRow& row, LogFields fields, v1::LogEntry* entry);
 
 }  // namespace passerelle

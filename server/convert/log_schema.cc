@@ -12,7 +12,7 @@ using storage::LogRow;
 void SetBytes(std::string_view text, std::string* out) { out->assign(text.data(), text.size()); }
 
 // name, type, description, in delivery log, in tracking log, always sent, personal, render
-constexpr LogField kFields[] = {
+constexpr LogSchemaField kFields[] = {
     {"sequence", "int64", "Number of the row: one sequence over both logs, in commit order.", true,
      true, true, false, [](const LogRow& row, v1::LogEntry* e) { e->set_sequence(row.sequence); }},
     {"kind", "enum", "Which log the row is of.", true, true, true, false,
@@ -84,7 +84,7 @@ constexpr LogField kFields[] = {
      false, [](const LogRow& row, v1::LogEntry* e) { e->set_profile(row.profile); }},
 };
 
-bool Fits(const LogField& field, std::optional<storage::LogKind> schema) {
+bool Fits(const LogSchemaField& field, std::optional<storage::LogKind> schema) {
   return !schema.has_value() || InSchema(field, *schema);
 }
 
@@ -97,16 +97,16 @@ absl::Status UnknownField(std::string_view path, size_t index, const std::string
 
 }  // namespace
 
-absl::Span<const LogField> LogFields() { return kFields; }
+absl::Span<const LogSchemaField> LogFields() { return kFields; }
 
-const LogField* FindLogField(std::string_view name) {
-  for (const LogField& field : kFields) {
+const LogSchemaField* FindLogField(std::string_view name) {
+  for (const LogSchemaField& field : kFields) {
     if (name == field.name) return &field;
   }
   return nullptr;
 }
 
-bool InSchema(const LogField& field, storage::LogKind schema) {
+bool InSchema(const LogSchemaField& field, storage::LogKind schema) {
   return schema == storage::LogKind::kDelivery ? field.in_delivery_log : field.in_tracking_log;
 }
 
@@ -115,12 +115,12 @@ absl::StatusOr<LogFieldSet> ChooseLogFields(std::optional<storage::LogKind> sche
                                             std::string_view path) {
   std::vector<bool> chosen(std::size(kFields), names.empty());
   for (size_t i = 0; i < names.size(); ++i) {
-    const LogField* field = FindLogField(names[i]);
+    const LogSchemaField* field = FindLogField(names[i]);
     if (field == nullptr || !Fits(*field, schema)) return UnknownField(path, i, names[i]);
     chosen[field - kFields] = true;
   }
   LogFieldSet fields;
-  for (const LogField& field : kFields) {
+  for (const LogSchemaField& field : kFields) {
     const bool wanted = chosen[&field - kFields] || field.always_sent;
     if (wanted && Fits(field, schema)) fields.push_back(&field);
   }
@@ -128,14 +128,14 @@ absl::StatusOr<LogFieldSet> ChooseLogFields(std::optional<storage::LogKind> sche
 }
 
 void RenderLogRow(const storage::LogRow& row, const LogFieldSet& fields, v1::LogEntry* entry) {
-  for (const LogField* field : fields) field->render(row, entry);
+  for (const LogSchemaField* field : fields) field->render(row, entry);
 }
 
 v1::LogSchema DescribeLogSchema(storage::LogKind schema) {
   v1::LogSchema described;
   described.set_schema(static_cast<v1::LogKind>(static_cast<int>(schema)));
   described.set_version(kLogSchemaVersion);
-  for (const LogField& field : kFields) {
+  for (const LogSchemaField& field : kFields) {
     if (!InSchema(field, schema)) continue;
     v1::LogSchema::Field* told = described.add_fields();
     told->set_name(field.name);

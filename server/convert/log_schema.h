@@ -18,7 +18,7 @@ namespace passerelle {
 // Grows by one with every field that is added to the table.
 inline constexpr int kLogSchemaVersion = 1;
 
-struct LogField {
+struct LogSchemaField {
   const char* name;  // LogEntry's
   const char* type;  // string, int64, timestamp, bool or enum
   const char* description;
@@ -31,16 +31,16 @@ struct LogField {
 };
 
 // All fields, in the order of their numbers.
-absl::Span<const LogField> LogFields();
+absl::Span<const LogSchemaField> LogFields();
 
 // Null when there is none.
-const LogField* FindLogField(std::string_view name);
+const LogSchemaField* FindLogField(std::string_view name);
 
 // Whether rows of a schema have the field.
-bool InSchema(const LogField& field, storage::LogKind schema);
+bool InSchema(const LogSchemaField& field, storage::LogKind schema);
 
 // Fields to send, in the order of their numbers.
-using LogFieldSet = std::vector<const LogField*>;
+using LogFieldSet = std::vector<const LogSchemaField*>;
 
 // The fields called `names` and those that are always sent; all (of the schema, where one is given)
 // when `names` is empty. FIELD_INVALID naming `path`[index] for a name that is unknown or not of

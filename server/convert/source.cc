@@ -26,7 +26,7 @@ absl::Status ReadSchema(const v1::Source& source, storage::Source* read) {
 // The names that go out whatever is chosen, unless the source renames them.
 std::set<std::string> AlwaysSent(const v1::Source& source) {
   std::set<std::string> names;
-  for (const LogField& field : LogFields()) {
+  for (const LogSchemaField& field : LogFields()) {
     if (field.always_sent) names.insert(field.name);
   }
   for (const v1::SourceField& field : source.fields()) names.erase(field.field());

@@ -8,7 +8,6 @@
 #include "server/convert/hash.h"
 #include "server/convert/text.h"
 #include "server/errors.h"
-#include "server/services/resource_name.h"
 #include "storage/reason.h"
 #include "storage/status.h"
 

@@ -9,9 +9,11 @@
 #include <vector>
 
 #include "server/clock.h"
+#include "server/convert/keys.h"
 #include "server/convert/tokens.h"
 #include "server/door.h"
 #include "server/options.h"
+#include "server/services/flow_notices.h"
 #include "storage/store.h"
 
 namespace passerelle {
@@ -21,6 +23,8 @@ struct ServiceParts {
   Door* door = nullptr;
   storage::Store* store = nullptr;
   const TokenCodec* tokens = nullptr;
+  const KeyRing* keys = nullptr;
+  FlowNotices* notices = nullptr;
   const Clock* clock = nullptr;
   const Options* options = nullptr;
 };
