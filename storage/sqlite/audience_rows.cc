@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <string>
 
-#include "absl/strings/str_cat.h"
+#include "storage/sqlite/admin_write.h"
 #include "storage/sqlite/profile_edits.h"
 
 namespace passerelle::storage::sqlite {
@@ -17,6 +17,10 @@ constexpr char kByNumber[] =
     "SELECT a.number, a.id, a.display_name, a.kind, a.generation, r.stream, a.create_us,"
     " a.update_us, a.revision FROM audience a LEFT JOIN audience_replace r ON r.audience = a.number"
     " WHERE a.number = ?1 AND a.deleted = 0";
+constexpr char kAfter[] =
+    "SELECT a.number, a.id, a.display_name, a.kind, a.generation, r.stream, a.create_us,"
+    " a.update_us, a.revision FROM audience a LEFT JOIN audience_replace r ON r.audience = a.number"
+    " WHERE a.id > ?1 AND a.deleted = 0 ORDER BY a.id LIMIT ?2";
 // Deleted audiences keep their row, so that a number is never used twice.
 constexpr char kNextNumber[] = "SELECT ifnull(max(number), 0) + 1 FROM audience";
 constexpr char kInsert[] =
@@ -47,7 +51,7 @@ std::optional<Audience> ReadAudience(Statement& get) {
   audience.replacing_stream = std::string(get.Text(5));
   audience.create_us = get.Int(6);
   audience.update_us = get.Int(7);
-  audience.etag = absl::StrCat(get.Int(8));
+  audience.etag = EtagOf(get.Int(8));
   return audience;
 }
 
@@ -69,6 +73,16 @@ std::optional<Audience> FindAudience(Database& db, AudienceNumber number) {
   StatementScope get(db.Prepared(kByNumber));
   get->BindInt(1, number.value);
   return ReadAudience(*get);
+}
+
+std::vector<Audience> FindAudiences(Database& db, const PageRequest& page) {
+  std::vector<Audience> audiences;
+  StatementScope list(db.Prepared(kAfter));
+  list->BindAll(page.after, page.limit);
+  for (auto next = ReadAudience(*list); next.has_value(); next = ReadAudience(*list)) {
+    audiences.push_back(*std::move(next));
+  }
+  return audiences;
 }
 
 Audience CreateListAudience(Transaction& transaction, std::string_view id,

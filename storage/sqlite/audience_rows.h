@@ -6,6 +6,7 @@
 #include <limits>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "storage/audience_store.h"
 #include "storage/sqlite/database.h"
@@ -21,6 +22,9 @@ inline constexpr int64_t kNoAsOf = std::numeric_limits<int64_t>::min();
 // SQLite::Exception, as all functions here.
 std::optional<Audience> FindAudience(Database& db, std::string_view id);
 std::optional<Audience> FindAudience(Database& db, AudienceNumber number);
+
+// Audiences with ids greater than page.after, in order, at most page.limit.
+std::vector<Audience> FindAudiences(Database& db, const PageRequest& page);
 
 // Makes an empty list audience with its first generation, at once. The id must be free
 // (FindAudience).

@@ -290,7 +290,7 @@ absl::StatusOr<std::unique_ptr<MemberChanges>> MakeMemberChanges(InstanceContext
                                                                  const AudienceMoment& to,
                                                                  const Output& output,
                                                                  MemberPosition position) {
-  const int64_t epoch = instance.profiles->writer().last_commit().epoch;
+  const int64_t epoch = instance.profiles->last_commit().epoch;
   if (from.epoch != epoch || to.epoch != epoch) {
     return MakeError(absl::StatusCode::kFailedPrecondition, Reason::kStoreRestored,
                      "the moment is of the store before it was restored; start with a full read");

@@ -210,8 +210,8 @@ std::optional<int64_t> NextProfile(Database& db, AudienceNumber audience, int64_
   return get->Int(0);
 }
 
-absl::Status CheckMoment(File& file, const ReadLease& lease, const AudienceMoment& moment) {
-  if (moment.epoch != file.writer().last_commit().epoch) {
+absl::Status CheckMoment(const File& file, const ReadLease& lease, const AudienceMoment& moment) {
+  if (moment.epoch != file.last_commit().epoch) {
     return MakeError(absl::StatusCode::kFailedPrecondition, Reason::kStoreRestored,
                      "the moment is of the store before it was restored; start with a full read");
   }
@@ -226,11 +226,11 @@ absl::Status CheckMoment(File& file, const ReadLease& lease, const AudienceMomen
   return absl::OkStatus();
 }
 
-absl::StatusOr<AudienceMoment> MomentOf(File& file, std::string_view id,
+absl::StatusOr<AudienceMoment> MomentOf(const File& file, std::string_view id,
                                         std::optional<int64_t> as_of_us,
                                         const ReadContext& context) {
   AudienceMoment moment;
-  moment.epoch = file.writer().last_commit().epoch;
+  moment.epoch = file.last_commit().epoch;
   RETURN_IF_ERROR(file.Read(context, "audiences: moment", [&](const ReadLease& lease) {
     const auto audience = FindAudience(lease.db(), id);
     if (!audience.has_value()) {

@@ -32,10 +32,10 @@ std::optional<int64_t> NextProfile(Database& db, AudienceNumber audience, int64_
 
 // That a moment can be read here. FAILED_PRECONDITION kStoreRestored (other epoch), OUT_OF_RANGE
 // kBeyondEnd (after what the lease sees), NOT_FOUND kNotFound (the audience was deleted).
-absl::Status CheckMoment(File& file, const ReadLease& lease, const AudienceMoment& moment);
+absl::Status CheckMoment(const File& file, const ReadLease& lease, const AudienceMoment& moment);
 
 // The contracts are those of AudienceStore.
-absl::StatusOr<AudienceMoment> MomentOf(File& file, std::string_view id,
+absl::StatusOr<AudienceMoment> MomentOf(const File& file, std::string_view id,
                                         std::optional<int64_t> as_of_us,
                                         const ReadContext& context);
 absl::StatusOr<MemberCount> CountMembers(const InstanceContext& instance,
