@@ -1,6 +1,5 @@
 #include "storage/sqlite/membership_sweep.h"
 
-#include <memory>
 #include <optional>
 
 #include "storage/sqlite/membership.h"
@@ -59,24 +58,12 @@ void DropRows(Database& db, const Pair& pair, int rows) {
   drop->BindAll(pair.audience, pair.generation, last).Run();
 }
 
-class SweepRequest : public WriteRequest {
- public:
-  bool alone() const override { return true; }
-  absl::Status Decide(Transaction& transaction) override {
-    more_ = SweepMembership(transaction);
-    return absl::OkStatus();
-  }
-  bool NeedsAnotherTurn() const override { return more_; }
-  void Done(const absl::Status&, const CommitInfo&) override {}
-
- private:
-  bool more_ = false;
-};
-
 }  // namespace
 
 void StartMembershipSweep(File& profiles) {
-  profiles.writer().Submit(std::make_unique<SweepRequest>()).IgnoreError();
+  profiles.WriteInBackground([](Transaction& transaction) -> absl::StatusOr<bool> {
+    return SweepMembership(transaction);
+  });
 }
 
 bool SweepMembership(Transaction& transaction, int rows) {

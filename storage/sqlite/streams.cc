@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "storage/reason.h"
 #include "storage/sqlite/admin_write.h"
+#include "storage/sqlite/membership_sweep.h"
 #include "storage/sqlite/replace.h"
 #include "storage/sqlite/stream_rows.h"
 #include "storage/status.h"
@@ -150,16 +151,10 @@ bool DeleteTurn(Transaction& transaction, const StreamState& state, bool first) 
   return false;
 }
 
-void SweepInBackground(File& profiles) {
-  profiles.WriteInBackground([](Transaction& transaction) -> absl::StatusOr<bool> {
-    return SweepMembership(transaction);
-  });
-}
-
 }  // namespace
 
 SqliteStreams::SqliteStreams(InstanceContext& context) : context_(context) {
-  SweepInBackground(*context_.profiles);
+  StartMembershipSweep(*context_.profiles);
 }
 
 absl::StatusOr<std::optional<StreamState>> SqliteStreams::ReadState(
@@ -304,7 +299,7 @@ absl::StatusOr<Written<StreamState>> SqliteStreams::DeleteStream(std::string_vie
   };
   ASSIGN_OR_RETURN(const CommitPosition position, file->WriteInTurns(turn));
   if (!in_profiles) RETURN_IF_ERROR(context_.profiles->Write(free_name).status());
-  if (state->kind == StreamKind::kReplaceMembers) SweepInBackground(*context_.profiles);
+  if (state->kind == StreamKind::kReplaceMembers) StartMembershipSweep(*context_.profiles);
   return Written<StreamState>{*std::move(state), position};
 }
 
@@ -327,7 +322,7 @@ absl::StatusOr<Written<int64_t>> SqliteStreams::AbandonReplace(std::string_view 
   ASSIGN_OR_RETURN(File* const file, FileOf(stream));
   if (file == context_.logs.get()) return KindMismatch(stream);
   ASSIGN_OR_RETURN(const CommitPosition position, context_.profiles->Write(abandon));
-  SweepInBackground(*context_.profiles);
+  StartMembershipSweep(*context_.profiles);
   return Written<int64_t>{staged, position};
 }
 
