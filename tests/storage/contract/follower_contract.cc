@@ -24,7 +24,7 @@ class FollowerContract : public LogContractBase {
     Record record;
     record.identities = 1;
     batch.rows.records.push_back(record);
-    const auto ack = Await(
+    const auto ack = Await<WriteAck>(
         [&](Done<WriteAck>& done) { return instance().importer().SubmitImport(batch, done); });
     EXPECT_TRUE(ack.ok()) << ack.status();
     const auto profile =
@@ -197,7 +197,9 @@ TEST_P(FollowerContract, AfterACrashEveryOptOutIsAppliedAndNoneTwice) {
     Advance(absl::Minutes(1));
     const LogRow row = OptOut("summer", 100 + round, "p1");
     const WriteAck ack = Append({row});
-    if (round % 2 == 0) EXPECT_TRUE(WaitFor(ack.position).ok());
+    if (round % 2 == 0) {
+      EXPECT_TRUE(WaitFor(ack.position).ok());
+    }
     ReopenAsAfterACrash();
     ASSERT_FALSE(HasFailure());
     EXPECT_TRUE(WaitFor(ack.position).ok());

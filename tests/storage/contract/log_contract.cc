@@ -242,7 +242,8 @@ TEST_P(LogContract, ARowRefusedAtTheDoorKeepsItsPlace) {
   batch.rows[0].row = Sent(1);
   batch.rows[0].refusal = Refusal{RowReason::kNotUtf8, "url"};
   batch.rows[1].row = Sent(2);
-  const auto ack = Await([&](Done<WriteAck>& done) { return logs().SubmitAppend(batch, done); });
+  const auto ack =
+      Await<WriteAck>([&](Done<WriteAck>& done) { return logs().SubmitAppend(batch, done); });
   ASSERT_TRUE(ack.ok()) << ack.status();
   ASSERT_EQ(ack->rows.size(), 1u);
   EXPECT_EQ(ack->rows[0].reason, RowReason::kNotUtf8);

@@ -84,7 +84,7 @@ class LogContractBase : public StoreContract {
       record.content_hash = static_cast<uint32_t>(row.broadlog_id * 31 + row.status);
       batch.rows.push_back(record);
     }
-    return Await([&](Done<WriteAck>& done) { return logs().SubmitAppend(batch, done); });
+    return Await<WriteAck>([&](Done<WriteAck>& done) { return logs().SubmitAppend(batch, done); });
   }
   WriteAck Append(const std::vector<LogRow>& rows, WriteOptions options = {}) {
     auto ack = TryAppend(rows, std::move(options));

@@ -202,7 +202,7 @@ class RandomRows {
     row.delivery = deliveries[Below(deliveries.size())];
     row.broadlog_id = 1 + Below(40) + Below(3) * 65'536;
     row.event_us = now_us_ - 1 - Below(50) * 1'000'000;
-    // Every third message is a seed or proof in all of its rows, so that its nature is certain.
+    // Every ninth message is a seed or proof in all of its rows, so that its nature is certain.
     const bool apart = row.broadlog_id % 9 == 0;
     if (apart) row.flags = row.broadlog_id % 2 == 0 ? kSeed : kProof;
     if (Below(2) == 0) return AsStatus(row);
