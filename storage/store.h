@@ -52,7 +52,8 @@ class InstanceStore {
   virtual absl::StatusOr<Usage> GetUsage(const ReadContext& context) const = 0;
 
   // Waits until a commit is visible to reads of the profiles file: for one of the logs file, until
-  // the follower has applied it. INVALID_ARGUMENT kWrongEpoch if it is of another epoch or file.
+  // the follower has applied it; one of the control file is visible already. INVALID_ARGUMENT
+  // kWrongEpoch if it is of another epoch or no file, kBeyondEnd if it was never given out.
   virtual absl::Status WaitFor(const CommitPosition& position,
                                const ReadContext& context) const = 0;
 

@@ -48,4 +48,9 @@ absl::Status InUseError(std::string_view kind, std::string_view id,
       {{"dependents", names}});
 }
 
+absl::Status NotPausedError(std::string_view kind, std::string_view id) {
+  return MakeError(StatusCode::kFailedPrecondition, Reason::kNotPaused,
+                   absl::StrCat(View(kind), " '", View(id), "' is active: pause it first"));
+}
+
 }  // namespace passerelle::storage::sqlite

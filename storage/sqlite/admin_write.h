@@ -27,6 +27,8 @@ absl::Status ExistingError(std::string_view kind, std::string_view id);  // kAlr
 // FAILED_PRECONDITION kInUse, metadata "dependents": the first 20, separated by commas.
 absl::Status InUseError(std::string_view kind, std::string_view id,
                         const std::vector<std::string>& dependents);
+// FAILED_PRECONDITION kNotPaused: a destination or source is paused before it is deleted.
+absl::Status NotPausedError(std::string_view kind, std::string_view id);
 
 // Lists: read OneMore than the page holds, then cut it into a page whose `next` says whether more
 // follows. T has an `id`, or IdOf(item) finds it.

@@ -4,22 +4,16 @@
 
 #include "absl/strings/str_cat.h"
 #include "storage/reason.h"
+#include "storage/sqlite/audiences.h"
+#include "storage/sqlite/flows.h"
 #include "storage/sqlite/follower.h"
 #include "storage/sqlite/logs.h"
 #include "storage/sqlite/profile_import.h"
 #include "storage/sqlite/profiles.h"
 #include "storage/sqlite/schema.h"
+#include "storage/sqlite/streams.h"
 #include "storage/sqlite/usage.h"
 #include "storage/status.h"
-#if __has_include("storage/sqlite/streams.h")
-#include "storage/sqlite/streams.h"
-#endif
-#if __has_include("storage/sqlite/flows.h")
-#include "storage/sqlite/flows.h"
-#endif
-#if __has_include("storage/sqlite/audiences.h")
-#include "storage/sqlite/audiences.h"
-#endif
 
 namespace passerelle::storage::sqlite {
 namespace {
@@ -54,7 +48,7 @@ struct SqliteInstance::Parts {
   std::unique_ptr<FlowStore> flows;
   std::unique_ptr<SqliteLogs> logs;
   std::unique_ptr<StreamStore> streams;
-  std::unique_ptr<OptOutFollower> follower;
+  std::unique_ptr<OptOutFollower> follower;  // last: it works on the others
 };
 
 SqliteInstance::SqliteInstance() : parts_(std::make_unique<Parts>()) {}
@@ -73,17 +67,11 @@ absl::Status SqliteInstance::OpenParts(const InstanceFiles& files, const StoreOp
   ASSIGN_OR_RETURN(context_.logs, OpenFile('l', files.logs_path, options));
   RETURN_IF_ERROR(PrepareSchema(context_));
   parts_->schema = std::make_unique<SqliteSchema>(context_);
-#if __has_include("storage/sqlite/streams.h")
   parts_->streams = std::make_unique<SqliteStreams>(context_);
-#endif
-#if __has_include("storage/sqlite/flows.h")
   parts_->flows = std::make_unique<SqliteFlows>(context_);
-#endif
   parts_->profiles = std::make_unique<SqliteProfiles>(context_);
   parts_->importer = std::make_unique<SqliteImporter>(context_);
-#if __has_include("storage/sqlite/audiences.h")
   parts_->audiences = std::make_unique<SqliteAudiences>(context_);
-#endif
   parts_->logs = std::make_unique<SqliteLogs>(context_);
   parts_->follower = std::make_unique<OptOutFollower>(context_, *parts_->logs);
   return parts_->follower->Start();
@@ -115,11 +103,10 @@ absl::Status SqliteInstance::WaitFor(const CommitPosition& position,
     return MakeError(absl::StatusCode::kInvalidArgument, Reason::kBeyondEnd,
                      "the commit position was never given out");
   }
+  if (in_logs) return parts_->follower->WaitForApplied(position.sequence, context);
   ReadContext at_least = context;
   at_least.at_least_seq = position.sequence;
-  RETURN_IF_ERROR(
-      file.Read(at_least, "waiting", [](const ReadLease&) { return absl::OkStatus(); }));
-  return in_logs ? parts_->follower->WaitForApplied(position.sequence, context) : absl::OkStatus();
+  return file.Read(at_least, "waiting", [](const ReadLease&) { return absl::OkStatus(); });
 }
 
 int64_t SqliteInstance::log_applied_sequence() const {

@@ -23,8 +23,9 @@ constexpr char kUpdateAttribute[] =
 constexpr char kDeleteAttribute[] =
     "UPDATE attribute SET deleted = 1, update_us = ?2, revision = ?3 WHERE number = ?1";
 constexpr char kDestinationsOfAttribute[] =
-    "SELECT DISTINCT d.id FROM field_mapping m JOIN destination d ON d.number = m.destination "
-    "WHERE m.attribute = ?1 ORDER BY d.id";
+    "SELECT DISTINCT 'destinations/' || d.id FROM field_mapping m JOIN destination d ON d.number = "
+    "m.destination "
+    "WHERE m.attribute = ?1 ORDER BY 1";
 constexpr char kNamespaces[] =
     "SELECT number, id, display_name, kind, normalization, derived_from, built_in, create_us, "
     "revision FROM identity_namespace ORDER BY number";
@@ -36,11 +37,12 @@ constexpr char kUpdateNamespace[] =
     "UPDATE identity_namespace SET display_name = ?2, revision = ?3 WHERE number = ?1";
 constexpr char kDeleteNamespace[] = "DELETE FROM identity_namespace WHERE number = ?1";
 constexpr char kDestinationsOfNamespace[] =
-    "SELECT d.id FROM destination d WHERE EXISTS (SELECT 1 FROM field_mapping m "
+    "SELECT 'destinations/' || d.id FROM destination d WHERE EXISTS (SELECT 1 FROM field_mapping m "
     "WHERE m.destination = d.number AND m.namespace = ?1) "
-    "OR EXISTS (SELECT 1 FROM json_each(d.namespace_order) o WHERE o.value = ?1) ORDER BY d.id";
+    "OR EXISTS (SELECT 1 FROM json_each(d.namespace_order) o WHERE o.value = ?1) ORDER BY 1";
 constexpr char kDerivedNamespaces[] =
-    "SELECT id FROM identity_namespace WHERE derived_from = ?1 ORDER BY id";
+    "SELECT 'identityNamespaces/' || id FROM identity_namespace WHERE derived_from = ?1 ORDER BY "
+    "id";
 constexpr char kHasIdentities[] = "SELECT 1 FROM identity WHERE namespace = ?1 LIMIT 1";
 constexpr char kHasOptOuts[] = "SELECT 1 FROM pending_opt_out WHERE namespace = ?1 LIMIT 1";
 constexpr char kGetMeta[] = "SELECT value FROM meta WHERE key = ?1";

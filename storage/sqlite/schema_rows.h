@@ -26,7 +26,7 @@ void InsertAttribute(Database& db, const Attribute& attribute, int64_t revision)
 void UpdateAttributeRow(Database& db, const Attribute& attribute, int64_t revision);
 void MarkAttributeDeleted(Database& db, AttributeNumber number, int64_t update_us,
                           int64_t revision);
-// Ids of destinations that map it.
+// Destinations that map it, as destinations/ID.
 std::vector<std::string> DestinationsOf(Database& db, AttributeNumber number);
 
 // A number that no namespace ever had.
@@ -35,7 +35,8 @@ void InsertNamespace(Database& db, const IdentityNamespace& ns, NamespaceNumber 
                      int64_t revision);
 void UpdateNamespaceRow(Database& db, const IdentityNamespace& ns, int64_t revision);
 void DeleteNamespaceRow(Database& db, NamespaceNumber number);
-// What uses it: ids of destinations, and the words "identities" and "pending opt-outs".
+// What uses it: destinations/ID, identityNamespaces/ID (derived ones), and the words "identities"
+// and "pending opt-outs".
 std::vector<std::string> UsersOf(Database& db, NamespaceNumber number);
 
 // Makes external_id, email, phone, ecid and the hashes of e-mail and phone, if there is no

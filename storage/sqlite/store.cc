@@ -11,8 +11,8 @@ namespace passerelle::storage::sqlite {
 namespace {
 
 constexpr char kActiveFlows[] =
-    "SELECT id FROM destination WHERE state = 1 UNION ALL SELECT id FROM source WHERE state = 1 "
-    "ORDER BY 1 LIMIT 20";
+    "SELECT 'destinations/' || id FROM destination WHERE state = 1 UNION ALL "
+    "SELECT 'sources/' || id FROM source WHERE state = 1 ORDER BY 1 LIMIT 20";
 constexpr char kDefaultInstance[] = "default";
 
 absl::Status ClosedError() {
