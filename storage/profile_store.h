@@ -79,6 +79,11 @@ class ProfileStore {
   virtual absl::StatusOr<ProfileId> LookupProfile(NamespaceNumber ns, std::string_view value,
                                                   const ReadContext& context) const = 0;
 
+  // The profiles that have these identities, one for each, 0 where there is none. Reads in slices,
+  // so that it may be called with a whole batch.
+  virtual absl::StatusOr<std::vector<ProfileId>> LookupProfiles(
+      absl::Span<const IdentityCell> identities, const ReadContext& context) const = 0;
+
   // Profiles with ids greater than `after`, in order, at most `limit`.
   virtual absl::StatusOr<std::vector<Profile>> ListProfiles(ProfileId after, int32_t limit,
                                                             const ReadContext& context) const = 0;

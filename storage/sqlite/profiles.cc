@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <memory>
+#include <numeric>
 #include <string>
+#include <tuple>
 #include <utility>
 
 #include "storage/reason.h"
@@ -21,6 +23,7 @@ constexpr char kIdentities[] =
     "ORDER BY namespace, value";
 constexpr char kLookUp[] = "SELECT profile FROM identity WHERE namespace = ?1 AND value = ?2";
 constexpr char kIdsAfter[] = "SELECT id FROM profile WHERE id > ?1 ORDER BY id LIMIT ?2";
+constexpr size_t kLookupsPerRead = 2'000;
 constexpr int kFirstAttribute = 5;  // column of SelectProfileSql
 
 absl::Status MissingProfile() {
@@ -150,6 +153,32 @@ absl::StatusOr<ProfileId> SqliteProfiles::LookupProfile(NamespaceNumber ns, std:
         found = ProfileId{get->Int(0)};
         return absl::OkStatus();
       }));
+  return found;
+}
+
+// In the order of the index, because neighbours share its pages.
+absl::StatusOr<std::vector<ProfileId>> SqliteProfiles::LookupProfiles(
+    absl::Span<const IdentityCell> identities, const ReadContext& context) const {
+  std::vector<size_t> order(identities.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    return std::tie(identities[a].ns.value, identities[a].value) <
+           std::tie(identities[b].ns.value, identities[b].value);
+  });
+  std::vector<ProfileId> found(identities.size());
+  for (size_t first = 0; first < order.size(); first += kLookupsPerRead) {
+    const size_t end = std::min(order.size(), first + kLookupsPerRead);
+    RETURN_IF_ERROR(
+        context_.profiles->Read(context, "profiles: look up many", [&](const ReadLease& lease) {
+          for (size_t i = first; i < end; ++i) {
+            const IdentityCell& identity = identities[order[i]];
+            StatementScope get(lease.db().Prepared(kLookUp));
+            get->BindInt(1, identity.ns.value).BindText(2, identity.value);
+            found[order[i]] = ProfileId{get->Step() ? get->Int(0) : 0};
+          }
+          return absl::OkStatus();
+        }));
+  }
   return found;
 }
 

@@ -21,6 +21,8 @@ class SqliteProfiles : public ProfileStore {
                                                    const ReadContext& context) const override;
   absl::StatusOr<ProfileId> LookupProfile(NamespaceNumber ns, std::string_view value,
                                           const ReadContext& context) const override;
+  absl::StatusOr<std::vector<ProfileId>> LookupProfiles(absl::Span<const IdentityCell> identities,
+                                                        const ReadContext& context) const override;
   absl::StatusOr<std::vector<Profile>> ListProfiles(ProfileId after, int32_t limit,
                                                     const ReadContext& context) const override;
   absl::StatusOr<Written<ProfileId>> DeleteProfile(ProfileId id, const AdminWrite& write) override;
