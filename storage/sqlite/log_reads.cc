@@ -53,6 +53,8 @@ class RowFilter {
         bounded_(filter.end_us.has_value()) {
     for (LogKind kind : filter.kinds) kinds_ |= 1 << static_cast<int>(kind);
     if (filter.kinds.empty()) kinds_ = ~0;
+    everything_ = filter.kinds.empty() && !by_delivery_ && !by_audience_ &&
+                  !filter.start_us.has_value() && !bounded_;
   }
 
   // No row up to this moment can match.
@@ -61,6 +63,7 @@ class RowFilter {
   }
 
   bool Matches(const Statement& row) {
+    if (everything_) return true;
     if ((kinds_ >> row.Int(1) & 1) == 0 || !MatchesDelivery(row.Int(2))) return false;
     const int64_t event_us = row.Int(4);
     return event_us >= start_us_ && (!bounded_ || event_us < end_us_);
@@ -83,6 +86,7 @@ class RowFilter {
   const int64_t end_us_;
   const bool bounded_;
   uint32_t kinds_ = 0;
+  bool everything_ = false;
   int64_t last_delivery_ = 0;
   bool last_matched_ = false;
 };
@@ -110,13 +114,6 @@ class PageNames {
   std::string_view last_id_;
 };
 
-void ReadTracking(const Statement& from, LogRow& row) {
-  row.tracking_kind = static_cast<int32_t>(from.Int(7));
-  row.tracking_log_id = from.Int(8);
-  row.url = from.Text(16);
-  row.url_category = from.Text(17);
-}
-
 LogRow RowOf(const Statement& from, PageNames& names) {
   LogRow row;
   row.sequence = from.Int(0);
@@ -125,7 +122,6 @@ LogRow RowOf(const Statement& from, PageNames& names) {
   row.broadlog_id = from.Int(3);
   row.event_us = from.Int(4);
   row.append_us = from.Int(5);
-  row.status = static_cast<int32_t>(from.Int(6));
   row.profile = from.Int(9);
   row.identity_namespace = from.Text(10);
   row.identity = from.Text(11);
@@ -133,7 +129,14 @@ LogRow RowOf(const Statement& from, PageNames& names) {
   row.failure_reason = static_cast<int32_t>(from.Int(13));
   row.flags = static_cast<uint8_t>(from.Int(14));
   row.reason_message = from.Text(15);
-  if (row.kind == LogKind::kTracking) ReadTracking(from, row);
+  row.url = from.Text(16);
+  row.url_category = from.Text(17);
+  if (row.kind == LogKind::kTracking) {
+    row.tracking_kind = static_cast<int32_t>(from.Int(7));
+    row.tracking_log_id = from.Int(8);
+  } else {
+    row.status = static_cast<int32_t>(from.Int(6));
+  }
   if (row.profile == 0 && !row.identity_namespace.empty()) row.flags |= kProfileUnknown;
   return row;
 }

@@ -61,14 +61,14 @@ void Statement::Run() {
 
 std::string_view Statement::Text(int column) const {
   const auto* data = reinterpret_cast<const char*>(sqlite3_column_text(stmt_, column));
-  const int size = sqlite3_column_bytes(stmt_, column);
-  return data == nullptr ? std::string_view() : std::string_view(data, static_cast<size_t>(size));
+  if (data == nullptr) return {};
+  return {data, static_cast<size_t>(sqlite3_column_bytes(stmt_, column))};
 }
 
 std::string_view Statement::Blob(int column) const {
   const auto* data = static_cast<const char*>(sqlite3_column_blob(stmt_, column));
-  const int size = sqlite3_column_bytes(stmt_, column);
-  return data == nullptr ? std::string_view() : std::string_view(data, static_cast<size_t>(size));
+  if (data == nullptr) return {};
+  return {data, static_cast<size_t>(sqlite3_column_bytes(stmt_, column))};
 }
 
 // sqlite3_reset repeats the code of the failed step, which Step has already thrown.

@@ -187,6 +187,34 @@ TEST_P(LogContract, TheSameRowIsADuplicateInTheBatchAndAfterIt) {
   EXPECT_EQ(ReadToEnd().rows.size(), 3u);
 }
 
+TEST_P(LogContract, ARequestSentAgainIsAnsweredAsBeforeAndAppendsNothing) {
+  AddDelivery("summer");
+  WriteOptions options;
+  options.request = RequestKey{"once", "BatchAppendLogs", std::string(32, 'h')};
+  const WriteAck first = Append({Sent(1), Sent(2)}, options);
+  const WriteAck again = Append({Sent(1), Sent(2)}, options);
+  EXPECT_TRUE(again.repeated_request);
+  EXPECT_EQ(again.counts[Outcome::kAppended], first.counts[Outcome::kAppended]);
+  EXPECT_EQ(ReadToEnd().rows.size(), 2u);
+}
+
+TEST_P(LogContract, ARefusedSubmitTakesNeitherBatchNorCallback) {
+  AddDelivery("summer");
+  ASSERT_TRUE(store().Close().ok());
+  AppendBatch batch;
+  batch.rows.resize(1);
+  batch.rows[0].row = Sent(7);
+  bool called = false;
+  Done<WriteAck> done = [&](absl::StatusOr<WriteAck>) { called = true; };
+  EXPECT_EQ(Refused(logs().SubmitAppend(batch, done)),
+            (RefusalOf{StatusCode::kUnavailable, Reason::kStoreClosed}));
+  ASSERT_EQ(batch.rows.size(), 1u);
+  EXPECT_EQ(batch.rows[0].row.broadlog_id, 7);
+  EXPECT_FALSE(called);
+  done(WriteAck{});
+  EXPECT_TRUE(called);
+}
+
 TEST_P(LogContract, AnyOtherKeyIsAnotherRow) {
   AddDelivery("summer");
   AddDelivery("winter");
