@@ -47,7 +47,12 @@ class IngestCall : public std::enable_shared_from_this<IngestCall> {
   void ReadBatch(const std::shared_ptr<IngestMessage>& message);
   absl::StatusOr<storage::WriteOptions> OptionsFor(const BatchPlace& place);
   void SubmitBatch(Batch batch);
-  void OnStored(const Batch& batch, absl::StatusOr<storage::WriteAck> ack);
+  // On the store's thread: hands the answer to the pool, and the reference with it, so that the
+  // writer is neither kept nor the last to let go of this call.
+  static void OnStored(std::shared_ptr<IngestCall> self, Batch batch,
+                       absl::StatusOr<storage::WriteAck> ack);
+  void TakeAnswers();
+  void TakeAnswer(const Batch& batch, absl::StatusOr<storage::WriteAck> ack);
   Waiting MakeAck(const Batch& batch, storage::WriteAck& ack) const;
   void FinishStream(int64_t total);
   absl::StatusOr<v1::IngestFinished> FinishedBy(int64_t total);
@@ -92,7 +97,13 @@ class IngestCall : public std::enable_shared_from_this<IngestCall> {
   bool unreadable_ = false;
   std::optional<absl::Status> ending_;
   std::optional<int64_t> finish_total_;
-  int in_store_ = 0;  // batches submitted, not answered
+  struct Answer {
+    Batch batch;
+    absl::StatusOr<storage::WriteAck> ack;
+  };
+  std::deque<Answer> answers_;  // of the store, in its order
+  bool takes_answers_ = false;
+  int in_store_ = 0;  // batches submitted, whose answer is not taken
   int unacked_ = 0;   // batches read, whose ack is not written
   int writing_batches_ = 0;
   bool writing_ = false;

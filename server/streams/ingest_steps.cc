@@ -175,9 +175,10 @@ void IngestCall::SubmitBatch(Batch batch) {
     const std::lock_guard<std::mutex> lock(mutex_);
     ++in_store_;
   }
-  const auto self = shared_from_this();
-  storage::Done<storage::WriteAck> done = [self, batch](absl::StatusOr<storage::WriteAck> ack) {
-    self->OnStored(batch, std::move(ack));
+  auto self = shared_from_this();
+  storage::Done<storage::WriteAck> done = [self,
+                                           batch](absl::StatusOr<storage::WriteAck> ack) mutable {
+    OnStored(std::move(self), std::move(batch), std::move(ack));
   };
   const absl::Status status = codec_->Submit(done);
   if (status.ok()) return EndStep(absl::OkStatus());
@@ -188,10 +189,44 @@ void IngestCall::SubmitBatch(Batch batch) {
     over = ending_.has_value() || wire_ == nullptr;
   }
   if (storage::ReasonOf(status) != storage::Reason::kQueueFull || over) return EndStep(status);
-  codec_->OnSpace([self, batch] { self->SubmitBatch(batch); });
+  codec_->OnSpace([self, batch] {
+    if (!self->Continue([self, batch] { self->SubmitBatch(batch); })) {
+      self->EndStep(errors::ServerDraining());
+    }
+  });
 }
 
-void IngestCall::OnStored(const Batch& batch, absl::StatusOr<storage::WriteAck> ack) {
+void IngestCall::OnStored(std::shared_ptr<IngestCall> self, Batch batch,
+                          absl::StatusOr<storage::WriteAck> ack) {
+  IngestCall& call = *self;
+  {
+    const std::lock_guard<std::mutex> lock(call.mutex_);
+    call.answers_.push_back({std::move(batch), std::move(ack)});
+    if (std::exchange(call.takes_answers_, true)) return;
+  }
+  absl::AnyInvocable<void()> take = [self = std::move(self)] { self->TakeAnswers(); };
+  // A pool that shuts down comes after every call's end; then nobody waits for the answer.
+  static_cast<void>(call.Continue(std::move(take)));
+}
+
+// One thread at a time, in the store's order.
+void IngestCall::TakeAnswers() {
+  for (;;) {
+    std::optional<Answer> answer;
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      if (answers_.empty()) {
+        takes_answers_ = false;
+        return;
+      }
+      answer = std::move(answers_.front());
+      answers_.pop_front();
+    }
+    TakeAnswer(answer->batch, std::move(answer->ack));
+  }
+}
+
+void IngestCall::TakeAnswer(const Batch& batch, absl::StatusOr<storage::WriteAck> ack) {
   Waiting waiting;
   if (ack.ok()) waiting = MakeAck(batch, *ack);
   const std::lock_guard<std::mutex> lock(mutex_);

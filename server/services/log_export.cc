@@ -1,0 +1,267 @@
+#include "server/services/log_export.h"
+
+#include <algorithm>
+#include <functional>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "server/convert/log_filter.h"
+#include "server/convert/log_schema.h"
+#include "server/convert/names.h"
+#include "server/errors.h"
+#include "server/limits.h"
+#include "server/services/requests.h"
+#include "server/streams/feed.h"
+#include "storage/reason.h"
+#include "storage/status.h"
+
+namespace passerelle {
+namespace {
+
+constexpr int32_t kDefaultBatchRows = 1'024;
+constexpr std::size_t kMessageBytes = 1024 * 1024;  // a message ends with the row that passes this
+constexpr int32_t kScanRows = 50'000;               // rows that one step looks at
+constexpr char kSources[] = "/sources/";
+
+std::size_t SizeOf(const storage::LogRow& row) {
+  constexpr std::size_t kNumbers = 64;
+  return kNumbers + row.delivery.size() + row.identity_namespace.size() + row.identity.size() +
+         row.reason_message.size() + row.url.size() + row.url_category.size();
+}
+
+class LogExport final : public FeedSource {
+ public:
+  LogExport(const ServiceContext& context, const v1::ExportLogsRequest& request)
+      : context_(context), request_(request) {}
+
+  ~LogExport() override {
+    if (subscription_ != 0) stores_->logs().Unsubscribe(subscription_);
+    if (notice_ != 0) context_.notices->Unsubscribe(notice_);
+  }
+
+  google::protobuf::MessageLite* NewMessage(google::protobuf::Arena* arena) const override {
+    return google::protobuf::Arena::CreateMessage<v1::ExportLogsResponse>(arena);
+  }
+  void OnWake(std::function<void()> wake) override { wake_ = std::move(wake); }
+  void OnEnd(std::function<void(const absl::Status&)> end) override { end_ = std::move(end); }
+  absl::Duration PauseLimit() const override {
+    return absl::Milliseconds(context_.options->heartbeat_ms);
+  }
+
+  absl::StatusOr<FeedStep> Next(const storage::ReadContext& read,
+                                google::protobuf::MessageLite* message) override {
+    auto& response = static_cast<v1::ExportLogsResponse&>(*message);
+    if (!opened_) return Begin(read, &response);
+    if (!request_.follow() && after_ >= end_sequence_) return End(&response);
+    return ReadOn(read, &response);
+  }
+
+ private:
+  absl::StatusOr<FeedStep> Begin(const storage::ReadContext& read,
+                                 v1::ExportLogsResponse* response);
+  absl::Status Open(const storage::ReadContext& read, v1::ExportLogsResponse::Header* header);
+  absl::Status OpenSource(const storage::ReadContext& read, v1::ExportLogsResponse::Header* header);
+  absl::Status OpenAdHoc(v1::ExportLogsResponse::Header* header);
+  absl::Status ChooseStart(const storage::ReadContext& read);
+  absl::StatusOr<int64_t> ConsumerPosition(const storage::ReadContext& read) const;
+  absl::StatusOr<FeedStep> ReadOn(const storage::ReadContext& read,
+                                  v1::ExportLogsResponse* response);
+  absl::StatusOr<FeedStep> End(v1::ExportLogsResponse* response);
+  // Ends a message: its cursor and sequence.
+  FeedStep Send(v1::ExportLogsResponse* response);
+  std::string CursorAt(int64_t sequence) const;
+
+  const ServiceContext context_;
+  const v1::ExportLogsRequest request_;
+  std::function<void()> wake_;
+  std::function<void(const absl::Status&)> end_;
+  bool opened_ = false;
+  std::shared_ptr<storage::InstanceStore> stores_;
+  int64_t subscription_ = 0;
+  int64_t notice_ = 0;
+  std::string instance_;
+  std::string source_;  // empty: ad hoc
+  storage::LogFilter filter_;
+  LogFieldSet fields_;
+  ExportCursor cursor_;  // what every cursor of this export is bound to
+  int32_t batch_rows_ = kDefaultBatchRows;
+  int64_t after_ = 0;
+  int64_t sent_ = -1;  // the sequence that the last message told
+  int64_t end_sequence_ = 0;
+  absl::Time last_message_;
+};
+
+absl::StatusOr<FeedStep> LogExport::Begin(const storage::ReadContext& read,
+                                          v1::ExportLogsResponse* response) {
+  RETURN_IF_ERROR(Open(read, response->mutable_header()));
+  opened_ = true;
+  return Send(response);
+}
+
+absl::Status LogExport::Open(const storage::ReadContext& read,
+                             v1::ExportLogsResponse::Header* header) {
+  if (request_.max_batch_rows() < 0 ||
+      request_.max_batch_rows() > static_cast<int32_t>(kMaxRecordsPerMessage)) {
+    return errors::FieldInvalid(
+        {"max_batch_rows",
+         absl::StrCat("got ", request_.max_batch_rows(), ", wanted 0 to ", kMaxRecordsPerMessage)});
+  }
+  if (request_.max_batch_rows() > 0) batch_rows_ = request_.max_batch_rows();
+  const bool by_source = request_.name().find(kSources) != std::string::npos;
+  RETURN_IF_ERROR(by_source ? OpenSource(read, header) : OpenAdHoc(header));
+  RETURN_IF_ERROR(AwaitCommit(context_, *stores_, request_.commit_token(), read));
+  if (request_.follow()) {
+    // Before the bounds are read, so that no commit falls between.
+    subscription_ = stores_->logs().Subscribe([wake = wake_](int64_t) { wake(); });
+  }
+  RETURN_IF_ERROR(ChooseStart(read));
+  header->set_end_sequence(end_sequence_);
+  header->set_schema_version(kLogSchemaVersion);
+  return absl::OkStatus();
+}
+
+absl::Status LogExport::OpenSource(const storage::ReadContext& read,
+                                   v1::ExportLogsResponse::Header* header) {
+  ASSIGN_OR_RETURN(const SourceName name, ParseSourceName({"name", request_.name()}));
+  if (request_.has_filter() || !request_.fields().empty()) {
+    return errors::FieldInvalid({request_.has_filter() ? "filter" : "fields",
+                                 "an export by source has those of the source"});
+  }
+  instance_ = name.instance;
+  source_ = name.id;
+  ASSIGN_OR_RETURN(stores_, OpenInstance(context_, instance_));
+  // Before the source is looked at, so that no pause falls between.
+  notice_ = context_.notices->Subscribe(request_.name(), end_);
+  auto source = stores_->flows().GetSource(source_, read);
+  if (storage::ReasonOf(source.status()) == storage::Reason::kNotFound) {
+    return errors::ResourceNotFound(request_.name());
+  }
+  if (!source.ok()) return source.status();
+  if (source->state == storage::FlowState::kPaused) return errors::SourcePaused(request_.name());
+  filter_ = FilterOf(*source);
+  std::vector<std::string> names;
+  for (const storage::SourceField& field : source->fields) names.push_back(field.field);
+  ASSIGN_OR_RETURN(fields_,
+                   ChooseLogFields(static_cast<storage::LogKind>(source->schema), names, "fields"));
+  header->set_dataset(source->dataset);
+  for (const LogSchemaField* field : fields_) {
+    v1::SourceField* sent = header->add_fields();
+    sent->set_field(field->name);
+    sent->set_rename(field->name);
+    for (const storage::SourceField& chosen : source->fields) {
+      if (chosen.field == field->name && !chosen.rename.empty()) sent->set_rename(chosen.rename);
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status LogExport::OpenAdHoc(v1::ExportLogsResponse::Header* header) {
+  ASSIGN_OR_RETURN(const InstanceName name, ParseInstanceName({"name", request_.name()}));
+  if (!request_.consumer().empty()) {
+    return errors::FieldInvalid({"consumer", "only an export by source has consumers"});
+  }
+  instance_ = name.instance;
+  ASSIGN_OR_RETURN(stores_, OpenInstance(context_, instance_));
+  ASSIGN_OR_RETURN(filter_, ReadLogFilter(request_.filter(), "filter"));
+  const std::vector<std::string> names(request_.fields().begin(), request_.fields().end());
+  ASSIGN_OR_RETURN(fields_, ChooseLogFields(std::nullopt, names, "fields"));
+  for (const LogSchemaField* field : fields_) {
+    v1::SourceField* sent = header->add_fields();
+    sent->set_field(field->name);
+    sent->set_rename(field->name);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status LogExport::ChooseStart(const storage::ReadContext& read) {
+  ASSIGN_OR_RETURN(const storage::LogBounds bounds, stores_->logs().Bounds(read));
+  end_sequence_ = bounds.end;
+  cursor_.instance = instance_;
+  cursor_.source = source_;
+  cursor_.filter_hash = HashOf(filter_);
+  cursor_.epoch = static_cast<uint64_t>(bounds.epoch);
+  const int64_t before_first = bounds.earliest - 1;
+  if (request_.cursor().empty()) {
+    after_ = before_first;
+    if (request_.consumer().empty()) return absl::OkStatus();
+    ASSIGN_OR_RETURN(const int64_t acknowledged, ConsumerPosition(read));
+    after_ = std::max(after_, acknowledged);
+    return absl::OkStatus();
+  }
+  ASSIGN_OR_RETURN(after_,
+                   ReadExportCursor(*context_.tokens, {"cursor", request_.cursor()}, cursor_));
+  if (after_ < before_first) {
+    return errors::CursorExpired({"cursor", "older than the earliest row kept"},
+                                 CursorAt(before_first));
+  }
+  if (after_ <= bounds.end) return absl::OkStatus();
+  return errors::CursorInvalid({"cursor", "after the last row of this store"});
+}
+
+absl::StatusOr<int64_t> LogExport::ConsumerPosition(const storage::ReadContext& read) const {
+  const auto consumer = stores_->logs().GetConsumer(source_, request_.consumer(), read);
+  if (storage::ReasonOf(consumer.status()) == storage::Reason::kNotFound) {
+    return errors::ResourceNotFound(
+        absl::StrCat(request_.name(), "/consumers/", Quoted(request_.consumer())));
+  }
+  if (!consumer.ok()) return consumer.status();
+  return consumer->acknowledged_sequence;
+}
+
+absl::StatusOr<FeedStep> LogExport::ReadOn(const storage::ReadContext& read,
+                                           v1::ExportLogsResponse* response) {
+  const int64_t last = request_.follow() ? storage::kForever : end_sequence_;
+  std::size_t bytes = 0;
+  int64_t cut = 0;  // the last row that is sent, when others of the page are not
+  int64_t sent = 0;
+  const auto sink = [&](const storage::LogRow& row) {
+    if (cut != 0 || row.sequence > last) return;
+    RenderLogRow(row, fields_, response->add_rows());
+    bytes += SizeOf(row);
+    sent = row.sequence;
+    if (bytes >= kMessageBytes) cut = sent;
+  };
+  ASSIGN_OR_RETURN(const storage::LogPage page,
+                   stores_->logs().ReadLogs(filter_, after_, batch_rows_, kScanRows, sink, read));
+  after_ = cut != 0 ? cut : std::min(page.after, last);
+  if (!response->rows().empty()) return Send(response);
+  if (!request_.follow()) return after_ >= end_sequence_ ? End(response) : FeedStep::kMore;
+  if (context_.clock->Now() - last_message_ >= PauseLimit()) {
+    response->set_heartbeat(true);
+    return Send(response);
+  }
+  return page.at_end ? FeedStep::kWait : FeedStep::kMore;
+}
+
+// The tail may have held no row that matched: a last message tells its cursor all the same.
+absl::StatusOr<FeedStep> LogExport::End(v1::ExportLogsResponse* response) {
+  if (sent_ >= after_) return FeedStep::kEnd;
+  return Send(response);
+}
+
+FeedStep LogExport::Send(v1::ExportLogsResponse* response) {
+  response->set_cursor(CursorAt(after_));
+  response->set_sequence(after_);
+  sent_ = after_;
+  last_message_ = context_.clock->Now();
+  return FeedStep::kMessage;
+}
+
+std::string LogExport::CursorAt(int64_t sequence) const {
+  ExportCursor cursor = cursor_;
+  cursor.seq = static_cast<uint64_t>(sequence);
+  return context_.tokens->Encode(cursor);
+}
+
+}  // namespace
+
+grpc::ServerWriteReactor<v1::ExportLogsResponse>* ExportLogs(
+    const ServiceContext& context, Door& door, grpc::CallbackServerContext* grpc_context,
+    const v1::ExportLogsRequest* request) {
+  return StartFeed<v1::ExportLogsResponse>(door, grpc_context, "LogService/ExportLogs",
+                                           std::make_unique<LogExport>(context, *request));
+}
+
+}  // namespace passerelle

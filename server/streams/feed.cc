@@ -1,0 +1,225 @@
+#include "server/streams/feed.h"
+
+#include <grpcpp/alarm.h>
+
+#include <atomic>
+#include <mutex>
+#include <optional>
+
+#include "server/errors.h"
+
+namespace passerelle {
+namespace {
+
+constexpr absl::Duration kRetryAfter = absl::Milliseconds(500);
+
+// A message and the memory it lives in.
+struct FeedMessage {
+  google::protobuf::Arena arena;
+  google::protobuf::MessageLite* wire = nullptr;
+};
+
+}  // namespace
+
+class FeedCall : public std::enable_shared_from_this<FeedCall> {
+ public:
+  FeedCall(Door& door, std::shared_ptr<CallContext> call, std::unique_ptr<FeedSource> source)
+      : door_(door), call_(std::move(call)), source_(std::move(source)) {}
+
+  void Start(FeedWire* wire);
+  void OnWritten(bool ok);
+  void OnCancel();
+
+ private:
+  void Listen();
+  void Step();
+  void Wake();
+  void EndWith(const absl::Status& status);
+  // Under the lock.
+  void TakeStep(const absl::StatusOr<FeedStep>& step);
+  void Wait();
+  void Advance();
+  void StartStep();
+  void FinishNow();
+
+  Door& door_;
+  const std::shared_ptr<CallContext> call_;
+  const std::unique_ptr<FeedSource> source_;
+
+  std::mutex mutex_;
+  // All that follows is guarded by mutex_.
+  FeedWire* wire_ = nullptr;  // null before Start and after the end
+  std::unique_ptr<FeedMessage> spare_ = std::make_unique<FeedMessage>();
+  std::unique_ptr<FeedMessage> making_;
+  std::unique_ptr<FeedMessage> ready_;
+  std::unique_ptr<FeedMessage> writing_;
+  bool admitted_ = false;
+  bool waiting_ = false;
+  bool news_ = false;
+  bool cancelled_ = false;
+  std::optional<absl::Status> ending_;
+  std::unique_ptr<grpc::Alarm> alarm_;
+};
+
+std::shared_ptr<FeedCall> MakeFeedCall(Door& door, std::shared_ptr<CallContext> call,
+                                       std::unique_ptr<FeedSource> source) {
+  return std::make_shared<FeedCall>(door, std::move(call), std::move(source));
+}
+
+namespace feed {
+
+void Start(const std::shared_ptr<FeedCall>& call, FeedWire* wire) { call->Start(wire); }
+void OnWritten(FeedCall& call, bool ok) { call.OnWritten(ok); }
+void OnCancel(FeedCall& call) { call.OnCancel(); }
+
+}  // namespace feed
+
+void FeedCall::Start(FeedWire* wire) {
+  Listen();
+  const std::lock_guard<std::mutex> lock(mutex_);
+  wire_ = wire;
+  if (!call_->refusal().ok() && !ending_) ending_ = call_->refusal();
+  Advance();
+}
+
+void FeedCall::Listen() {
+  if (!call_->refusal().ok()) return;
+  const std::weak_ptr<FeedCall> weak = weak_from_this();
+  // Through the pool: who tells the news is the store's writer, which is not to be kept, and must
+  // not be the last to let go of this call. One task stands for all news that come before it runs.
+  const auto posted = std::make_shared<std::atomic<bool>>(false);
+  source_->OnWake([weak, posted, &door = door_] {
+    if (posted->exchange(true)) return;
+    const bool taken = door.pools().long_calls.SubmitContinuation([weak, posted] {
+      posted->store(false);
+      if (const auto self = weak.lock()) self->Wake();
+    });
+    static_cast<void>(taken);  // a pool that shuts down comes after every call's end
+  });
+  const auto end = [weak](const absl::Status& status) {
+    if (const auto self = weak.lock()) self->EndWith(status);
+  };
+  source_->OnEnd(end);
+  // Through the pool, because the drain's own thread may not finish a call.
+  call_->OnDrain([end, &door = door_] {
+    const bool taken =
+        door.pools().long_calls.SubmitContinuation([end] { end(errors::ServerDraining()); });
+    static_cast<void>(taken);  // a pool that shuts down comes after every call's end
+  });
+}
+
+void FeedCall::OnWritten(bool ok) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  spare_ = std::move(writing_);
+  if (!ok) cancelled_ = true;
+  Advance();
+}
+
+void FeedCall::OnCancel() {
+  call_->Cancel();
+  const std::lock_guard<std::mutex> lock(mutex_);
+  cancelled_ = true;
+  Advance();
+}
+
+void FeedCall::EndWith(const absl::Status& status) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (!ending_) ending_ = status;
+  // What was made ahead of the client is not owed to it: its last cursor still holds.
+  if (!status.ok()) ready_ = nullptr;
+  Advance();
+}
+
+void FeedCall::Wake() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  news_ = true;
+  Advance();
+}
+
+// Decides what comes next; called after everything that may have changed it.
+void FeedCall::Advance() {
+  if (wire_ == nullptr) return;
+  if (cancelled_) {
+    if (writing_ == nullptr) FinishNow();
+    return;
+  }
+  if (writing_ == nullptr && ready_ != nullptr) {
+    writing_ = std::move(ready_);
+    wire_->Write(*writing_->wire);
+  }
+  if (ending_) {
+    if (writing_ == nullptr && ready_ == nullptr && making_ == nullptr) FinishNow();
+    return;
+  }
+  if (making_ != nullptr || ready_ != nullptr) return;
+  if (waiting_ && !news_) return;
+  waiting_ = false;
+  news_ = false;
+  alarm_ = nullptr;  // cancels it
+  StartStep();
+}
+
+void FeedCall::StartStep() {
+  making_ = spare_ != nullptr ? std::move(spare_) : std::make_unique<FeedMessage>();
+  WorkPool& pool = door_.pools().long_calls;
+  const auto step = [self = shared_from_this()] { self->Step(); };
+  const bool taken = admitted_ ? pool.SubmitContinuation(step) : pool.Submit(step);
+  if (taken) {
+    admitted_ = true;
+    return;
+  }
+  making_ = nullptr;
+  ending_ = admitted_ ? errors::ServerDraining()
+                      : errors::Overloaded("too many streams wait", kRetryAfter);
+  if (writing_ == nullptr && ready_ == nullptr) FinishNow();
+}
+
+void FeedCall::Step() {
+  FeedMessage* message = nullptr;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    message = making_.get();
+  }
+  // Until TakeStep this thread alone has the message and the source.
+  message->arena.Reset();
+  message->wire = source_->NewMessage(&message->arena);
+  const absl::Status alive = call_->CheckAlive();
+  const absl::StatusOr<FeedStep> step = alive.ok()
+                                            ? source_->Next(call_->ForReading(), message->wire)
+                                            : absl::StatusOr<FeedStep>(alive);
+  const std::lock_guard<std::mutex> lock(mutex_);
+  TakeStep(step);
+  Advance();
+}
+
+void FeedCall::TakeStep(const absl::StatusOr<FeedStep>& step) {
+  std::unique_ptr<FeedMessage> made = std::move(making_);
+  if (step.ok() && *step == FeedStep::kMessage && (!ending_ || ending_->ok())) {
+    ready_ = std::move(made);
+    return;
+  }
+  spare_ = std::move(made);
+  if (!step.ok() && !ending_) ending_ = step.status();
+  if (!step.ok() || ending_) return;
+  if (*step == FeedStep::kEnd) ending_ = absl::OkStatus();
+  if (*step == FeedStep::kWait) Wait();
+}
+
+void FeedCall::Wait() {
+  waiting_ = true;
+  const absl::Duration pause = source_->PauseLimit();
+  if (news_ || pause == absl::InfiniteDuration()) return;
+  alarm_ = std::make_unique<grpc::Alarm>();
+  alarm_->Set(absl::ToChronoTime(absl::Now() + pause), [weak = weak_from_this()](bool expired) {
+    const auto self = weak.lock();
+    if (expired && self != nullptr) self->Wake();
+  });
+}
+
+void FeedCall::FinishNow() {
+  alarm_ = nullptr;  // cancels it
+  FeedWire* wire = std::exchange(wire_, nullptr);
+  wire->End(call_->Finish(ending_ ? *ending_ : errors::CallCancelled()));
+}
+
+}  // namespace passerelle
