@@ -20,6 +20,8 @@ inline constexpr std::size_t kMaxTokenBytes = 4'096;  // any opaque token, as te
 inline constexpr std::size_t kMaxCallIdBytes = 64;    // x-call-id; a longer one is replaced
 inline constexpr int kMaxPageSize = 1'000;
 inline constexpr int kDefaultPageSize = 100;
+// A page of rows or profiles ends early at this size, so that it fits into one message.
+inline constexpr std::size_t kMaxPageBytes = 2 * 1024 * 1024;
 
 }  // namespace passerelle
 

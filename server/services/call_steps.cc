@@ -49,8 +49,8 @@ absl::Status ForResource(absl::Status status, const std::string& name) {
     case storage::Reason::kNotPaused:
       return errors::NotPaused(name);
     case storage::Reason::kInUse:
-      return errors::ResourceInUse(name, absl::StrSplit(MetadataValue(status, "dependents"),
-                                                        absl::ByAnyChar(", "), absl::SkipEmpty()));
+      return errors::ResourceInUse(
+          name, absl::StrSplit(MetadataValue(status, "dependents"), ',', absl::SkipEmpty()));
     default:
       return status;
   }

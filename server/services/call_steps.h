@@ -35,8 +35,8 @@ absl::StatusOr<Reading> BeginReading(const ServiceContext& context, const CallCo
 // once. COMMIT_TOKEN_INVALID.
 absl::Status CheckCommitToken(const ServiceContext& context, const std::string& token);
 
-// Tells the write's commit token in the trailing metadata `commit-token`; nothing for a write that
-// was only validated.
+// Tells the write's commit token in the trailing metadata `commit-token`. For a write that was only
+// validated the store may give the position it was judged at, which is as good to read from.
 struct Committed {
   const std::string& instance;
   const storage::CommitPosition& position;

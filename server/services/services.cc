@@ -1,9 +1,40 @@
 #include "server/services/services.h"
 
+#include "server/services/audience_service.h"
+#include "server/services/destination_service.h"
+#include "server/services/instance_service.h"
+#include "server/services/log_service.h"
+#include "server/services/profile_service.h"
+#include "server/services/service_context.h"
+#include "server/services/source_service.h"
+#include "server/services/stream_service.h"
+
 namespace passerelle {
+namespace {
+
+template <class Contract, class Service>
+NamedService Make(Door& door, const ServiceContext& context) {
+  return {Contract::service_full_name(), std::make_unique<Service>(door, context)};
+}
+
+}  // namespace
 
 std::vector<NamedService> MakeServices(const ServiceParts& parts) {
+  ServiceContext context;
+  context.store = parts.store;
+  context.keys = parts.keys;
+  context.tokens = parts.tokens;
+  context.options = parts.options;
+  context.clock = parts.clock;
+  context.notices = parts.notices;
   std::vector<NamedService> services;
+  services.push_back(Make<v1::InstanceService, InstanceService>(*parts.door, context));
+  services.push_back(Make<v1::ProfileService, ProfileService>(*parts.door, context));
+  services.push_back(Make<v1::AudienceService, AudienceService>(*parts.door, context));
+  services.push_back(Make<v1::DestinationService, DestinationService>(*parts.door, context));
+  services.push_back(Make<v1::LogService, LogService>(*parts.door, context));
+  services.push_back(Make<v1::SourceService, SourceService>(*parts.door, context));
+  services.push_back(Make<v1::StreamService, StreamService>(*parts.door, context));
   return services;
 }
 

@@ -1,0 +1,176 @@
+// Consumers of SourceService: who reads a source, and how far.
+#include "absl/strings/str_cat.h"
+#include "server/convert/fields.h"
+#include "server/convert/log_filter.h"
+#include "server/convert/source.h"
+#include "server/errors.h"
+#include "server/services/pages.h"
+#include "server/services/source_service.h"
+
+namespace passerelle {
+namespace {
+
+SourceName SourceOf(const ConsumerName& name) { return {name.instance, name.source}; }
+
+// What a cursor of the source, as it is now, is bound to.
+ExportCursor Binding(const SourceName& name, const storage::Source& source, int64_t epoch) {
+  ExportCursor cursor;
+  cursor.instance = name.instance;
+  cursor.source = name.id;
+  cursor.filter_hash = HashOf(FilterOf(source));
+  cursor.epoch = static_cast<uint64_t>(epoch);
+  return cursor;
+}
+
+absl::Status MustBeTrue(const char* field) {
+  return errors::FieldInvalid({field, "got false, wanted true"});
+}
+
+}  // namespace
+
+absl::StatusOr<SourceService::CursorOwner> SourceService::FindOwner(
+    const SourceName& name, storage::InstanceStore& instance,
+    const storage::ReadContext& read) const {
+  auto source = instance.flows().GetSource(name.id, read);
+  if (!source.ok()) return ForResource(source.status(), ToText(name));
+  ASSIGN_OR_RETURN(const storage::LogBounds bounds, instance.logs().Bounds(read));
+  return CursorOwner{std::move(*source), bounds};
+}
+
+std::string SourceService::CursorOf(const SourceName& name, const CursorOwner& owner,
+                                    int64_t sequence) const {
+  ExportCursor cursor = Binding(name, owner.source, owner.bounds.epoch);
+  cursor.seq = static_cast<uint64_t>(sequence);
+  return context_.tokens->Encode(cursor);
+}
+
+v1::Consumer SourceService::Show(const ConsumerName& name, const CursorOwner& owner,
+                                 const storage::Consumer& consumer) const {
+  v1::Consumer shown = ToProto({name.instance}, consumer);
+  shown.set_cursor(CursorOf(SourceOf(name), owner, consumer.acknowledged_sequence));
+  return shown;
+}
+
+absl::StatusOr<int64_t> SourceService::ReadCursor(const SourceName& name, const CursorOwner& owner,
+                                                  const std::string& cursor) const {
+  return ReadExportCursor(*context_.tokens, {"cursor", cursor},
+                          Binding(name, owner.source, owner.bounds.epoch));
+}
+
+absl::Status SourceService::Serve(CallContext& call, const v1::CreateConsumerRequest& request,
+                                  v1::Consumer* response) const {
+  ASSIGN_OR_RETURN(const SourceName parent, ParseSourceName({"parent", request.parent()}));
+  const std::string& id = request.consumer_id();
+  RETURN_IF_ERROR(CheckId(IdForm::kResource, {"consumer_id", id}));
+  ASSIGN_OR_RETURN(const storage::AdminWrite write, CreateWrite(call, request));
+  ASSIGN_OR_RETURN(const auto instance, OpenInstance(context_, parent.instance));
+  const ConsumerName name{parent.instance, parent.id, id};
+  // Not while the source is being deleted: its consumers go with it.
+  const std::lock_guard<std::mutex> lock(both_files_);
+  ASSIGN_OR_RETURN(const CursorOwner owner, FindOwner(parent, *instance, call.ForReading()));
+  const auto written = instance->logs().CreateConsumer(parent.id, id, write);
+  if (!written.ok()) return ForResource(written.status(), ToText(name));
+  *response = Show(name, owner, written->value);
+  TellCommit(context_, {parent.instance, written->position}, call);
+  return absl::OkStatus();
+}
+
+absl::Status SourceService::Serve(CallContext& call, const v1::GetConsumerRequest& request,
+                                  v1::Consumer* response) const {
+  ASSIGN_OR_RETURN(const ConsumerName name, ParseConsumerName({"name", request.name()}));
+  ASSIGN_OR_RETURN(const Reading reading,
+                   BeginReading(context_, call, {name.instance, request.commit_token()}));
+  ASSIGN_OR_RETURN(const CursorOwner owner,
+                   FindOwner(SourceOf(name), *reading.instance, reading.context));
+  const auto found = reading.instance->logs().GetConsumer(name.source, name.id, reading.context);
+  if (!found.ok()) return ForResource(found.status(), request.name());
+  *response = Show(name, owner, *found);
+  return absl::OkStatus();
+}
+
+absl::Status SourceService::Serve(CallContext& call, const v1::ListConsumersRequest& request,
+                                  v1::ListConsumersResponse* response) const {
+  ASSIGN_OR_RETURN(const SourceName parent, ParseSourceName({"parent", request.parent()}));
+  ASSIGN_OR_RETURN(const Pager pager,
+                   BeginPage(context_, request, {call.method(), {request.parent()}}));
+  ASSIGN_OR_RETURN(const Reading reading,
+                   BeginReading(context_, call, {parent.instance, request.commit_token()}));
+  ASSIGN_OR_RETURN(const CursorOwner owner, FindOwner(parent, *reading.instance, reading.context));
+  ASSIGN_OR_RETURN(const auto page, reading.instance->logs().ListConsumers(
+                                        parent.id, pager.request(), reading.context));
+  for (const storage::Consumer& consumer : page.items) {
+    *response->add_consumers() = Show({parent.instance, parent.id, consumer.id}, owner, consumer);
+  }
+  response->set_next_page_token(pager.Next(page.next));
+  return absl::OkStatus();
+}
+
+absl::Status SourceService::Serve(CallContext& call, const v1::DeleteConsumerRequest& request,
+                                  google::protobuf::Empty* response) const {
+  ASSIGN_OR_RETURN(const ConsumerName name, ParseConsumerName({"name", request.name()}));
+  if (!request.etag().empty()) {
+    return errors::EtagMismatch("etag: got one, but a consumer has none");
+  }
+  ASSIGN_OR_RETURN(const auto instance, OpenInstance(context_, name.instance));
+  const auto written = instance->logs().DeleteConsumer(name.source, name.id);
+  if (!written.ok()) return ForResource(written.status(), request.name());
+  TellCommit(context_, {name.instance, written->position}, call);
+  return absl::OkStatus();
+}
+
+absl::Status SourceService::Serve(CallContext& call, const v1::AcknowledgeRequest& request,
+                                  v1::Consumer* response) const {
+  ASSIGN_OR_RETURN(const ConsumerName name, ParseConsumerName({"name", request.name()}));
+  ASSIGN_OR_RETURN(const auto instance, OpenInstance(context_, name.instance));
+  ASSIGN_OR_RETURN(const CursorOwner owner,
+                   FindOwner(SourceOf(name), *instance, call.ForReading()));
+  ASSIGN_OR_RETURN(const int64_t sequence, ReadCursor(SourceOf(name), owner, request.cursor()));
+  const auto written = instance->logs().Acknowledge(name.source, name.id, sequence);
+  if (!written.ok()) return ForResource(written.status(), request.name());
+  *response = Show(name, owner, written->value);
+  TellCommit(context_, {name.instance, written->position}, call);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<int64_t> SourceService::SeekTarget(const SourceName& name, const CursorOwner& owner,
+                                                  const v1::SeekRequest& request,
+                                                  const Reading& reading) const {
+  const int64_t before_first = owner.bounds.earliest - 1;
+  switch (request.target_case()) {
+    case v1::SeekRequest::kCursor: {
+      ASSIGN_OR_RETURN(const int64_t sequence, ReadCursor(name, owner, request.cursor()));
+      if (sequence >= before_first) return sequence;
+      return errors::CursorExpired({"cursor", "older than the earliest row kept"},
+                                   CursorOf(name, owner, before_first));
+    }
+    case v1::SeekRequest::kAppendTime: {
+      ASSIGN_OR_RETURN(const int64_t us, ReadTime("append_time", request.append_time()));
+      return reading.instance->logs().SequenceBefore(us, reading.context);
+    }
+    case v1::SeekRequest::kBeginning:
+      if (!request.beginning()) return MustBeTrue("beginning");
+      return before_first;
+    case v1::SeekRequest::kEnd:
+      if (!request.end()) return MustBeTrue("end");
+      return owner.bounds.end;
+    case v1::SeekRequest::TARGET_NOT_SET:
+      break;
+  }
+  return errors::FieldRequired("target");
+}
+
+absl::Status SourceService::Serve(CallContext& call, const v1::SeekRequest& request,
+                                  v1::Consumer* response) const {
+  ASSIGN_OR_RETURN(const ConsumerName name, ParseConsumerName({"name", request.name()}));
+  ASSIGN_OR_RETURN(const Reading reading, BeginReading(context_, call, {name.instance, ""}));
+  ASSIGN_OR_RETURN(const CursorOwner owner,
+                   FindOwner(SourceOf(name), *reading.instance, reading.context));
+  ASSIGN_OR_RETURN(const int64_t sequence, SeekTarget(SourceOf(name), owner, request, reading));
+  const auto written = reading.instance->logs().Seek(name.source, name.id, sequence);
+  if (!written.ok()) return ForResource(written.status(), request.name());
+  *response = Show(name, owner, written->value);
+  TellCommit(context_, {name.instance, written->position}, call);
+  return absl::OkStatus();
+}
+
+}  // namespace passerelle
