@@ -16,15 +16,16 @@ namespace {
 using storage::LogRecord;
 using storage::LogRow;
 using storage::RowReason;
-using v1::LogEntry;
 
 constexpr int32_t kMaxFailureReason = 127;
 
+// `Entry` is LogEntry or RawLogEntry: the same fields, texts or bytes.
+template <class Entry>
 class EntryReader {
  public:
   EntryReader(const LogRules& rules, ByteArena* bytes) : rules_(rules), reader_(bytes) {}
 
-  void Read(const LogEntry& entry, std::string_view key, LogRecord* out) {
+  void Read(const Entry& entry, std::string_view key, LogRecord* out) {
     out_ = out;
     ReadPlace(entry);
     ReadStatus(entry);
@@ -35,10 +36,10 @@ class EntryReader {
   }
 
  private:
-  void ReadPlace(const LogEntry& entry);
-  void ReadStatus(const LogEntry& entry);
-  void ReadIdentity(const LogEntry& entry);
-  void ReadTexts(const LogEntry& entry);
+  void ReadPlace(const Entry& entry);
+  void ReadStatus(const Entry& entry);
+  void ReadIdentity(const Entry& entry);
+  void ReadTexts(const Entry& entry);
   std::string_view Text(const std::string& text, const char* field) {
     Judge(RowReasonOf(CheckText(text, kMaxValueBytes), IdentityShape::kText), field);
     return text;
@@ -51,7 +52,7 @@ class EntryReader {
   void Want(bool fits, const char* field) {
     if (!fits) Judge(RowReason::kFieldInvalid, field);
   }
-  uint32_t Hash(const LogEntry& entry, std::string_view key) const;
+  uint32_t Hash(const Entry& entry, std::string_view key) const;
 
   const LogRules& rules_;
   ValueReader reader_;
@@ -69,7 +70,8 @@ class EntryReader {
   } hashes_;
 };
 
-void EntryReader::ReadPlace(const LogEntry& entry) {
+template <class Entry>
+void EntryReader<Entry>::ReadPlace(const Entry& entry) {
   LogRow& row = out_->row;
   const bool tracking = entry.kind() == v1::LOG_KIND_TRACKING;
   Want(tracking || entry.kind() == v1::LOG_KIND_DELIVERY, "kind");
@@ -84,7 +86,8 @@ void EntryReader::ReadPlace(const LogEntry& entry) {
   if (!IsTimeInRange(row.event_us)) Judge(RowReason::kOutOfRange, "event_time_us");
 }
 
-void EntryReader::ReadStatus(const LogEntry& entry) {
+template <class Entry>
+void EntryReader<Entry>::ReadStatus(const Entry& entry) {
   LogRow& row = out_->row;
   if (row.kind == storage::LogKind::kDelivery) {
     row.status = entry.status();
@@ -103,7 +106,8 @@ void EntryReader::ReadStatus(const LogEntry& entry) {
                                    (entry.proof() ? storage::kProof : 0));
 }
 
-void EntryReader::ReadIdentity(const LogEntry& entry) {
+template <class Entry>
+void EntryReader<Entry>::ReadIdentity(const Entry& entry) {
   const std::string& ns = entry.identity_namespace();
   if (ns.empty() && entry.identity().empty()) return;
   Want(!ns.empty(), "identity_namespace");
@@ -118,7 +122,8 @@ void EntryReader::ReadIdentity(const LogEntry& entry) {
   out_->row.identity = made.value;
 }
 
-void EntryReader::ReadTexts(const LogEntry& entry) {
+template <class Entry>
+void EntryReader<Entry>::ReadTexts(const Entry& entry) {
   LogRow& row = out_->row;
   row.reason_message = Text(entry.reason_message(), "reason_message");
   row.url = Text(entry.url(), "url");
@@ -128,7 +133,8 @@ void EntryReader::ReadTexts(const LogEntry& entry) {
   if (size > kMaxRecordBytes) Judge(RowReason::kRowTooLarge, "");
 }
 
-uint32_t EntryReader::Hash(const LogEntry& entry, std::string_view key) const {
+template <class Entry>
+uint32_t EntryReader<Entry>::Hash(const Entry& entry, std::string_view key) const {
   uint64_t sum = 0;
   const auto number = [&sum](const FieldHash& hash, int64_t value) {
     if (value != 0) sum += hash.Integer(value);
@@ -173,14 +179,15 @@ const IdentityPlan* LogIdentities::Find(std::string_view ns) const {
   return found == plans_.end() ? nullptr : &found->second;
 }
 
-absl::Status ReadLogEntries(const LogRules& rules, const LogBatch& batch, ByteArena* bytes,
+template <class Entry>
+absl::Status ReadLogEntries(const LogRules& rules, const LogBatch<Entry>& batch, ByteArena* bytes,
                             std::vector<LogRecord>* out) {
   const int rows = batch.rows->size();
   const int keys = batch.record_keys == nullptr ? 0 : batch.record_keys->size();
   if (keys != 0 && keys != rows) {
     return errors::ColumnMismatch({"record_keys", absl::StrCat(keys, " keys, wanted ", rows)});
   }
-  EntryReader reader(rules, bytes);
+  EntryReader<Entry> reader(rules, bytes);
   out->assign(static_cast<std::size_t>(rows), LogRecord());
   for (int r = 0; r < rows; ++r) {
     reader.Read((*batch.rows)[r], keys == 0 ? std::string_view() : (*batch.record_keys)[r],
@@ -188,5 +195,10 @@ absl::Status ReadLogEntries(const LogRules& rules, const LogBatch& batch, ByteAr
   }
   return absl::OkStatus();
 }
+
+template absl::Status ReadLogEntries(const LogRules&, const LogBatch<v1::LogEntry>&, ByteArena*,
+                                     std::vector<LogRecord>*);
+template absl::Status ReadLogEntries(const LogRules&, const LogBatch<v1::RawLogEntry>&, ByteArena*,
+                                     std::vector<LogRecord>*);
 
 }  // namespace passerelle

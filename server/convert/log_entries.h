@@ -1,4 +1,4 @@
-// Log rows on their way in: LogEntry messages to the store's rows. Pure.
+// Log rows on their way in: LogEntry and RawLogEntry messages to the store's rows. Pure.
 #pragma once
 
 #include <google/protobuf/repeated_field.h>
@@ -38,15 +38,17 @@ struct LogRules {
   bool hash_content = true;  // off where no stream compares it
 };
 
+template <class Entry>  // LogEntry or RawLogEntry
 struct LogBatch {
-  const google::protobuf::RepeatedPtrField<v1::LogEntry>* rows = nullptr;
+  const google::protobuf::RepeatedPtrField<Entry>* rows = nullptr;
   const google::protobuf::RepeatedPtrField<std::string>* record_keys = nullptr;  // null: none
 };
 
 // Fills `out` with views into the message and into `bytes`; LogRow::profile stays 0, for the
 // caller to look up. A bad value refuses its row. COLUMN_MISMATCH when there are record keys, but
 // not one for each row. The number of rows is the caller's to check.
-absl::Status ReadLogEntries(const LogRules& rules, const LogBatch& batch, ByteArena* bytes,
+template <class Entry>
+absl::Status ReadLogEntries(const LogRules& rules, const LogBatch<Entry>& batch, ByteArena* bytes,
                             std::vector<storage::LogRecord>* out);
 
 }  // namespace passerelle

@@ -67,8 +67,8 @@ class AppendCodec final : public MessageCodec<v1::AppendLogsRequest> {
     const LogRules rules{&*identities_, &*record_keys_, named_};
     batch_ = storage::AppendBatch();
     batch_.options = std::move(options);
-    RETURN_IF_ERROR(ReadLogEntries(rules, {&batch.rows(), &batch.record_keys()}, &message->bytes,
-                                   &batch_.rows));
+    RETURN_IF_ERROR(ReadLogEntries<v1::RawLogEntry>(rules, {&batch.rows(), &batch.record_keys()},
+                                                    &message->bytes, &batch_.rows));
     RETURN_IF_ERROR(FindProfiles(instance_->profiles(), read, &batch_.rows));
     batch_.keepalive = std::move(message);
     return absl::OkStatus();
@@ -119,8 +119,8 @@ absl::Status BatchAppendLogs(const ServiceContext& context,
   ByteArena bytes;
   storage::AppendBatch batch;
   ASSIGN_OR_RETURN(batch.options, BatchOptions("LogService/BatchAppendLogs", request));
-  RETURN_IF_ERROR(ReadLogEntries({&identities, &record_keys, /*hash_content=*/false},
-                                 {&request.rows(), nullptr}, &bytes, &batch.rows));
+  RETURN_IF_ERROR(ReadLogEntries<v1::LogEntry>({&identities, &record_keys, /*hash_content=*/false},
+                                               {&request.rows(), nullptr}, &bytes, &batch.rows));
   RETURN_IF_ERROR(FindProfiles(target.stores->profiles(), read, &batch.rows));
   ASSIGN_OR_RETURN(const storage::WriteAck ack,
                    SubmitAndWait([&](storage::Done<storage::WriteAck>& done) {

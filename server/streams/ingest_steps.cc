@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/convert/acks.h"
+#include "server/convert/text.h"
 #include "server/errors.h"
 #include "server/limits.h"
 #include "server/services/requests.h"
@@ -262,7 +263,7 @@ IngestCall::Waiting IngestCall::MakeAck(const Batch& batch, storage::WriteAck& a
     WriteRowOutcome(row, outcome);
     const std::string_view key =
         codec_->RecordKeyOf(*batch.message->wire, row.offset - batch.offset);
-    outcome->set_record_key(key.data(), key.size());
+    if (IsUtf8(key)) outcome->set_record_key(key.data(), key.size());
   }
   waiting.bytes = out.ByteSizeLong();
   return waiting;
