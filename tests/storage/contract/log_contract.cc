@@ -187,6 +187,27 @@ TEST_P(LogContract, TheSameRowIsADuplicateInTheBatchAndAfterIt) {
   EXPECT_EQ(ReadToEnd().rows.size(), 3u);
 }
 
+TEST_P(LogContract, TheSameRowsUnderAnotherStreamAreDuplicates) {
+  AddDelivery("summer");
+  for (const char* name : {"first", "second"}) {
+    OpenStream open;
+    open.stream = name;
+    open.kind = StreamKind::kAppendLogs;
+    const auto opened = instance().streams().Open(open);
+    ASSERT_TRUE(opened.ok()) << opened.status();
+    WriteOptions options;
+    options.position = StreamPosition{name, opened->value.epoch, 0, "at 2"};
+    const WriteAck ack = Append({Sent(1), Sent(2)}, options);
+    EXPECT_EQ(ack.received, 2);
+    EXPECT_EQ(ack.counts[name[0] == 'f' ? Outcome::kAppended : Outcome::kDuplicate], 2);
+    const WriteAck again = Append({Sent(1), Sent(2)}, options);
+    EXPECT_EQ(again.received, 0);
+    EXPECT_EQ(again.already_known, 2);
+    EXPECT_EQ(again.next_offset, 2);
+  }
+  EXPECT_EQ(ReadToEnd().rows.size(), 2u);
+}
+
 TEST_P(LogContract, ARequestSentAgainIsAnsweredAsBeforeAndAppendsNothing) {
   AddDelivery("summer");
   WriteOptions options;
