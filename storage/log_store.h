@@ -69,6 +69,8 @@ struct DeliveryReport {
   int64_t distinct_opens = 0, total_opens = 0;
   int64_t distinct_clicks = 0, total_clicks = 0;
   int64_t distinct_opt_outs = 0, total_opt_outs = 0;
+  // Messages whose first delivery row is flagged as a seed or proof: they, and their tracking rows
+  // whenever these came, are in no other number but log_rows.
   int64_t seeds_and_proofs = 0;
   int64_t log_rows = 0;
   int64_t sequence = 0;
@@ -78,7 +80,7 @@ struct Consumer {
   std::string source;  // id
   std::string id;
   int64_t acknowledged_sequence = 0;
-  int64_t lag = 0;
+  int64_t lag = 0;             // sequences up to the last log row
   int64_t acknowledge_us = 0;  // 0: never
   int64_t create_us = 0;
 };
@@ -131,7 +133,8 @@ class LogStore {
                                                 const ReadContext& context) const = 0;
 
   // Calls back, on a thread of the store, after every commit that appended rows, with the last
-  // sequence; must not block. Returns a token for Unsubscribe, after which no call begins.
+  // sequence; must not block. Returns a token for Unsubscribe, after which no call begins or runs:
+  // it waits for the one that runs, so hold no lock that the callback takes.
   virtual int64_t Subscribe(std::function<void(int64_t)> callback) = 0;
   virtual void Unsubscribe(int64_t token) = 0;
 
