@@ -8,6 +8,8 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -92,7 +94,7 @@ class StoreContract : public ::testing::TestWithParam<Backend> {
     options_.directory = path;
     options_.readers_per_file = 2;
     options_.cache_bytes_per_writer = int64_t{4} << 20;
-    options_.clock = [this] { return clock_; };
+    options_.clock = [this] { return absl::FromUnixMicros(now_us()); };
     auto store = GetParam().open(options_);
     ASSERT_TRUE(store.ok()) << store.status();
     store_ = *std::move(store);
@@ -103,8 +105,8 @@ class StoreContract : public ::testing::TestWithParam<Backend> {
 
   Store& store() { return *store_; }
   InstanceStore& instance() { return *instance_; }
-  int64_t now_us() const { return absl::ToUnixMicros(clock_); }
-  void Advance(absl::Duration by) { clock_ += by; }
+  int64_t now_us() const { return clock_us_.load(); }
+  void Advance(absl::Duration by) { clock_us_ += absl::ToInt64Microseconds(by); }
   std::string FilePath(const std::string& name) const {
     return current_ + "/store/instances/default/" + name;
   }
@@ -142,7 +144,7 @@ class StoreContract : public ::testing::TestWithParam<Backend> {
 
   TempDirectory directory_;
   StoreOptions options_;
-  absl::Time clock_ = absl::FromUnixSeconds(1'700'000'000);
+  std::atomic<int64_t> clock_us_{int64_t{1'700'000'000} * 1'000'000};
   std::unique_ptr<Store> store_;
   std::shared_ptr<InstanceStore> instance_;
 
