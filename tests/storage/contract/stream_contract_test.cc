@@ -66,6 +66,18 @@ class StreamContract : public StoreContract {
     }
     return offsets;
   }
+  void MakeAudience() {
+    Audience audience;
+    audience.id = "a";
+    ASSERT_TRUE(instance().audiences().CreateAudience(audience, {}).ok());
+  }
+  static OpenStream ReplaceOfA() {
+    OpenStream open;
+    open.stream = "r";
+    open.kind = StreamKind::kReplaceMembers;
+    open.replace = ReplaceOptions{"a", std::nullopt, 1};
+    return open;
+  }
   int64_t Profiles() {
     auto usage = instance().GetUsage({});
     EXPECT_TRUE(usage.ok()) << usage.status();
@@ -379,6 +391,55 @@ TEST_P(StreamContract, OneTransactionTakesManyBatchesOfOneStream) {
     EXPECT_FALSE(ack->overlap_unverified);
   }
   EXPECT_EQ(Get("s").totals.Total(), kBatches * 10);
+}
+
+TEST_P(StreamContract, AReplaceStreamKeepsTheOptionsOfItsFirstOpen) {
+  MakeAudience();
+  OpenStream open = ReplaceOfA();
+  open.replace->max_refused_percent = 5;
+  const auto first = instance().streams().Open(open);
+  ASSERT_TRUE(first.ok()) << first.status();
+  ASSERT_TRUE(first->value.replace.has_value());
+  EXPECT_EQ(first->value.replace->as_of_us, now_us());
+  Advance(absl::Seconds(9));
+  open.replace->max_refused_percent = 50;
+  const auto second = instance().streams().Open(open);
+  ASSERT_TRUE(second.ok()) << second.status();
+  EXPECT_EQ(second->value.replace->as_of_us, first->value.replace->as_of_us);
+  EXPECT_EQ(second->value.replace->max_refused_percent, 5);
+  open.replace->audience = "b";
+  EXPECT_EQ(Refused(instance().streams().Open(open)).reason, Reason::kStreamKindMismatch);
+  ASSERT_TRUE(instance().streams().Finish("r", second->value.epoch, 0).ok());
+  ASSERT_TRUE(Get("r").replace.has_value()) << "also after it was published";
+  EXPECT_EQ(Get("r").replace->audience, "a");
+}
+
+TEST_P(StreamContract, OnlyAnUnfinishedReplaceIsAbandoned) {
+  MakeAudience();
+  ASSERT_TRUE(instance().streams().Open(ReplaceOfA()).ok());
+  OpenStreamOf("s");
+  OpenStreamOf("l", StreamKind::kAppendLogs);
+  const RefusalOf mismatch{StatusCode::kFailedPrecondition, Reason::kStreamKindMismatch};
+  EXPECT_EQ(Refused(instance().streams().AbandonReplace("s")), mismatch);
+  EXPECT_EQ(Refused(instance().streams().AbandonReplace("l")), mismatch);
+  EXPECT_EQ(Refused(instance().streams().AbandonReplace("nothing")),
+            (RefusalOf{StatusCode::kNotFound, Reason::kNotFound}));
+  const auto abandoned = instance().streams().AbandonReplace("r");
+  ASSERT_TRUE(abandoned.ok()) << abandoned.status();
+  EXPECT_EQ(abandoned->value, 0);
+  EXPECT_TRUE(Get("r").finished);
+  EXPECT_EQ(Refused(instance().streams().AbandonReplace("r")),
+            (RefusalOf{StatusCode::kFailedPrecondition, Reason::kStreamFinished}));
+}
+
+TEST_P(StreamContract, AReplaceWhoseStagingWasThrownAwayDoesNotGoOn) {
+  MakeAudience();
+  ASSERT_TRUE(instance().streams().Open(ReplaceOfA()).ok());
+  Advance(absl::Hours(25));
+  EXPECT_EQ(Refused(instance().streams().Open(ReplaceOfA())),
+            (RefusalOf{StatusCode::kNotFound, Reason::kStreamNotFound}));
+  ASSERT_TRUE(instance().streams().DeleteStream("r").ok());
+  EXPECT_TRUE(instance().streams().Open(ReplaceOfA()).ok());
 }
 
 TEST_P(StreamContract, SpaceIsToldWhenThereIsSome) {
