@@ -110,7 +110,9 @@ class MemberChanges {
   virtual ~MemberChanges() = default;
   // Gives at least one row, or up to `limit`, to the sink, each profile at most once over the whole
   // incremental; returns the position after them, or nullopt at the end. Rows that can no longer be
-  // reached come as kExited with exclusion kNone.
+  // reached come as kExited with exclusion kNone; one who enters but cannot be reached as kEntered
+  // with its exclusion. Those who leave come with cells and identities unless they were deleted.
+  // After an error the rows of that call do not count; it may be repeated.
   virtual absl::StatusOr<std::optional<MemberPosition>> Next(int32_t limit, MemberSink sink,
                                                              const ReadContext& context) = 0;
 };
@@ -126,7 +128,8 @@ class AudienceStore {
   // Stores display_name.
   virtual absl::StatusOr<Written<Audience>> UpdateAudience(const Audience& audience,
                                                            const AdminWrite& write) = 0;
-  // Its members get exits (in chunks; the audience is gone for readers at once).
+  // Everybody leaves it and it is gone for readers, at once, whatever its size; a staged replace is
+  // thrown away.
   // FAILED_PRECONDITION kInUse (metadata "dependents") while a destination or source names it.
   // `deliveries` are names of deliveries the caller found to list it: they count as dependents.
   virtual absl::StatusOr<Written<Audience>> DeleteAudience(
@@ -148,9 +151,14 @@ class AudienceStore {
   // change, the time advances. Exit of a profile that never was in: UNCHANGED, but its time is
   // kept. Outcome: CREATED > REALIZED / EXITED > UPDATED > UNCHANGED; STALE only if nothing
   // applied. While a replace of the audience is staged, a push with a time at or after its as_of
-  // also lands in the staging, where it wins. With batch.replace the records go to the staging only
-  // (realized ones; an exited one is REJECTED kFieldInvalid "status"); the outcome is against the
-  // present generation.
+  // also lands in the staging, where it wins (unless it is STALE; of two such pushes the later time
+  // wins); pushes before the begin with such a time are carried into it.
+  // With batch.replace the memberships of the records go to the staging only (realized ones; an
+  // exited one is REJECTED kFieldInvalid "status"), attributes apply at once. The outcome is
+  // against the present generation: REALIZED if the profile is not in it, UNCHANGED if it is, if it
+  // was staged before, or if a push that wins says so too; STALE if a push that wins says exited,
+  // or the present generation's as_of is later. NOT_FOUND kStreamNotFound when the staging is gone.
+  // A STALE membership is named "status" in stale_fields.
   //
   // Never blocks; statuses and queueing as ProfileStore::SubmitUpdates.
   virtual absl::Status SubmitPush(PushBatch& batch, Done<WriteAck>& done) = 0;
@@ -168,7 +176,10 @@ class AudienceStore {
 
   // Members at the moment, with profile ids greater than position.after, in that order, at most
   // `limit`, excluded ones told to the sink too. Returns the position after them, nullopt at the
-  // end. One short read. UNAVAILABLE kStoreClosed, DEADLINE_EXCEEDED, CANCELLED.
+  // end. One short read, which may end before `limit`, even without a row. After an error the rows
+  // of that call do not count. NOT_FOUND kNotFound (audience deleted), FAILED_PRECONDITION
+  // kStoreRestored, OUT_OF_RANGE kBeyondEnd, UNAVAILABLE kStoreClosed, DEADLINE_EXCEEDED,
+  // CANCELLED.
   virtual absl::StatusOr<std::optional<MemberPosition>> ReadMembers(
       const AudienceMoment& moment, const Output& output, MemberPosition position, int32_t limit,
       MemberSink sink, const ReadContext& context) const = 0;
