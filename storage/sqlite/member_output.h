@@ -2,6 +2,8 @@
 #ifndef PASSERELLE_STORAGE_SQLITE_MEMBER_OUTPUT_H_
 #define PASSERELLE_STORAGE_SQLITE_MEMBER_OUTPUT_H_
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -60,12 +62,15 @@ class MemberRowReader {
 
  private:
   void ReadIdentities(ProfileId profile);
+  bool SeekIdentities(ProfileId profile);
 
   Database& db_;
   const OutputPlan& plan_;
   std::vector<Cell> cells_;
   std::vector<std::string> identities_;
   std::vector<std::string_view> views_;
+  std::optional<StatementScope> cursor_;  // over identities, by profile
+  int64_t cursor_profile_ = 0;            // where it stands
 };
 
 }  // namespace passerelle::storage::sqlite

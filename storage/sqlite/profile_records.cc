@@ -100,7 +100,7 @@ std::vector<ProfileId> PrefetchRecords(ProfileEdits& edits, const RecordBatch& b
   }
   std::sort(profiles.begin(), profiles.end());
   profiles.erase(std::unique(profiles.begin(), profiles.end()), profiles.end());
-  edits.PrefetchProfiles(profiles, batch);
+  if (!batch.fields.empty()) edits.PrefetchProfiles(profiles, batch);
   return profiles;
 }
 

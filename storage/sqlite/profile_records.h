@@ -37,7 +37,8 @@ struct ProfileMatch {
 ProfileMatch MatchProfile(ProfileEdits& edits, const RecordBatch& batch, int64_t row,
                           const DestinationRules* rules);
 
-// Looks up the identities of the records from `first` on, and loads the profiles they match, in
+// Looks up the identities of the records from `first` on, and loads the profiles they match (if the
+// batch has fields), in
 // sorted passes; returns those, ascending.
 std::vector<ProfileId> PrefetchRecords(ProfileEdits& edits, const RecordBatch& batch, int64_t first,
                                        const DestinationRules* rules, bool with_derived);

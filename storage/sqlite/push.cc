@@ -99,9 +99,16 @@ void PushRequest::DecideRow(Transaction& transaction, int64_t row, RowResult& re
   auto& edits = transaction.Overlay<ProfileEdits>();
   const ProfileId profile = FindOrCreate(edits, row, result);
   if (!profile) return;
+  WriteFields(edits, profile, row, result);
+  Conclude(WriteMembership(transaction, profile, row), written_, result);
+}
+
+// Most pushes carry memberships alone; the profile's row is not read for them.
+void PushRequest::WriteFields(ProfileEdits& edits, ProfileId profile, int64_t row,
+                              RowResult& result) {
+  if (batch_.rows.fields.empty()) return;
   WriteRecord(edits, profile, batch_.rows, row, *schema_, /*in_scope=*/true, written_);
   ListFields(batch_.rows, written_, result);
-  Conclude(WriteMembership(transaction, profile, row), written_, result);
 }
 
 bool PushRequest::IsRefused(Transaction& transaction, int64_t row, RowResult& result) const {

@@ -35,6 +35,7 @@ class PushRequest : public RecordsRequest {
   ProfileId FindOrCreate(ProfileEdits& edits, int64_t row, RowResult& result) const;
   ProfileId Create(ProfileEdits& edits, int64_t row, RowResult& result) const;
   std::vector<IdentityCell> KeptIdentities(int64_t row) const;
+  void WriteFields(ProfileEdits& edits, ProfileId profile, int64_t row, RowResult& result);
   MembershipResult WriteMembership(Transaction& transaction, ProfileId profile, int64_t row) const;
 
   InstanceContext& context_;
