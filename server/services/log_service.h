@@ -8,6 +8,8 @@
 #include "absl/status/status.h"
 #include "passerelle/v1/log_service.grpc.pb.h"
 #include "server/door.h"
+#include "server/services/log_append.h"
+#include "server/services/log_export.h"
 #include "server/services/service_context.h"
 
 namespace passerelle {
@@ -16,6 +18,19 @@ class LogService final : public v1::LogService::CallbackService {
  public:
   LogService(Door& door, const ServiceContext& context) : door_(door), context_(context) {}
 
+  grpc::ServerBidiReactor<v1::AppendLogsRequest, v1::AppendLogsResponse>* AppendLogs(
+      grpc::CallbackServerContext* context) override {
+    return passerelle::AppendLogs(context_, door_, context);
+  }
+  grpc::ServerWriteReactor<v1::ExportLogsResponse>* ExportLogs(
+      grpc::CallbackServerContext* context, const v1::ExportLogsRequest* request) override {
+    return passerelle::ExportLogs(context_, door_, context, request);
+  }
+  grpc::ServerUnaryReactor* BatchAppendLogs(grpc::CallbackServerContext* context,
+                                            const v1::BatchAppendLogsRequest* request,
+                                            v1::BatchResult* response) override {
+    return Run(context, "LogService/BatchAppendLogs", request, response);
+  }
   grpc::ServerUnaryReactor* CreateDelivery(grpc::CallbackServerContext* context,
                                            const v1::CreateDeliveryRequest* request,
                                            v1::Delivery* response) override {
@@ -58,6 +73,10 @@ class LogService final : public v1::LogService::CallbackService {
   }
 
  private:
+  absl::Status Serve(CallContext& call, const v1::BatchAppendLogsRequest& request,
+                     v1::BatchResult* response) const {
+    return passerelle::BatchAppendLogs(context_, request, call.ForReading(), response);
+  }
   template <class Request, class Response>
   grpc::ServerUnaryReactor* Run(grpc::CallbackServerContext* context, const char* method,
                                 const Request* request, Response* response,

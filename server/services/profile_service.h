@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "passerelle/v1/profile_service.grpc.pb.h"
 #include "server/door.h"
+#include "server/services/profile_ingest.h"
 #include "server/services/service_context.h"
 
 namespace passerelle {
@@ -15,6 +16,15 @@ class ProfileService final : public v1::ProfileService::CallbackService {
  public:
   ProfileService(Door& door, const ServiceContext& context) : door_(door), context_(context) {}
 
+  grpc::ServerBidiReactor<v1::ImportProfilesRequest, v1::ImportProfilesResponse>* ImportProfiles(
+      grpc::CallbackServerContext* context) override {
+    return passerelle::ImportProfiles(context_, door_, context);
+  }
+  grpc::ServerUnaryReactor* BatchImportProfiles(grpc::CallbackServerContext* context,
+                                                const v1::BatchImportProfilesRequest* request,
+                                                v1::BatchResult* response) override {
+    return Run(context, "ProfileService/BatchImportProfiles", request, response);
+  }
   grpc::ServerUnaryReactor* GetProfile(grpc::CallbackServerContext* context,
                                        const v1::GetProfileRequest* request,
                                        v1::Profile* response) override {
@@ -42,6 +52,10 @@ class ProfileService final : public v1::ProfileService::CallbackService {
   }
 
  private:
+  absl::Status Serve(CallContext&, const v1::BatchImportProfilesRequest& request,
+                     v1::BatchResult* response) const {
+    return passerelle::BatchImportProfiles(context_, request, response);
+  }
   template <class Request, class Response>
   grpc::ServerUnaryReactor* Run(grpc::CallbackServerContext* context, const char* method,
                                 const Request* request, Response* response) {

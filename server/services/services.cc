@@ -1,10 +1,13 @@
 #include "server/services/services.h"
 
+#include "server/services/activation_service.h"
 #include "server/services/audience_service.h"
+#include "server/services/audience_sync_service.h"
 #include "server/services/destination_service.h"
 #include "server/services/instance_service.h"
 #include "server/services/log_service.h"
 #include "server/services/profile_service.h"
+#include "server/services/profile_sync_service.h"
 #include "server/services/service_context.h"
 #include "server/services/source_service.h"
 #include "server/services/stream_service.h"
@@ -32,6 +35,9 @@ std::vector<NamedService> MakeServices(const ServiceParts& parts) {
   services.push_back(Make<v1::ProfileService, ProfileService>(*parts.door, context));
   services.push_back(Make<v1::AudienceService, AudienceService>(*parts.door, context));
   services.push_back(Make<v1::DestinationService, DestinationService>(*parts.door, context));
+  services.push_back(Make<v1::ProfileSyncService, ProfileSyncService>(*parts.door, context));
+  services.push_back(Make<v1::AudienceSyncService, AudienceSyncService>(*parts.door, context));
+  services.push_back(Make<v1::ActivationService, ActivationService>(*parts.door, context));
   services.push_back(Make<v1::LogService, LogService>(*parts.door, context));
   services.push_back(Make<v1::SourceService, SourceService>(*parts.door, context));
   services.push_back(Make<v1::StreamService, StreamService>(*parts.door, context));
