@@ -1,0 +1,117 @@
+#include "passerelle/client.h"
+
+#include <google/protobuf/descriptor.h>
+#include <grpcpp/create_channel.h>
+#include <grpcpp/support/channel_arguments.h>
+
+#include <initializer_list>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
+#include "passerelle/error.h"
+
+namespace passerelle::client {
+namespace {
+
+using google::protobuf::FileDescriptor;
+using google::protobuf::MethodDescriptor;
+
+constexpr int kKeepaliveMs = 30'000;  // the server takes pings 10 s apart and more
+constexpr int kKeepaliveTimeoutMs = 20'000;
+
+bool OnlyReads(const MethodDescriptor& method) {
+  if (method.client_streaming() || method.server_streaming()) return false;
+  for (const char* verb : {"Get", "List", "Lookup", "BatchGet", "Count"}) {
+    if (absl::StartsWith(method.name(), verb)) return true;
+  }
+  return false;
+}
+
+std::vector<const FileDescriptor*> ServiceFiles() {
+  return {
+      v1::GetInstanceRequest::descriptor()->file(),    v1::GetProfileRequest::descriptor()->file(),
+      v1::GetDestinationRequest::descriptor()->file(), v1::GetAudienceRequest::descriptor()->file(),
+      v1::GetDeliveryRequest::descriptor()->file(),    v1::GetSourceRequest::descriptor()->file(),
+      v1::GetWriteStreamRequest::descriptor()->file()};
+}
+
+std::vector<std::string> RetriedMethods() {
+  std::vector<std::string> names;
+  for (const FileDescriptor* file : ServiceFiles()) {
+    const auto& service = *file->service(0);
+    for (int i = 0; i < service.method_count(); ++i) {
+      if (!OnlyReads(*service.method(i))) continue;
+      names.push_back(absl::StrCat(R"({"service":")", service.full_name(), R"(","method":")",
+                                   service.method(i)->name(), R"("})"));
+    }
+  }
+  return names;
+}
+
+grpc::ChannelArguments ArgumentsOf(const ConnectOptions& options) {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(options.max_message_bytes);
+  arguments.SetMaxSendMessageSize(options.max_message_bytes);
+  arguments.SetServiceConfigJSON(RetryPolicy());
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
+  // A server that comes back is found within a second, not after the default's two minutes.
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1'000);
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  arguments.SetUserAgentPrefix("passerelle-cpp");
+  return arguments;
+}
+
+}  // namespace
+
+std::string RetryPolicy() {
+  return absl::StrCat(
+      R"({"methodConfig":[{"name":[)", absl::StrJoin(RetriedMethods(), ","),
+      R"(],"retryPolicy":{"maxAttempts":4,"initialBackoff":"0.1s","maxBackoff":"1s",)",
+      R"("backoffMultiplier":2,"retryableStatusCodes":["UNAVAILABLE"]}}]})");
+}
+
+absl::StatusOr<std::unique_ptr<Client>> Client::Connect(const std::string& target,
+                                                        const ConnectOptions& options) {
+  auto credentials = options.credentials ? options.credentials : grpc::InsecureChannelCredentials();
+  auto channel = grpc::CreateCustomChannel(target, credentials, ArgumentsOf(options));
+  if (options.connect_timeout > absl::ZeroDuration() &&
+      !channel->WaitForConnected(absl::ToChronoTime(absl::Now() + options.connect_timeout))) {
+    return absl::UnavailableError(absl::StrCat("no server answers at ", target, " within ",
+                                               absl::FormatDuration(options.connect_timeout)));
+  }
+  return std::unique_ptr<Client>(new Client(target, std::move(channel), options));
+}
+
+Client::Client(std::string target, std::shared_ptr<grpc::Channel> channel,
+               const ConnectOptions& options)
+    : target_(std::move(target)),
+      channel_(std::move(channel)),
+      call_timeout_(options.call_timeout),
+      stubs_(v1::InstanceService::NewStub(channel_), v1::ProfileService::NewStub(channel_),
+             v1::ProfileSyncService::NewStub(channel_), v1::DestinationService::NewStub(channel_),
+             v1::AudienceService::NewStub(channel_), v1::AudienceSyncService::NewStub(channel_),
+             v1::ActivationService::NewStub(channel_), v1::LogService::NewStub(channel_),
+             v1::SourceService::NewStub(channel_), v1::StreamService::NewStub(channel_),
+             grpc::health::v1::Health::NewStub(channel_)) {}
+
+void Client::Prepare(grpc::ClientContext* context) const {
+  context->set_deadline(absl::ToChronoTime(absl::Now() + call_timeout_));
+}
+
+absl::Status Client::Conclude(const grpc::Status& status, const grpc::ClientContext& context,
+                              std::string* commit_token) {
+  if (commit_token != nullptr) {
+    const auto& metadata = context.GetServerTrailingMetadata();
+    auto found = metadata.find("commit-token");
+    if (found != metadata.end()) commit_token->assign(found->second.data(), found->second.size());
+  }
+  return FromGrpc(status);
+}
+
+}  // namespace passerelle::client

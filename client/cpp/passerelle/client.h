@@ -1,0 +1,114 @@
+// A connection to a Passerelle server: its typed stubs, unary calls with a deadline and safe
+// retries. The loops over streams are in ingest.h and export.h.
+#ifndef PASSERELLE_CLIENT_CLIENT_H_
+#define PASSERELLE_CLIENT_CLIENT_H_
+
+#include <grpcpp/channel.h>
+#include <grpcpp/client_context.h>
+#include <grpcpp/security/credentials.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <tuple>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "grpc/health/v1/health.grpc.pb.h"
+#include "passerelle/v1/activation_service.grpc.pb.h"
+#include "passerelle/v1/audience_service.grpc.pb.h"
+#include "passerelle/v1/audience_sync_service.grpc.pb.h"
+#include "passerelle/v1/destination_service.grpc.pb.h"
+#include "passerelle/v1/instance_service.grpc.pb.h"
+#include "passerelle/v1/log_service.grpc.pb.h"
+#include "passerelle/v1/profile_service.grpc.pb.h"
+#include "passerelle/v1/profile_sync_service.grpc.pb.h"
+#include "passerelle/v1/source_service.grpc.pb.h"
+#include "passerelle/v1/stream_service.grpc.pb.h"
+
+namespace passerelle::client {
+
+inline constexpr char kDefaultTarget[] = "127.0.0.1:7701";
+
+struct ConnectOptions {
+  // How long Connect waits for the server; zero: it does not wait, the first call does.
+  absl::Duration connect_timeout = absl::Seconds(5);
+  // Deadline of each unary call, retries included.
+  absl::Duration call_timeout = absl::Seconds(30);
+  // The largest message taken or sent; the server's own limit is 4 MiB unless set otherwise.
+  int max_message_bytes = 16 * 1024 * 1024;
+  // Null: plaintext, which servers take on loopback and Unix sockets only.
+  std::shared_ptr<grpc::ChannelCredentials> credentials;
+};
+
+// Safe on any thread. Methods that only read (Get, List, Lookup, BatchGet, Count) are tried up to 4
+// times on UNAVAILABLE, 0.1 s to 1 s apart, within the deadline. Writes are never sent twice: give
+// a request_id and call again, or use a stream.
+class Client {
+ public:
+  // `target` as gRPC takes it: "127.0.0.1:7701", "unix:/run/passerelle.sock". UNAVAILABLE if nobody
+  // answers there in time.
+  static absl::StatusOr<std::unique_ptr<Client>> Connect(const std::string& target,
+                                                         const ConnectOptions& options = {});
+
+  // Makes one unary call: Call(&v1::InstanceService::Stub::GetInstance, request). A write's commit
+  // token is stored in `commit_token` where the server tells one in the trailing metadata.
+  template <typename Stub, typename Request, typename Response>
+  absl::StatusOr<Response> Call(grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&,
+                                                             Response*),
+                                const Request& request, std::string* commit_token = nullptr) {
+    grpc::ClientContext context;
+    Prepare(&context);
+    Response response;
+    absl::Status status =
+        Conclude((stub<Stub>().*method)(&context, request, &response), context, commit_token);
+    if (!status.ok()) return status;
+    return response;
+  }
+
+  // The stub of one service, for what Call does not do: stub<v1::LogService::Stub>().
+  template <typename Stub>
+  Stub& stub() {
+    return *std::get<std::unique_ptr<Stub>>(stubs_);
+  }
+  v1::InstanceService::Stub& instances() { return stub<v1::InstanceService::Stub>(); }
+  v1::ProfileService::Stub& profiles() { return stub<v1::ProfileService::Stub>(); }
+  v1::ProfileSyncService::Stub& profile_sync() { return stub<v1::ProfileSyncService::Stub>(); }
+  v1::DestinationService::Stub& destinations() { return stub<v1::DestinationService::Stub>(); }
+  v1::AudienceService::Stub& audiences() { return stub<v1::AudienceService::Stub>(); }
+  v1::AudienceSyncService::Stub& audience_sync() { return stub<v1::AudienceSyncService::Stub>(); }
+  v1::ActivationService::Stub& activation() { return stub<v1::ActivationService::Stub>(); }
+  v1::LogService::Stub& logs() { return stub<v1::LogService::Stub>(); }
+  v1::SourceService::Stub& sources() { return stub<v1::SourceService::Stub>(); }
+  v1::StreamService::Stub& streams() { return stub<v1::StreamService::Stub>(); }
+  grpc::health::v1::Health::Stub& health() { return stub<grpc::health::v1::Health::Stub>(); }
+
+  const std::string& target() const { return target_; }
+  const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
+
+ private:
+  using Stubs = std::tuple<
+      std::unique_ptr<v1::InstanceService::Stub>, std::unique_ptr<v1::ProfileService::Stub>,
+      std::unique_ptr<v1::ProfileSyncService::Stub>, std::unique_ptr<v1::DestinationService::Stub>,
+      std::unique_ptr<v1::AudienceService::Stub>, std::unique_ptr<v1::AudienceSyncService::Stub>,
+      std::unique_ptr<v1::ActivationService::Stub>, std::unique_ptr<v1::LogService::Stub>,
+      std::unique_ptr<v1::SourceService::Stub>, std::unique_ptr<v1::StreamService::Stub>,
+      std::unique_ptr<grpc::health::v1::Health::Stub>>;
+
+  Client(std::string target, std::shared_ptr<grpc::Channel> channel, const ConnectOptions& options);
+  void Prepare(grpc::ClientContext* context) const;
+  static absl::Status Conclude(const grpc::Status& status, const grpc::ClientContext& context,
+                               std::string* commit_token);
+
+  const std::string target_;
+  const std::shared_ptr<grpc::Channel> channel_;
+  const absl::Duration call_timeout_;
+  Stubs stubs_;
+};
+
+// The service config every channel of this client has: which methods are tried again. JSON.
+std::string RetryPolicy();
+
+}  // namespace passerelle::client
+
+#endif  // PASSERELLE_CLIENT_CLIENT_H_

@@ -1,0 +1,95 @@
+// passerelle: the command line of a Passerelle server.
+#include <csignal>
+#include <cstdlib>
+#include <iostream>
+#include <thread>
+
+#include "tools/passerelle/commands.h"
+
+namespace passerelle::tools {
+namespace {
+
+// Signals go to one thread: the first ends the work in order, the second at once. They are blocked
+// before any other thread begins, so that all threads inherit it.
+void WatchSignals(Session* session) {
+  static sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::thread([session] {
+    int signal = 0;
+    sigwait(&signals, &signal);
+    if (!session->ends_in_order()) std::_Exit(kExitInterrupted);
+    session->stop().Stop();
+    sigwait(&signals, &signal);
+    std::_Exit(kExitInterrupted);
+  }).detach();
+}
+
+void AddGlobals(CLI::App* app, Globals* globals) {
+  app->add_option("--server", globals->server, "Where the server listens: HOST:PORT or unix:PATH")
+      ->envname("PASSERELLE_SERVER")
+      ->capture_default_str();
+  app->add_option("--instance", globals->instance, "The instance")
+      ->envname("PASSERELLE_INSTANCE")
+      ->capture_default_str();
+  app->add_flag("--json", globals->json, "Print JSON: one document, or one object a line for rows");
+  app->add_flag("-q,--quiet", globals->quiet, "No progress, no notes");
+  app->add_option("--timeout", globals->timeout_s, "Seconds that a single call may take")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+}
+
+void AddCommands(CLI::App& app, Session& session) {
+  AddInstances(app, session);
+  AddAttributes(app, session);
+  AddNamespaces(app, session);
+  AddProfiles(app, session);
+  AddImport(app, session);
+  AddDestinations(app, session);
+  AddSync(app, session);
+  AddPush(app, session);
+  AddAudiences(app, session);
+  AddMembers(app, session);
+  AddDeliveries(app, session);
+  AddLogs(app, session);
+  AddReport(app, session);
+  AddSources(app, session);
+  AddStreams(app, session);
+  AddHealth(app, session);
+}
+
+int Run(int argc, char** argv) {
+  std::ios::sync_with_stdio(false);
+  static Session session;
+  WatchSignals(&session);
+  CLI::App app(
+      "Joins a customer data platform to a campaign system: profiles, audiences, logs.\n"
+      "Files are CSV or NDJSON, also .gz. An interrupted file goes on where it was: run the same "
+      "command again.\n"
+      "Exit codes: 0 done, 1 failed, 2 wrong input, 3 rows refused (--strict), 4 not found, 5 no "
+      "server, 130 interrupted.",
+      "passerelle");
+  app.fallthrough();
+  app.require_subcommand(1);
+  app.set_help_all_flag("--help-all", "Help of all commands");
+  AddGlobals(&app, &session.globals());
+  AddCommands(app, session);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kExitOk : kExitUsage;
+  }
+  std::cout.flush();
+  if (!std::cout) {
+    std::cerr << "passerelle: standard output cannot be written\n";
+    return kExitFailed;
+  }
+  return session.exit_code();
+}
+
+}  // namespace
+}  // namespace passerelle::tools
+
+int main(int argc, char** argv) { return passerelle::tools::Run(argc, argv); }

@@ -1,0 +1,102 @@
+// What every command shares: the global options, the connection, the way out. One thread, except
+// stop(), which the signal thread uses.
+#ifndef PASSERELLE_TOOLS_SESSION_H_
+#define PASSERELLE_TOOLS_SESSION_H_
+
+#include <CLI/CLI.hpp>
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "passerelle/client.h"
+#include "passerelle/stop.h"
+
+namespace passerelle::tools {
+
+// What the program exits with.
+enum ExitCode {
+  kExitOk = 0,
+  kExitFailed = 1,
+  kExitUsage = 2,     // the command line, a file or a request is wrong
+  kExitRefused = 3,   // --strict, and rows were refused
+  kExitNotFound = 4,  // what was named does not exist
+  kExitUnavailable = 5,
+  kExitInterrupted = 130,
+};
+
+struct Globals {
+  std::string server = client::kDefaultTarget;
+  std::string instance = "default";
+  bool json = false;
+  bool quiet = false;
+  double timeout_s = 30;
+};
+
+class Session {
+ public:
+  Globals& globals() { return globals_; }
+  bool json() const { return globals_.json; }
+  bool quiet() const { return globals_.quiet; }
+  client::StopSignal& stop() { return stop_; }
+  // From now on an interrupt ends the work in order; before, it ends the program at once.
+  void EndInOrder() { ends_in_order_ = true; }
+  bool ends_in_order() const { return ends_in_order_; }
+
+  // The connection, made at the first call. UNAVAILABLE if nobody answers.
+  absl::StatusOr<client::Client*> Connect();
+
+  // Connects and makes one unary call.
+  template <typename Stub, typename Request, typename Response>
+  absl::StatusOr<Response> Call(grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&,
+                                                             Response*),
+                                const Request& request) {
+    absl::StatusOr<client::Client*> connected = Connect();
+    if (!connected.ok()) return connected.status();
+    return (*connected)->Call(method, request);
+  }
+
+  // "instances/default".
+  std::string InstanceName() const { return "instances/" + globals_.instance; }
+  // "instances/default/audiences/vip" of "vip"; a name that is whole already stays.
+  std::string NameOf(const std::string& collection, const std::string& id) const;
+
+  // Does `run` when the command line names `command`; its status becomes the exit code.
+  void OnRun(CLI::App* command, std::function<absl::Status()> run);
+  // An error that says more than its status: --strict.
+  void Refuse() { exit_code_ = kExitRefused; }
+  int exit_code() const { return exit_code_; }
+
+ private:
+  void Conclude(const absl::Status& status);
+
+  Globals globals_;
+  client::StopSignal stop_;
+  std::atomic<bool> ends_in_order_{false};
+  std::unique_ptr<client::Client> client_;
+  int exit_code_ = kExitOk;
+};
+
+// Tells on standard error what went wrong and what to do; with --json as one JSON object.
+void TellError(const Session& session, const absl::Status& status);
+// The exit code that goes with a status.
+ExitCode ExitCodeOf(const absl::Status& status);
+
+// Reads all pages: `take` gets each response.
+template <typename Stub, typename Request, typename Response, typename Take>
+absl::Status ForEachPage(Session& session,
+                         grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&,
+                                                      Response*),
+                         Request request, const Take& take) {
+  do {
+    absl::StatusOr<Response> page = session.Call(method, request);
+    if (!page.ok()) return page.status();
+    take(*page);
+    request.set_page_token(page->next_page_token());
+  } while (!request.page_token().empty());
+  return absl::OkStatus();
+}
+
+}  // namespace passerelle::tools
+
+#endif  // PASSERELLE_TOOLS_SESSION_H_

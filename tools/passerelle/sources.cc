@@ -1,0 +1,150 @@
+#include "tools/passerelle/commands.h"
+#include "tools/passerelle/parse.h"
+#include "tools/passerelle/resource_commands.h"
+
+namespace passerelle::tools {
+namespace {
+
+using Stub = v1::SourceService::Stub;
+
+struct SourceFlags {
+  std::string id;
+  std::string schema;
+  std::string dataset;
+  std::string display_name;
+  std::vector<std::string> fields;
+  std::string deliveries;
+  std::string audiences;
+  std::string start_time;
+  std::string end_time;
+};
+
+absl::Status FillTimes(const SourceFlags& flags, v1::Source* source) {
+  if (!flags.start_time.empty()) {
+    auto time = ParseTime("--from", flags.start_time);
+    if (!time.ok()) return time.status();
+    *source->mutable_start_time() = *time;
+  }
+  if (!flags.end_time.empty()) {
+    auto time = ParseTime("--to", flags.end_time);
+    if (!time.ok()) return time.status();
+    *source->mutable_end_time() = *time;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Create(Session& session, const SourceFlags& flags) {
+  v1::CreateSourceRequest request;
+  request.set_parent(session.InstanceName());
+  request.set_source_id(flags.id);
+  v1::Source* source = request.mutable_source();
+  auto schema = FindEnum<v1::LogKind>(v1::LogKind_Parse, "LOG_KIND_", flags.schema);
+  if (!schema) return NotOneOf("--schema", flags.schema, "delivery or tracking");
+  source->set_schema(*schema);
+  source->set_dataset(flags.dataset);
+  source->set_display_name(flags.display_name);
+  for (const std::string& list : flags.fields) {
+    for (const std::string& text : ParseList(list)) {
+      const std::size_t at = text.find('=');
+      auto* field = source->add_fields();
+      field->set_field(text.substr(0, at));
+      if (at != std::string::npos) field->set_rename(text.substr(at + 1));
+    }
+  }
+  for (const std::string& id : ParseList(flags.deliveries)) source->add_deliveries(id);
+  for (const std::string& id : ParseList(flags.audiences)) source->add_audiences(id);
+  absl::Status times = FillTimes(flags, source);
+  if (!times.ok()) return times;
+  auto created = session.Call(&Stub::CreateSource, request);
+  if (created.ok()) PrintResource(*created, session.json());
+  return created.status();
+}
+
+absl::Status Consumers(Session& session, const std::string& id) {
+  v1::ListConsumersRequest request;
+  request.set_parent(session.NameOf("sources", id));
+  const ListCommand list = {"",
+                            "consumers",
+                            {{"name", "CONSUMER"},
+                             {"acknowledged_sequence", "DONE UP TO"},
+                             {"lag", "BEHIND BY"},
+                             {"acknowledge_time", "LAST TOLD"}}};
+  return PrintAllPages(session, list, &Stub::ListConsumers, request);
+}
+
+struct SeekFlags {
+  std::string id;
+  std::string consumer = "default";
+  std::string to;
+};
+
+absl::Status Seek(Session& session, const SeekFlags& flags) {
+  v1::SeekRequest request;
+  request.set_name(session.NameOf("sources", flags.id) + "/consumers/" + flags.consumer);
+  if (flags.to == "beginning") {
+    request.set_beginning(true);
+  } else if (flags.to == "end") {
+    request.set_end(true);
+  } else if (auto time = ParseTime("--to", flags.to); time.ok()) {
+    *request.mutable_append_time() = *time;
+  } else {
+    request.set_cursor(flags.to);
+  }
+  auto consumer = session.Call(&Stub::Seek, request);
+  if (consumer.ok()) PrintResource(*consumer, session.json());
+  return consumer.status();
+}
+
+void AddCreate(CLI::App* group, Session& session) {
+  auto flags = std::make_shared<SourceFlags>();
+  CLI::App* create = group->add_subcommand("create", "Creates one, with a consumer 'default'");
+  create->add_option("id", flags->id, "Its id")->required();
+  create->add_option("--schema", flags->schema, "delivery or tracking; never changes")->required();
+  create->add_option("--dataset", flags->dataset, "The dataset at the CDP");
+  create->add_option("--fields", flags->fields, "FIELD[=NAME],...: what to send; all by default");
+  create->add_option("--deliveries", flags->deliveries, "Only rows of these deliveries: a,b");
+  create->add_option("--audiences", flags->audiences, "Only rows of deliveries to these: a,b");
+  create->add_option("--from", flags->start_time, "Only rows from this event time on");
+  create->add_option("--to", flags->end_time, "Only rows before this event time");
+  create->add_option("--display-name", flags->display_name, "A name for people");
+  session.OnRun(create, [&session, flags] { return Create(session, *flags); });
+}
+
+void AddConsumers(CLI::App* group, Session& session) {
+  CLI::App* consumers = group->add_subcommand("consumers", "Who reads it, and how far");
+  auto id = std::make_shared<std::string>();
+  consumers->add_option("id", *id, "The source")->required();
+  session.OnRun(consumers, [&session, id] { return Consumers(session, *id); });
+  auto flags = std::make_shared<SeekFlags>();
+  CLI::App* seek = group->add_subcommand("seek", "Moves a consumer, also back");
+  seek->add_option("id", flags->id, "The source")->required();
+  seek->add_option("--consumer", flags->consumer, "The consumer")->capture_default_str();
+  seek->add_option("--to", flags->to, "beginning, end, a time, or a cursor")->required();
+  session.OnRun(seek, [&session, flags] { return Seek(session, *flags); });
+}
+
+}  // namespace
+
+void AddSources(CLI::App& app, Session& session) {
+  CLI::App* group = app.add_subcommand("sources", "Which log rows go back to the CDP");
+  group->require_subcommand(1);
+  AddList(group, session,
+          {"Lists them",
+           "sources",
+           {{"name", "SOURCE"},
+            {"schema", "SCHEMA"},
+            {"dataset", "DATASET"},
+            {"state", "STATE"},
+            {"deliveries", "DELIVERIES"},
+            {"audiences", "AUDIENCES"}}},
+          &Stub::ListSources);
+  const std::string names = "sources";
+  AddByName(group, session, {"get", "Shows one", names}, &Stub::GetSource);
+  AddByName(group, session, {"pause", "Refuses exports from now on", names}, &Stub::PauseSource);
+  AddByName(group, session, {"resume", "Can be exported again", names}, &Stub::ResumeSource);
+  AddByName(group, session, {"delete", "Deletes a paused one", names}, &Stub::DeleteSource);
+  AddCreate(group, session);
+  AddConsumers(group, session);
+}
+
+}  // namespace passerelle::tools
