@@ -1,0 +1,308 @@
+"""The client: a channel, one stub for each service, and the loops over them."""
+
+import json
+import types
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import grpc
+
+from . import export, ingest, members
+from .columns import to_microseconds
+from .errors import typed
+from .v1 import (
+    activation_service_pb2,
+    activation_service_pb2_grpc,
+    audience_service_pb2,
+    audience_service_pb2_grpc,
+    audience_sync_service_pb2,
+    audience_sync_service_pb2_grpc,
+    destination_service_pb2,
+    destination_service_pb2_grpc,
+    ingest_pb2,
+    instance_pb2,
+    instance_service_pb2,
+    instance_service_pb2_grpc,
+    log_service_pb2,
+    log_service_pb2_grpc,
+    profile_service_pb2,
+    profile_service_pb2_grpc,
+    profile_sync_service_pb2,
+    profile_sync_service_pb2_grpc,
+    source_service_pb2,
+    source_service_pb2_grpc,
+    stream_service_pb2_grpc,
+)
+
+MESSAGE_BYTES = 16 * 1024 * 1024
+# Calls that change nothing may be repeated when the server was away.
+_READS = {
+    "ActivationService": [],
+    "AudienceService": ["GetAudience", "ListAudiences", "CountMembers", "ListMembers"],
+    "DestinationService": ["GetDestination", "ListDestinations"],
+    "InstanceService": [
+        *("GetInstance", "ListInstances", "GetAttribute", "ListAttributes", "GetUsage"),
+        *("GetIdentityNamespace", "ListIdentityNamespaces"),
+    ],
+    "LogService": ["GetDelivery", "ListDeliveries", "ListLogs", "GetSchema", "GetDeliveryReport"],
+    "ProfileService": ["GetProfile", "BatchGetProfiles", "LookupProfile", "ListProfiles"],
+    "SourceService": ["GetSource", "ListSources", "GetConsumer", "ListConsumers"],
+    "StreamService": ["GetWriteStream", "ListWriteStreams", "ListRowOutcomes"],
+}
+
+
+def _service_config() -> str:
+    names = [
+        {"service": f"passerelle.v1.{service}", "method": method}
+        for service, methods in _READS.items()
+        for method in methods
+    ]
+    policy = {
+        "maxAttempts": 4,
+        "initialBackoff": "0.1s",
+        "maxBackoff": "1s",
+        "backoffMultiplier": 2,
+        "retryableStatusCodes": ["UNAVAILABLE"],
+    }
+    return json.dumps({"methodConfig": [{"name": names, "retryPolicy": policy}]})
+
+
+def connect(target: str, instance: str = "default", credentials: grpc.ChannelCredentials | None = None):
+    """A client of the server at `target`, for example 127.0.0.1:7070 or unix:/run/passerelle.sock.
+
+    Without credentials the connection is in plaintext: for loopback and Unix sockets only.
+    """
+    options = [
+        ("grpc.service_config", _service_config()),
+        ("grpc.enable_retries", 1),
+        ("grpc.max_receive_message_length", MESSAGE_BYTES),
+        ("grpc.use_local_subchannel_pool", 1),
+    ]
+    if credentials is None:
+        channel = grpc.insecure_channel(target, options)
+    else:
+        channel = grpc.secure_channel(target, credentials, options)
+    return Client(channel, instance)
+
+
+class Client:
+    """Thread-safe. Calls raise PasserelleError. Use as a context manager, or close()."""
+
+    def __init__(self, channel: grpc.Channel, instance: str = "default"):
+        self.channel = channel
+        self.instance = f"instances/{instance}"
+        self.stubs = types.SimpleNamespace(
+            activation=activation_service_pb2_grpc.ActivationServiceStub(channel),
+            audiences=audience_service_pb2_grpc.AudienceServiceStub(channel),
+            audience_sync=audience_sync_service_pb2_grpc.AudienceSyncServiceStub(channel),
+            destinations=destination_service_pb2_grpc.DestinationServiceStub(channel),
+            instances=instance_service_pb2_grpc.InstanceServiceStub(channel),
+            logs=log_service_pb2_grpc.LogServiceStub(channel),
+            profiles=profile_service_pb2_grpc.ProfileServiceStub(channel),
+            profile_sync=profile_sync_service_pb2_grpc.ProfileSyncServiceStub(channel),
+            sources=source_service_pb2_grpc.SourceServiceStub(channel),
+            streams=stream_service_pb2_grpc.StreamServiceStub(channel),
+        )
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.channel.close()
+
+    def name(self, *parts: str) -> str:
+        """A resource name in this client's instance: name("audiences", "vip")."""
+        return "/".join([self.instance, *parts])
+
+    @typed
+    def call(self, method: Callable, request: Any, timeout: float | None = 30.0) -> Any:
+        """One unary call: client.call(client.stubs.audiences.GetAudience, request)."""
+        return method(request, timeout=timeout)
+
+    def pages(self, method: Callable, request: Any, items: str) -> Iterator[Any]:
+        """All items of a list: pages(stubs.audiences.ListAudiences, request, "audiences")."""
+        request = type(request).FromString(request.SerializeToString())
+        while True:
+            response = self.call(method, request)
+            yield from getattr(response, items)
+            if not response.next_page_token:
+                return
+            request.page_token = response.next_page_token
+
+    # ---- in -------------------------------------------------------------------------------------
+
+    def import_profiles(
+        self,
+        rows: ingest.Source,
+        *,
+        identities: Sequence[str],
+        fields: Sequence[str] = (),
+        stream: str = "",
+        **run: Any,
+    ) -> ingest.IngestResult:
+        """Creates or updates profiles. `fields` are attribute ids; `run` as Ingest.run."""
+        request = profile_service_pb2.ImportProfilesRequest
+        opening = request.Open(
+            parent=self.instance,
+            stream=ingest_pb2.StreamOptions(stream=stream),
+            identity_namespaces=identities,
+            fields=fields,
+        )
+        encoder = ingest.record_encoder(request.Batch, identities, self._attribute_types(fields))
+        return ingest.Ingest(self.stubs.profiles.ImportProfiles, request, opening, encoder).run(rows, **run)
+
+    def sync_profiles(
+        self,
+        destination: str,
+        rows: ingest.Source,
+        *,
+        identities: Sequence[str],
+        fields: Sequence[str],
+        stream: str = "",
+        **run: Any,
+    ) -> ingest.IngestResult:
+        """Updates profiles through a PROFILE_SYNC destination. `fields` are its source fields."""
+        request = profile_sync_service_pb2.SyncProfilesRequest
+        opening = request.Open(
+            destination=self.name("destinations", destination),
+            stream=ingest_pb2.StreamOptions(stream=stream),
+            identity_namespaces=identities,
+            fields=fields,
+        )
+        encoder = ingest.record_encoder(
+            request.Batch, identities, self._mapped_types(destination, fields)
+        )
+        method = self.stubs.profile_sync.SyncProfiles
+        return ingest.Ingest(method, request, opening, encoder).run(rows, **run)
+
+    def push_members(
+        self,
+        destination: str,
+        rows: ingest.Source,
+        *,
+        identities: Sequence[str],
+        audiences: Sequence[str],
+        fields: Sequence[str] = (),
+        stream: str = "",
+        replace: bool = False,
+        as_of: Any = None,
+        max_refused_percent: float | None = None,
+        **run: Any,
+    ) -> ingest.IngestResult:
+        """Pushes memberships through an AUDIENCE_SYNC destination; with `replace` the rows are the
+        whole of its one audience, published at the end."""
+        request = audience_sync_service_pb2.PushMembersRequest
+        opening = request.Open(
+            destination=self.name("destinations", destination),
+            stream=ingest_pb2.StreamOptions(stream=stream),
+            identity_namespaces=identities,
+            fields=fields,
+            audiences=audiences,
+        )
+        if replace:
+            opening.replace.SetInParent()
+            if as_of is not None:
+                opening.replace.as_of.FromMicroseconds(to_microseconds(as_of))
+            if max_refused_percent is not None:
+                opening.replace.max_refused_percent = max_refused_percent
+        encoder = ingest.push_encoder(
+            request.Batch, identities, self._mapped_types(destination, fields), audiences
+        )
+        method = self.stubs.audience_sync.PushMembers
+        return ingest.Ingest(method, request, opening, encoder).run(rows, **run)
+
+    def append_logs(self, rows: ingest.Source, *, stream: str = "", **run: Any) -> ingest.IngestResult:
+        """Appends LogEntry messages."""
+        request = log_service_pb2.AppendLogsRequest
+        opening = request.Open(
+            parent=self.instance, stream=ingest_pb2.StreamOptions(stream=stream)
+        )
+        encoder = ingest.log_encoder(request.Batch)
+        return ingest.Ingest(self.stubs.logs.AppendLogs, request, opening, encoder).run(rows, **run)
+
+    # ---- out ------------------------------------------------------------------------------------
+
+    def export_logs(
+        self,
+        source: str = "",
+        *,
+        consumer: str = "",
+        cursor: str = "",
+        follow: bool = False,
+        fields: Iterable[str] = (),
+        log_filter: log_service_pb2.LogFilter | None = None,
+        max_batch_rows: int = 0,
+        retry_for: float = 60.0,
+    ) -> Iterator[export.LogBatch]:
+        """Log rows from a cursor or a consumer's position on, in batches; reconnects by itself."""
+        request = log_service_pb2.ExportLogsRequest(
+            name=self.name("sources", source) if source else self.instance,
+            consumer=consumer,
+            cursor=cursor,
+            follow=follow,
+            fields=fields,
+            filter=log_filter,
+            max_batch_rows=max_batch_rows,
+        )
+        acknowledge = None
+        if consumer:
+            acknowledge = lambda position: self.acknowledge(source, consumer, position)  # noqa: E731
+        return export.export_logs(self.stubs.logs, request, acknowledge, retry_for)
+
+    def acknowledge(self, source: str, consumer: str, cursor: str) -> Any:
+        """Stores a consumer's position, durably."""
+        name = self.name("sources", source, "consumers", consumer)
+        request = source_service_pb2.AcknowledgeRequest(name=name, cursor=cursor)
+        return self.call(self.stubs.sources.Acknowledge, request)
+
+    def stream_members(
+        self,
+        audience: str,
+        channel: str,
+        *,
+        purpose: str = "",
+        attributes: Sequence[str] = (),
+        identities: Sequence[str] = (),
+        mandatory: Sequence[str] = (),
+        since: str = "",
+        retry_for: float = 60.0,
+    ) -> members.MemberStream:
+        """Members that can be reached on the channel: all, or what changed since an end_token."""
+        request = activation_service_pb2.StreamMembersRequest(
+            audience=self.name("audiences", audience),
+            reach=audience_service_pb2.Reach(channel=channel, purpose=purpose),
+            attributes=attributes,
+            identity_namespaces=identities,
+            mandatory_attributes=mandatory,
+            since_token=since,
+        )
+        types_ = self._attribute_types(attributes)
+        return members.MemberStream(self.stubs.activation, request, types_, retry_for)
+
+    # ---- schema ---------------------------------------------------------------------------------
+
+    def attribute_types(self) -> dict[str, int]:
+        """The type of every attribute, by id."""
+        request = instance_service_pb2.ListAttributesRequest(parent=self.instance, page_size=1000)
+        items = self.pages(self.stubs.instances.ListAttributes, request, "attributes")
+        return {item.name.rsplit("/", 1)[1]: item.type for item in items}
+
+    def _attribute_types(self, attributes: Sequence[str]) -> Mapping[str, int]:
+        # An attribute the server does not know is sent as text: its answer names it.
+        known = self.attribute_types() if attributes else {}
+        return {a: known.get(a, instance_pb2.ATTRIBUTE_TYPE_STRING) for a in attributes}
+
+    def _mapped_types(self, destination: str, fields: Sequence[str]) -> Mapping[str, int]:
+        if not fields:
+            return {}
+        known = self.attribute_types()
+        request = destination_service_pb2.GetDestinationRequest(
+            name=self.name("destinations", destination)
+        )
+        found = self.call(self.stubs.destinations.GetDestination, request)
+        attribute = {mapping.source_field: mapping.attribute for mapping in found.mappings}
+        text = instance_pb2.ATTRIBUTE_TYPE_STRING
+        return {field: known.get(attribute.get(field, ""), text) for field in fields}

@@ -1,0 +1,73 @@
+"""Errors of the service, typed: the reason, the fields, when to come again."""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+
+import grpc
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+
+@dataclasses.dataclass(frozen=True)
+class FieldViolation:
+    """A field of the request that was refused, and why."""
+
+    field: str
+    description: str
+
+
+class PasserelleError(Exception):
+    """A call that failed.
+
+    `reason` is a value of passerelle.v1.ErrorReason without its prefix, for example
+    "DESTINATION_PAUSED"; empty where gRPC itself failed (no connection, an oversized message).
+    `retry_delay` is in seconds; None where the server names none.
+    """
+
+    def __init__(self, error: grpc.RpcError):
+        self.code: grpc.StatusCode = error.code()
+        self.message: str = error.details() or ""
+        self.reason = ""
+        self.metadata: dict[str, str] = {}
+        self.field_violations: list[FieldViolation] = []
+        self.retry_delay: float | None = None
+        status = rpc_status.from_call(error)
+        for detail in status.details if status is not None else ():
+            self._read(detail)
+        super().__init__(f"{self.code.name}{' ' if self.reason else ''}{self.reason}: {self.message}")
+
+    def _read(self, detail) -> None:
+        info, bad, retry = (
+            error_details_pb2.ErrorInfo(),
+            error_details_pb2.BadRequest(),
+            error_details_pb2.RetryInfo(),
+        )
+        if detail.Unpack(info):
+            self.reason, self.metadata = info.reason, dict(info.metadata)
+        elif detail.Unpack(bad):
+            self.field_violations += [
+                FieldViolation(v.field, v.description) for v in bad.field_violations
+            ]
+        elif detail.Unpack(retry):
+            self.retry_delay = retry.retry_delay.ToTimedelta().total_seconds()
+
+    @property
+    def retryable(self) -> bool:
+        """The same may succeed later: the server was away, or was too busy and said so."""
+        return self.code is grpc.StatusCode.UNAVAILABLE or (
+            self.code is grpc.StatusCode.RESOURCE_EXHAUSTED and self.retry_delay is not None
+        )
+
+
+def typed(call: Callable) -> Callable:
+    """Wraps a function so that every grpc.RpcError leaves it as a PasserelleError."""
+
+    @functools.wraps(call)
+    def wrapped(*args, **kwargs):
+        try:
+            return call(*args, **kwargs)
+        except grpc.RpcError as error:
+            raise PasserelleError(error) from error
+
+    return wrapped

@@ -1,0 +1,279 @@
+"""The loop nobody should write alone: a durable ingest that goes on wherever it was broken off."""
+
+import collections
+import dataclasses
+import itertools
+import queue
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import grpc
+
+from .columns import ABSENT_VALUE, encode, to_bytes, to_microseconds
+from .errors import PasserelleError
+from .v1 import audience_pb2, ingest_pb2, instance_pb2, outcome_pb2
+
+BATCH_RECORDS = 2_000
+WINDOW_BATCHES = 4
+TEXT = instance_pb2.ATTRIBUTE_TYPE_STRING
+MOMENT = instance_pb2.ATTRIBUTE_TYPE_TIMESTAMP
+
+
+@dataclasses.dataclass(slots=True)
+class Row:
+    """One record. A field that is not in `fields` is left alone; None is null."""
+
+    identities: Mapping[str, str]
+    fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    event_time: Any = None
+    record_key: str | bytes = b""
+    # Of a push: the audience's source_id (may be left out when the stream has one), and since when.
+    audience: str = ""
+    exited: bool = False
+    qualification_time: Any = None
+
+
+# Rows by offset: a sequence, a function that gives an iterator from an offset on, or any iterable (its
+# first rows are skipped when the stream already has them).
+Source = Sequence | Callable[[int], Iterable] | Iterable
+
+
+@dataclasses.dataclass
+class IngestResult:
+    """What became of one call. The sum of `counts` is `received`."""
+
+    total_records: int = 0
+    received: int = 0
+    already_known: int = 0
+    reconnects: int = 0
+    counts: collections.Counter = dataclasses.field(default_factory=collections.Counter)
+    totals: collections.Counter = dataclasses.field(default_factory=collections.Counter)
+    rows: list = dataclasses.field(default_factory=list)
+    commit_token: str = ""
+
+
+def outcome_name(outcome: int) -> str:
+    return outcome_pb2.Outcome.Name(outcome).removeprefix("OUTCOME_")
+
+
+class _Rows:
+    """Rows from an offset on, with those not acknowledged yet kept for sending again."""
+
+    def __init__(self, source: Source):
+        self._source = source
+        self._rows: Iterator | None = None
+        self._kept: collections.deque = collections.deque()
+        self._start = 0  # offset of the first kept row
+        self._next = 0  # offset of the next row to give
+
+    def seek(self, offset: int) -> None:
+        """Gives rows from `offset` on next."""
+        if self._rows is None:
+            self._rows = iter(self._begin(offset))
+        self.forget(offset)
+        self._next = offset
+
+    def _begin(self, offset: int) -> Iterable:
+        self._start = offset
+        if callable(self._source):
+            return self._source(offset)
+        if isinstance(self._source, Sequence):
+            self._start = min(offset, len(self._source))
+            return itertools.islice(self._source, offset, None)
+        rows = iter(self._source)
+        self._start = sum(1 for _ in itertools.islice(rows, offset))
+        return rows
+
+    @property
+    def end(self) -> int:
+        """The offset after the last row read so far."""
+        return self._start + len(self._kept)
+
+    def take(self, limit: int) -> tuple[int, list]:
+        """The offset of the next rows, and at most `limit` of them."""
+        first = self._next
+        while self.end < first + limit and (row := next(self._rows, None)) is not None:
+            self._kept.append(row)
+        index = first - self._start
+        rows = list(itertools.islice(self._kept, index, index + limit)) if index >= 0 else []
+        self._next = first + len(rows)
+        return first, rows
+
+    def forget(self, offset: int) -> None:
+        """Rows before `offset` are durable."""
+        while self._start < offset and self._kept:
+            self._kept.popleft()
+            self._start += 1
+
+
+class _Call:
+    """One bidi call: messages out through a queue, messages in one by one."""
+
+    def __init__(self, method: Callable):
+        self._out: queue.SimpleQueue = queue.SimpleQueue()
+        self.responses = method(iter(self._out.get, None))
+
+    def send(self, message: Any) -> None:
+        self._out.put(message)
+
+    def receive(self) -> Any:
+        message = next(self.responses, None)
+        if message is None:
+            raise RuntimeError("the server ended the stream without its last message")
+        return message
+
+    def close(self) -> None:
+        self._out.put(None)
+        self.responses.cancel()
+
+
+class Ingest:
+    """One ingest: the method, its messages, its rows."""
+
+    def __init__(self, method: Callable, request: type, open_message: Any, encode_batch: Callable):
+        self._method = method
+        self._request = request
+        self._open = open_message
+        self._encode = encode_batch
+
+    def run(
+        self,
+        source: Source,
+        *,
+        batch_records: int = BATCH_RECORDS,
+        retry_for: float = 60.0,
+        on_progress: Callable[[int], None] | None = None,
+        on_row: Callable[[Any], None] | None = None,
+    ) -> IngestResult:
+        """Sends all rows and returns when they are durable and accounted for.
+
+        A named stream reconnects by itself while the server is away or busy, for up to `retry_for`
+        seconds without progress. Listed rows go to `on_row` or, without it, into the result.
+        """
+        rows, result = _Rows(source), IngestResult()
+        deadline, delay = time.monotonic() + retry_for, 0.1
+        while True:
+            before = result.received
+            try:
+                return self._run_once(rows, result, batch_records, on_progress, on_row)
+            except grpc.RpcError as error:
+                failure = PasserelleError(error)
+            if result.received > before:
+                deadline, delay = time.monotonic() + retry_for, 0.1
+            if not (failure.retryable and self._open.stream.stream and time.monotonic() < deadline):
+                raise failure
+            result.reconnects += 1
+            time.sleep(max(delay * random.uniform(0.5, 1.0), failure.retry_delay or 0))
+            delay = min(delay * 2, 5.0)
+
+    def _run_once(self, rows, result, batch_records, on_progress, on_row) -> IngestResult:
+        call = _Call(self._method)
+        try:
+            call.send(self._request(open=self._open))
+            opened = call.receive().opened
+            rows.seek(opened.next_offset)
+            limit = min(batch_records, opened.max_batch_records or batch_records)
+            in_flight: collections.deque = collections.deque()  # end offsets of batches not acked
+            while True:
+                first, records = rows.take(limit)
+                if records:
+                    call.send(self._request(batch=self._encode(first, records)))
+                    in_flight.append(first + len(records))
+                while in_flight and (not records or len(in_flight) >= WINDOW_BATCHES):
+                    ack = call.receive().ack
+                    while in_flight and in_flight[0] <= ack.next_offset:
+                        in_flight.popleft()
+                    rows.forget(ack.next_offset)
+                    _add(result, ack, on_row)
+                    if on_progress:
+                        on_progress(ack.next_offset)
+                if not records:
+                    return self._finish(call, rows, result)
+        finally:
+            call.close()
+
+    def _finish(self, call: _Call, rows: _Rows, result: IngestResult) -> IngestResult:
+        finish = ingest_pb2.IngestFinish(total_records=rows.end)
+        call.send(self._request(finish=finish))
+        finished = call.receive().finished
+        result.total_records = finished.total_records
+        result.commit_token = finished.commit_token or result.commit_token
+        result.totals = collections.Counter(
+            {outcome_name(count.outcome): count.rows for count in finished.totals if count.rows}
+        )
+        return result
+
+
+def _add(result: IngestResult, ack: Any, on_row: Callable | None) -> None:
+    result.received += ack.received
+    result.already_known += ack.already_known
+    result.commit_token = ack.commit_token or result.commit_token
+    for count in ack.counts:
+        if count.rows:
+            result.counts[outcome_name(count.outcome)] += count.rows
+    for row in ack.rows:
+        on_row(row) if on_row else result.rows.append(row)
+
+
+def _record_columns(batch: Any, rows: Sequence[Row], namespaces: Sequence[str], types: Mapping[str, int]):
+    offset = batch.offset
+    for namespace in namespaces:
+        values = [row.identities.get(namespace, ABSENT_VALUE) for row in rows]
+        batch.identities.append(encode(values, TEXT, f"identity {namespace}", offset))
+    for field, attribute_type in types.items():
+        values = [row.fields.get(field, ABSENT_VALUE) for row in rows]
+        batch.columns.append(encode(values, attribute_type, field, offset))
+    _optional(batch.event_times, [row.event_time for row in rows], MOMENT, "event_time", offset)
+    _optional(batch.record_keys, [row.record_key or None for row in rows], TEXT, "record_key", offset)
+
+
+def _optional(column: Any, values: Sequence[Any], attribute_type: int, what: str, offset: int) -> None:
+    if any(value is not None for value in values):
+        absent = [ABSENT_VALUE if value is None else value for value in values]
+        column.CopyFrom(encode(absent, attribute_type, what, offset))
+
+
+def record_encoder(batch_type: type, namespaces: Sequence[str], types: Mapping[str, int]) -> Callable:
+    """Encodes rows of an import or a sync."""
+
+    def encode_batch(offset: int, rows: Sequence[Row]) -> Any:
+        batch = batch_type(offset=offset, records=len(rows))
+        _record_columns(batch, rows, namespaces, types)
+        return batch
+
+    return encode_batch
+
+
+def push_encoder(
+    batch_type: type, namespaces: Sequence[str], types: Mapping[str, int], audiences: Sequence[str]
+) -> Callable:
+    """Encodes rows of a push or a replace."""
+    index = {audience: i for i, audience in enumerate(audiences)} | {"": 0}
+
+    def encode_batch(offset: int, rows: Sequence[Row]) -> Any:
+        batch = batch_type(offset=offset, records=len(rows))
+        _record_columns(batch, rows, namespaces, types)
+        if len(audiences) > 1:
+            batch.audience_indexes.extend(index[row.audience] for row in rows)
+        if any(row.exited for row in rows):
+            batch.statuses.extend(
+                audience_pb2.MEMBERSHIP_STATUS_EXITED
+                if row.exited
+                else audience_pb2.MEMBERSHIP_STATUS_REALIZED
+                for row in rows
+            )
+        moments = [row.qualification_time for row in rows]
+        _optional(batch.qualification_times, moments, MOMENT, "qualification_time", offset)
+        return batch
+
+    return encode_batch
+
+
+def log_encoder(batch_type: type) -> Callable:
+    """Encodes log rows: LogEntry messages."""
+    return lambda offset, rows: batch_type(offset=offset, rows=rows)
+
+
+__all__ = ["Ingest", "IngestResult", "Row", "to_bytes", "to_microseconds"]

@@ -1,0 +1,97 @@
+"""Members of an audience, in full or what changed."""
+
+import dataclasses
+import datetime
+import random
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import grpc
+
+from .columns import decode, from_microseconds
+from .errors import PasserelleError
+from .v1 import activation_service_pb2, instance_pb2
+
+_CHANGES = {
+    activation_service_pb2.StreamMembersResponse.CHANGE_UNSPECIFIED: "MEMBER",
+    activation_service_pb2.StreamMembersResponse.CHANGE_ENTERED: "ENTERED",
+    activation_service_pb2.StreamMembersResponse.CHANGE_EXITED: "EXITED",
+    activation_service_pb2.StreamMembersResponse.CHANGE_UPDATED: "UPDATED",
+}
+
+
+@dataclasses.dataclass(slots=True)
+class Member:
+    """A member; `change` is MEMBER in a full stream, else ENTERED, EXITED or UPDATED."""
+
+    profile: int
+    identities: dict[str, str]
+    attributes: dict[str, Any]
+    qualification_time: datetime.datetime
+    change: str
+
+
+class MemberStream:
+    """Iterate over it once; then `trailer` tells the counts and `end_token` where an incremental
+    begins. A stream that breaks off reconnects and goes on."""
+
+    def __init__(self, stub: Any, request: Any, types: Mapping[str, int], retry_for: float):
+        self._stub = stub
+        self._request = request
+        self._namespaces: Sequence[str] = list(request.identity_namespaces) or ["external_id"]
+        self._types = types
+        self._retry_for = retry_for
+        self.header: Any = None
+        self.trailer: Any = None
+
+    @property
+    def end_token(self) -> str:
+        if self.trailer is None:
+            raise ValueError("the stream has not ended yet")
+        return self.trailer.end_token
+
+    def __iter__(self) -> Iterator[Member]:
+        deadline, delay = time.monotonic() + self._retry_for, 0.1
+        while True:
+            call = self._stub.StreamMembers(self._request)
+            try:
+                for message in call:
+                    yield from self._read(message)
+                    self._request.resume_token = message.resume_token
+                    deadline, delay = time.monotonic() + self._retry_for, 0.1
+                if self.trailer is None:
+                    raise RuntimeError("the server ended the stream without a trailer")
+                return
+            except grpc.RpcError as error:
+                failure = PasserelleError(error)
+                if not failure.retryable or time.monotonic() >= deadline:
+                    raise failure from error
+            finally:
+                call.cancel()
+            time.sleep(max(delay * random.uniform(0.5, 1.0), failure.retry_delay or 0))
+            delay = min(delay * 2, 5.0)
+
+    def _read(self, message: Any) -> Iterator[Member]:
+        if message.HasField("header"):
+            self.header = message.header
+        elif message.HasField("trailer"):
+            self.trailer = message.trailer
+        else:
+            yield from self._members(message.batch)
+
+    def _members(self, batch: Any) -> Iterator[Member]:
+        text = instance_pb2.ATTRIBUTE_TYPE_STRING
+        identities = [decode(column, batch.records, text) for column in batch.identities]
+        columns = [
+            decode(column, batch.records, attribute_type)
+            for column, attribute_type in zip(batch.columns, self._types.values(), strict=True)
+        ]
+        for i in range(batch.records):
+            yield Member(
+                batch.profiles[i],
+                {n: c[i] for n, c in zip(self._namespaces, identities, strict=True) if c[i] is not None},
+                {a: c[i] for a, c in zip(self._types, columns, strict=True) if c[i] is not None},
+                from_microseconds(batch.qualification_times_us[i]),
+                _CHANGES[batch.changes[i]] if batch.changes else "MEMBER",
+            )

@@ -1,0 +1,21 @@
+"""Generates the stubs from proto/ while the package is built; everything else is in pyproject.toml."""
+
+import pathlib
+
+from setuptools import setup
+from setuptools.command.build_py import build_py
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+class GenerateAndBuild(build_py):
+    """Compiles the protos into passerelle/v1, then builds as usual."""
+
+    def run(self):
+        from generate_stubs import generate
+
+        generate(HERE)
+        super().run()
+
+
+setup(cmdclass={"build_py": GenerateAndBuild})
