@@ -1,4 +1,4 @@
-"""The three flows in under a hundred lines. Needs a server: passerelled --data DIR --listen 127.0.0.1:7070
+"""The three flows in under a hundred lines. Needs a server: passerelled --data DIR --listen 127.0.0.1:7701
 
     python three_flows.py [ADDRESS]
 """
@@ -108,4 +108,4 @@ def create(client: passerelle.Client, name: str, destination: Destination) -> No
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:7070")
+    main(sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:7701")

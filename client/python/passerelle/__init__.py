@@ -1,7 +1,7 @@
 """Client of Passerelle.
 
     import passerelle
-    client = passerelle.connect("127.0.0.1:7070")
+    client = passerelle.connect("127.0.0.1:7701")
     result = client.import_profiles(rows, identities=["external_id"], fields=["city"], stream="people")
 
 Generated messages are in passerelle.v1; `client.stubs` holds one stub for each service.

@@ -68,7 +68,7 @@ def _service_config() -> str:
 
 
 def connect(target: str, instance: str = "default", credentials: grpc.ChannelCredentials | None = None):
-    """A client of the server at `target`, for example 127.0.0.1:7070 or unix:/run/passerelle.sock.
+    """A client of the server at `target`, for example 127.0.0.1:7701 or unix:/run/passerelle.sock.
 
     Without credentials the connection is in plaintext: for loopback and Unix sockets only.
     """
