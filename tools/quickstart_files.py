@@ -112,10 +112,10 @@ def sent(rows: list[dict[str, str]]) -> list[dict[str, str]]:
 
 
 def clicks(rows: list[dict[str, str]]) -> list[dict[str, str]]:
-    """Every seventh opens, every second of those clicks."""
+    """Every seventh opens, every second of those clicks; the first does both."""
     events = []
     for number, row in enumerate(rows, 1):
-        for kind in ["OPEN"] * (number % 7 == 0) + ["CLICK"] * (number % 14 == 0):
+        for kind in ["OPEN"] * (number % 7 == 1) + ["CLICK"] * (number % 14 == 1):
             event = {"tracking_log_id": str(len(events) + 1), "tracking_kind": kind}
             events.append({**message(number, row, minute=30), **event})
     return events
@@ -141,20 +141,22 @@ def main() -> None:
     options = parser.parse_args()
     rows = read(options.data, options.id) if options.data else made_up()
     column = choose_audience_column(rows, options.audience)
-    sizes = collections.Counter(row[column] for row in rows)
+    sizes = collections.Counter(row[column] for row in rows if row[column])
+    if len(sizes) > 250:
+        raise SystemExit(f"--audience: '{column}' has {len(sizes)} different values, a destination takes 250")
     largest = sizes.most_common(1)[0][0]
     members = [row for row in rows if row[column] == largest]
     options.out.mkdir(parents=True, exist_ok=True)
     write(options.out / "customers.csv", rows)
     write(options.out / "changes.csv", changes(rows))
     write(options.out / "sent.csv", sent(members))
-    write(options.out / "clicks.csv", clicks(members) or clicks(members * 14))
+    write(options.out / "clicks.csv", clicks(members))
     has_email = not options.data and "email" in rows[0]
     facts = {
         "rows": len(rows),
         "id_column": ID,
         "audience_column": column,
-        "audiences": [value for value, _ in sizes.most_common(20)],
+        "audiences": [value for value, _ in sizes.most_common()],
         "largest": largest,
         "members": len(members),
         "email_identity": has_email,
