@@ -252,15 +252,15 @@ class MainJob:
     def _log_row(customer: Customer, click: bool = False) -> log_entry_pb2.LogEntry:
         moment = SENT_TIME + datetime.timedelta(seconds=customer.number)
         row = log_entry_pb2.LogEntry(
-            delivery=audience_id(customer.treatment).encode(),
+            delivery=audience_id(customer.treatment),
             broadlog_id=customer.number,
-            identity_namespace=b"external_id",
-            identity=str(customer.number).encode(),
+            identity_namespace="external_id",
+            identity=str(customer.number),
         )
         if click:
             row.kind, row.tracking_kind = "LOG_KIND_TRACKING", "TRACKING_KIND_CLICK"
             row.tracking_log_id = customer.number
-            row.url = b"https://shop.example/spring"
+            row.url = "https://shop.example/spring"
             moment += datetime.timedelta(days=1)
         else:
             row.kind, row.status = "LOG_KIND_DELIVERY", "DELIVERY_STATUS_SENT"

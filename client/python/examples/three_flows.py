@@ -90,8 +90,8 @@ def logs_back(client: passerelle.Client, prefix: str) -> None:
     )
     client.call(client.stubs.logs.CreateDelivery, request)
     row = log_entry_pb2.LogEntry(
-        kind="LOG_KIND_DELIVERY", delivery=prefix.encode(), broadlog_id=1, status="DELIVERY_STATUS_SENT",
-        identity_namespace=b"external_id", identity=f"{prefix}-1".encode(),
+        kind="LOG_KIND_DELIVERY", delivery=prefix, broadlog_id=1, status="DELIVERY_STATUS_SENT",
+        identity_namespace="external_id", identity=f"{prefix}-1",
     )
     print("appended:", dict(client.append_logs([row], stream=f"{prefix}-log").counts))
     only = log_service_pb2.LogFilter(deliveries=[prefix])

@@ -215,7 +215,7 @@ class Client:
         return ingest.Ingest(method, request, opening, encoder).run(rows, **run)
 
     def append_logs(self, rows: ingest.Source, *, stream: str = "", **run: Any) -> ingest.IngestResult:
-        """Appends LogEntry messages."""
+        """Appends log rows: LogEntry messages, or RawLogEntry where texts may not be UTF-8."""
         request = log_service_pb2.AppendLogsRequest
         opening = request.Open(
             parent=self.instance, stream=ingest_pb2.StreamOptions(stream=stream)

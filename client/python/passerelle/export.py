@@ -50,8 +50,8 @@ def readable(field: str, value: Any) -> Any:
     if field in _ENUMS:
         enum, prefix = _ENUMS[field]
         return enum.Name(value).removeprefix(prefix) if value else None
-    if isinstance(value, bytes):
-        return value.decode() if value else None
+    if isinstance(value, str):
+        return value or None
     if field.endswith("_time_us"):
         return from_microseconds(value) if value else None
     return value

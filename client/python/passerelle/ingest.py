@@ -13,7 +13,7 @@ import grpc
 
 from .columns import ABSENT_VALUE, encode, to_bytes, to_microseconds
 from .errors import PasserelleError
-from .v1 import audience_pb2, ingest_pb2, instance_pb2, outcome_pb2
+from .v1 import audience_pb2, ingest_pb2, instance_pb2, log_entry_pb2, outcome_pb2
 
 BATCH_RECORDS = 2_000
 WINDOW_BATCHES = 4
@@ -272,8 +272,14 @@ def push_encoder(
 
 
 def log_encoder(batch_type: type) -> Callable:
-    """Encodes log rows: LogEntry messages."""
-    return lambda offset, rows: batch_type(offset=offset, rows=rows)
+    """Encodes log rows. A LogEntry and a RawLogEntry are the same on the wire."""
+
+    def encode_batch(offset: int, rows: Sequence[Any]) -> Any:
+        raw = log_entry_pb2.RawLogEntry
+        rows = [row if isinstance(row, raw) else raw.FromString(row.SerializeToString()) for row in rows]
+        return batch_type(offset=offset, rows=rows)
+
+    return encode_batch
 
 
 __all__ = ["Ingest", "IngestResult", "Row", "to_bytes", "to_microseconds"]
