@@ -38,6 +38,7 @@ class ImportRequest : public RecordsRequest {
 
  protected:
   const RecordBatch& batch() const override { return batch_.rows; }
+  bool may_create() const override { return true; }
 
   absl::Status BeginBatch(Transaction& transaction, int64_t first) override {
     schema_ = context_.schema.Get();
@@ -45,7 +46,7 @@ class ImportRequest : public RecordsRequest {
       const bool is_gone = field.attribute && schema_->FindAttribute(field.attribute) == nullptr;
       if (is_gone) return UnknownAttributeError(field);
     }
-    PrefetchRecords(transaction.Overlay<ProfileEdits>(), batch_.rows, first, nullptr,
+    PrefetchRecords(transaction, batch_.rows, first, nullptr,
                     /*with_derived=*/true);
     return absl::OkStatus();
   }

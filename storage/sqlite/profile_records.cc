@@ -1,6 +1,7 @@
 #include "storage/sqlite/profile_records.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace passerelle::storage::sqlite {
 namespace {
@@ -32,6 +33,27 @@ ProfileId FirstInOrder(ProfileEdits& edits, absl::Span<const IdentityCell> ident
     }
   }
   return {};
+}
+
+bool HaveSameFields(const RecordBatch& a, const RecordBatch& b) {
+  return std::equal(
+      a.fields.begin(), a.fields.end(), b.fields.begin(), b.fields.end(),
+      [](const FieldWrite& x, const FieldWrite& y) { return x.attribute == y.attribute; });
+}
+
+// Ascending, each once.
+std::vector<ProfileId> MatchedProfiles(ProfileEdits& edits, const RecordBatch& batch, int64_t first,
+                                       const DestinationRules* rules) {
+  std::vector<ProfileId> profiles;
+  const auto count = static_cast<int64_t>(batch.records.size());
+  profiles.reserve(count - first);
+  for (int64_t row = first; row < count; ++row) {
+    const ProfileId profile = MatchProfile(edits, batch, row, rules).profile;
+    if (profile) profiles.push_back(profile);
+  }
+  std::sort(profiles.begin(), profiles.end());
+  profiles.erase(std::unique(profiles.begin(), profiles.end()), profiles.end());
+  return profiles;
 }
 
 }  // namespace
@@ -88,20 +110,42 @@ ProfileMatch MatchProfile(ProfileEdits& edits, const RecordBatch& batch, int64_t
   return match;
 }
 
-std::vector<ProfileId> PrefetchRecords(ProfileEdits& edits, const RecordBatch& batch, int64_t first,
-                                       const DestinationRules* rules, bool with_derived) {
+std::vector<ProfileId> PrefetchRecords(Transaction& transaction, const RecordBatch& batch,
+                                       int64_t first, const DestinationRules* rules,
+                                       bool with_derived) {
+  auto& edits = transaction.Overlay<ProfileEdits>();
+  transaction.Overlay<AnnouncedRecords>().LookUp(edits);
   edits.Prefetch(IdentitiesFrom(batch, first), with_derived);
-  std::vector<ProfileId> profiles;
-  const auto count = static_cast<int64_t>(batch.records.size());
-  profiles.reserve(count - first);
-  for (int64_t row = first; row < count; ++row) {
-    const ProfileId profile = MatchProfile(edits, batch, row, rules).profile;
-    if (profile) profiles.push_back(profile);
-  }
-  std::sort(profiles.begin(), profiles.end());
-  profiles.erase(std::unique(profiles.begin(), profiles.end()), profiles.end());
+  const std::vector<ProfileId> profiles = MatchedProfiles(edits, batch, first, rules);
   if (!batch.fields.empty()) edits.PrefetchProfiles(profiles, batch);
   return profiles;
+}
+
+// Which profile a FIRST_MATCH destination takes is not known yet; any one that is not needed costs
+// one look-up.
+void AnnouncedRecords::LookUp(ProfileEdits& edits) {
+  if (batches_.empty()) return;
+  const std::vector<Announced> batches = std::exchange(batches_, {});
+  std::vector<IdentityCell> identities;
+  for (const Announced& announced : batches) {
+    for (const IdentityCell& identity : announced.batch->identities) {
+      if (announced.with_derived || !identity.derived) identities.push_back(identity);
+    }
+  }
+  edits.Prefetch(identities, /*with_derived=*/true);
+  const RecordBatch& first = *batches.front().batch;
+  std::vector<ProfileId> alike;
+  for (const Announced& announced : batches) {
+    if (announced.batch->fields.empty()) continue;
+    const std::vector<ProfileId> matched = MatchedProfiles(edits, *announced.batch, 0, nullptr);
+    if (HaveSameFields(*announced.batch, first)) {
+      alike.insert(alike.end(), matched.begin(), matched.end());
+    } else {
+      edits.PrefetchProfiles(matched, *announced.batch);
+    }
+  }
+  std::sort(alike.begin(), alike.end());
+  if (!alike.empty()) edits.PrefetchProfiles(alike, first);
 }
 
 int FindIdentityInUse(ProfileEdits& edits, const RecordBatch& batch, int64_t row,

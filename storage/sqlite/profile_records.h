@@ -37,11 +37,30 @@ struct ProfileMatch {
 ProfileMatch MatchProfile(ProfileEdits& edits, const RecordBatch& batch, int64_t row,
                           const DestinationRules* rules);
 
-// Looks up the identities of the records from `first` on, and loads the profiles they match (if the
-// batch has fields), in
-// sorted passes; returns those, ascending.
-std::vector<ProfileId> PrefetchRecords(ProfileEdits& edits, const RecordBatch& batch, int64_t first,
-                                       const DestinationRules* rules, bool with_derived);
+// Looks up the identities of the records from `first` on, and loads the profiles they match in
+// sorted passes (profiles only if the batch has fields); returns those, ascending.
+std::vector<ProfileId> PrefetchRecords(Transaction& transaction, const RecordBatch& batch,
+                                       int64_t first, const DestinationRules* rules,
+                                       bool with_derived);
+
+// PrefetchRecords for several batches at once, from WriteRequest::Announce on: the first
+// PrefetchRecords afterwards looks up what all of them need, which then answers the others.
+class AnnouncedRecords : public TransactionOverlay {
+ public:
+  // The batch must live as long as the transaction.
+  void Add(const RecordBatch& batch, bool with_derived) {
+    batches_.push_back({&batch, with_derived});
+  }
+  void LookUp(ProfileEdits& edits);
+  absl::Status Flush(Transaction&) override { return absl::OkStatus(); }
+
+ private:
+  struct Announced {
+    const RecordBatch* batch;
+    bool with_derived;
+  };
+  std::vector<Announced> batches_;
+};
 
 // The field (index) that writes an identity which another profile than `profile` (0: a new one)
 // has; -1: none. Such a record is REJECTED kIdentityInUse as a whole.
@@ -64,8 +83,13 @@ class RecordsRequest : public IngestRequest {
  public:
   using IngestRequest::IngestRequest;
 
+  void Announce(Transaction& transaction) override {
+    transaction.Overlay<AnnouncedRecords>().Add(batch(), may_create());
+  }
+
  protected:
   virtual const RecordBatch& batch() const = 0;
+  virtual bool may_create() const { return false; }
 
   int64_t row_count() const override { return static_cast<int64_t>(batch().records.size()); }
   uint32_t content_hash(int64_t row) const override { return batch().records[row].content_hash; }

@@ -35,9 +35,8 @@ absl::Status UpdateRequest::BeginBatch(Transaction& transaction, int64_t first) 
   ASSIGN_OR_RETURN(rules_,
                    rules_cache_.Get(transaction, batch_.destination, batch_.destination_revision));
   schema_ = context_.schema.Get();
-  auto& edits = transaction.Overlay<ProfileEdits>();
   const std::vector<ProfileId> profiles =
-      PrefetchRecords(edits, batch_.rows, first, rules_.get(), /*with_derived=*/false);
+      PrefetchRecords(transaction, batch_.rows, first, rules_.get(), /*with_derived=*/false);
   in_scope_.clear();
   if (rules_->audiences.empty()) return absl::OkStatus();
   for (ProfileId profile : profiles) IsInScope(transaction, profile);

@@ -59,8 +59,8 @@ absl::Status PushRequest::BeginBatch(Transaction& transaction, int64_t first) {
                    rules_cache_.Get(transaction, batch_.destination, batch_.destination_revision));
   if (batch_.replace) RETURN_IF_ERROR(CheckStaging(transaction.Overlay<MembershipEdits>()));
   schema_ = context_.schema.Get();
-  const auto profiles = PrefetchRecords(transaction.Overlay<ProfileEdits>(), batch_.rows, first,
-                                        rules_.get(), rules_->on_unknown != OnUnknown::kReport);
+  const auto profiles = PrefetchRecords(transaction, batch_.rows, first, rules_.get(),
+                                        rules_->on_unknown != OnUnknown::kReport);
   PrefetchMembers(transaction, first, profiles);
   return absl::OkStatus();
 }

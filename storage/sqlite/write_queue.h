@@ -40,6 +40,10 @@ class WriteRequest {
   // changes).
   virtual bool alone() const { return false; }
 
+  // Called before Decide, for several waiting requests in a row, so that what all of them need can
+  // be looked up in one sorted pass. Changes nothing that Decide relies on; may be left out.
+  virtual void Announce(Transaction& transaction) {}
+
   // Looks up, checks, computes outcomes, records changes in overlays. An error refuses this request
   // and no other, and must leave rows and overlays as they were (unless alone()): check first, then
   // record. May be called again after a rollback: start afresh each time.

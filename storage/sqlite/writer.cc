@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "absl/types/span.h"
 #include "storage/reason.h"
 #include "storage/sqlite/migrations.h"
 #include "storage/sqlite/run.h"
@@ -21,6 +22,8 @@ constexpr char kHasCommitLog[] =
 // Reads are short by contract; the gate gives them this long.
 constexpr absl::Duration kReadsMayTake = absl::Milliseconds(50);
 constexpr absl::Duration kCutMayTake = absl::Milliseconds(200);
+// Requests that are taken together share look-ups; the clock is looked at between such groups.
+constexpr int64_t kTogetherRows = 5'000;
 // After a checkpoint that could not finish, the next try comes when the log has grown by this much.
 constexpr int64_t kWalRetryBytes = 2 * 1024 * 1024;
 
@@ -158,17 +161,32 @@ absl::Status Writer::DecideAll(Transaction& transaction, Batch& batch, bool take
   for (Entry& entry : batch) RETURN_IF_ERROR(DecideOne(transaction, entry));
   const absl::Time close_at = absl::Now() + options_.max_work;
   int64_t rows = 0;
-  while (take_more) {
-    auto request = queue_.Take(batch.empty(), options_.max_rows - rows);
+  while (take_more && (batch.empty() || absl::Now() < close_at)) {
+    ASSIGN_OR_RETURN(take_more, DecideMore(transaction, batch, rows));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> Writer::DecideMore(Transaction& transaction, Batch& batch, int64_t& rows) {
+  const size_t decided = batch.size();
+  const int64_t most = std::min(options_.max_rows, rows + kTogetherRows);
+  bool has_room = true;
+  while (has_room) {
+    auto request = queue_.Take(batch.empty(), most - rows);
     if (request == nullptr) break;
     rows += request->rows();
     transaction.AddDirtyBytes(request->bytes());
+    has_room =
+        !request->alone() && rows < most && transaction.dirty_bytes() < options_.max_dirty_bytes;
     batch.push_back(Entry{std::move(request), absl::OkStatus()});
-    RETURN_IF_ERROR(DecideOne(transaction, batch.back()));
-    take_more = !batch.back().request->alone() && rows < options_.max_rows &&
-                transaction.dirty_bytes() < options_.max_dirty_bytes && absl::Now() < close_at;
   }
-  return absl::OkStatus();
+  const absl::Span<Entry> taken = absl::MakeSpan(batch).subspan(decided);
+  if (taken.size() > 1) {
+    for (Entry& entry : taken) entry.request->Announce(transaction);
+  }
+  for (Entry& entry : taken) RETURN_IF_ERROR(DecideOne(transaction, entry));
+  return !taken.empty() && !taken.back().request->alone() && rows < options_.max_rows &&
+         transaction.dirty_bytes() < options_.max_dirty_bytes;
 }
 
 // A refusal that changed rows would let half a request through with the others' commit.

@@ -104,6 +104,9 @@ class Writer {
   // Decides the batch's requests (and, if `take_more`, fills it from the queue), flushes, commits.
   absl::Status Attempt(Batch& batch, bool take_more);
   absl::Status DecideAll(Transaction& transaction, Batch& batch, bool take_more);
+  // Takes and decides what waits, up to a few thousand rows; true if there may be more for this
+  // transaction.
+  absl::StatusOr<bool> DecideMore(Transaction& transaction, Batch& batch, int64_t& rows);
   absl::Status DecideOne(Transaction& transaction, Entry& entry);
   absl::Status FlushAndCommit(Transaction& transaction);
   absl::Status Abandon(absl::Status status);
