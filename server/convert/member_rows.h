@@ -18,7 +18,7 @@ class MemberWriter {
   MemberWriter(std::vector<storage::AttributeType> types, int namespaces,
                v1::StreamMembersResponse::Batch* batch);
 
-  // Both spans are empty for a member that left.
+  // `cells` is empty for a member that left, `identities` too if it was deleted.
   struct Values {
     absl::Span<const std::string_view> identities;
     absl::Span<const storage::Cell> cells;

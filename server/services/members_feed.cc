@@ -310,8 +310,9 @@ void MembersFeed::Take(const storage::MemberRow& row, MemberWriter* writer) {
     return;
   }
   ++place_.streamed;
-  MemberWriter::Values values;
-  if (row.change != storage::MemberChange::kExited) values = {row.identities, row.cells};
+  // Who left is still to be told by name, but nothing else of them is.
+  MemberWriter::Values values{row.identities, {}};
+  if (row.change != storage::MemberChange::kExited) values.cells = row.cells;
   writer->Add({row.profile, row.qualified_us, static_cast<Response::Change>(row.change)}, values);
 }
 
