@@ -1,4 +1,4 @@
-// ListLogs of LogService: the readable twin of exports.
+// The readable twins of appends and exports in LogService.
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -63,6 +63,13 @@ absl::StatusOr<std::optional<int64_t>> ReadPage(const Reading& reading,
 }
 
 }  // namespace
+
+absl::Status LogService::Serve(CallContext& call, const v1::BatchAppendLogsRequest& request,
+                               v1::BatchResult* response) const {
+  RETURN_IF_ERROR(passerelle::BatchAppendLogs(context_, request, call.ForReading(), response));
+  call.AddTrailer("commit-token", response->commit_token());
+  return absl::OkStatus();
+}
 
 absl::Status LogService::Serve(CallContext& call, const v1::ListLogsRequest& request,
                                v1::ListLogsResponse* response) const {

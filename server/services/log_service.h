@@ -29,7 +29,7 @@ class LogService final : public v1::LogService::CallbackService {
   grpc::ServerUnaryReactor* BatchAppendLogs(grpc::CallbackServerContext* context,
                                             const v1::BatchAppendLogsRequest* request,
                                             v1::BatchResult* response) override {
-    return Run(context, "LogService/BatchAppendLogs", request, response);
+    return Run(context, "LogService/BatchAppendLogs", request, response, Pool::kLong);
   }
   grpc::ServerUnaryReactor* CreateDelivery(grpc::CallbackServerContext* context,
                                            const v1::CreateDeliveryRequest* request,
@@ -73,10 +73,6 @@ class LogService final : public v1::LogService::CallbackService {
   }
 
  private:
-  absl::Status Serve(CallContext& call, const v1::BatchAppendLogsRequest& request,
-                     v1::BatchResult* response) const {
-    return passerelle::BatchAppendLogs(context_, request, call.ForReading(), response);
-  }
   template <class Request, class Response>
   grpc::ServerUnaryReactor* Run(grpc::CallbackServerContext* context, const char* method,
                                 const Request* request, Response* response,
@@ -99,6 +95,8 @@ class LogService final : public v1::LogService::CallbackService {
                      v1::Delivery* response) const;
   absl::Status Serve(CallContext& call, const v1::DeleteDeliveryRequest& request,
                      google::protobuf::Empty* response) const;
+  absl::Status Serve(CallContext& call, const v1::BatchAppendLogsRequest& request,
+                     v1::BatchResult* response) const;
   absl::Status Serve(CallContext& call, const v1::ListLogsRequest& request,
                      v1::ListLogsResponse* response) const;
   absl::Status Serve(CallContext& call, const v1::GetSchemaRequest& request,

@@ -62,6 +62,13 @@ absl::StatusOr<LookupKey> ReadIdentity(const v1::Identity& identity, const stora
 
 }  // namespace
 
+absl::Status ProfileService::Serve(CallContext& call, const v1::BatchImportProfilesRequest& request,
+                                   v1::BatchResult* response) const {
+  RETURN_IF_ERROR(passerelle::BatchImportProfiles(context_, request, response));
+  call.AddTrailer("commit-token", response->commit_token());
+  return absl::OkStatus();
+}
+
 absl::Status ProfileService::Serve(CallContext& call, const v1::GetProfileRequest& request,
                                    v1::Profile* response) const {
   ASSIGN_OR_RETURN(const ProfileName name, ParseProfileName({"name", request.name()}));

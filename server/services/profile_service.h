@@ -23,7 +23,7 @@ class ProfileService final : public v1::ProfileService::CallbackService {
   grpc::ServerUnaryReactor* BatchImportProfiles(grpc::CallbackServerContext* context,
                                                 const v1::BatchImportProfilesRequest* request,
                                                 v1::BatchResult* response) override {
-    return Run(context, "ProfileService/BatchImportProfiles", request, response);
+    return Run(context, "ProfileService/BatchImportProfiles", request, response, Pool::kLong);
   }
   grpc::ServerUnaryReactor* GetProfile(grpc::CallbackServerContext* context,
                                        const v1::GetProfileRequest* request,
@@ -52,19 +52,20 @@ class ProfileService final : public v1::ProfileService::CallbackService {
   }
 
  private:
-  absl::Status Serve(CallContext&, const v1::BatchImportProfilesRequest& request,
-                     v1::BatchResult* response) const {
-    return passerelle::BatchImportProfiles(context_, request, response);
-  }
   template <class Request, class Response>
   grpc::ServerUnaryReactor* Run(grpc::CallbackServerContext* context, const char* method,
-                                const Request* request, Response* response) {
-    return door_.Unary(context, method, request, response,
-                       [this](CallContext& call, const Request& asked, Response* answer) {
-                         return Serve(call, asked, answer);
-                       });
+                                const Request* request, Response* response,
+                                Pool pool = Pool::kShort) {
+    return door_.Unary(
+        context, method, request, response,
+        [this](CallContext& call, const Request& asked, Response* answer) {
+          return Serve(call, asked, answer);
+        },
+        pool);
   }
 
+  absl::Status Serve(CallContext& call, const v1::BatchImportProfilesRequest& request,
+                     v1::BatchResult* response) const;
   absl::Status Serve(CallContext& call, const v1::GetProfileRequest& request,
                      v1::Profile* response) const;
   absl::Status Serve(CallContext& call, const v1::BatchGetProfilesRequest& request,

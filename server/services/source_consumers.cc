@@ -1,4 +1,6 @@
 // Consumers of SourceService: who reads a source, and how far.
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "server/convert/fields.h"
 #include "server/convert/log_filter.h"
@@ -47,7 +49,11 @@ std::string SourceService::CursorOf(const SourceName& name, const CursorOwner& o
 v1::Consumer SourceService::Show(const ConsumerName& name, const CursorOwner& owner,
                                  const storage::Consumer& consumer) const {
   v1::Consumer shown = ToProto({name.instance}, consumer);
-  shown.set_cursor(CursorOf(SourceOf(name), owner, consumer.acknowledged_sequence));
+  // Until it acknowledges, a consumer stands before the first row kept.
+  const int64_t sequence = consumer.acknowledge_us == 0
+                               ? std::max(consumer.acknowledged_sequence, owner.bounds.earliest - 1)
+                               : consumer.acknowledged_sequence;
+  shown.set_cursor(CursorOf(SourceOf(name), owner, sequence));
   return shown;
 }
 
@@ -135,21 +141,17 @@ absl::Status SourceService::Serve(CallContext& call, const v1::AcknowledgeReques
 absl::StatusOr<int64_t> SourceService::SeekTarget(const SourceName& name, const CursorOwner& owner,
                                                   const v1::SeekRequest& request,
                                                   const Reading& reading) const {
-  const int64_t before_first = owner.bounds.earliest - 1;
   switch (request.target_case()) {
-    case v1::SeekRequest::kCursor: {
-      ASSIGN_OR_RETURN(const int64_t sequence, ReadCursor(name, owner, request.cursor()));
-      if (sequence >= before_first) return sequence;
-      return errors::CursorExpired({"cursor", "older than the earliest row kept"},
-                                   CursorOf(name, owner, before_first));
-    }
+    // Rows past their retention are the business of the export that would have to send them.
+    case v1::SeekRequest::kCursor:
+      return ReadCursor(name, owner, request.cursor());
     case v1::SeekRequest::kAppendTime: {
       ASSIGN_OR_RETURN(const int64_t us, ReadTime("append_time", request.append_time()));
       return reading.instance->logs().SequenceBefore(us, reading.context);
     }
     case v1::SeekRequest::kBeginning:
       if (!request.beginning()) return MustBeTrue("beginning");
-      return before_first;
+      return owner.bounds.earliest - 1;
     case v1::SeekRequest::kEnd:
       if (!request.end()) return MustBeTrue("end");
       return owner.bounds.end;
