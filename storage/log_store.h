@@ -43,6 +43,9 @@ struct LogFilter {
   std::vector<std::string> audiences;   // ids: deliveries that list any of them
   std::optional<int64_t> start_us;      // event times from here on
   std::optional<int64_t> end_us;        // before here
+  // Not a condition. False: reason_message, url, url_category and all flags but kProfileUnknown may
+  // be left empty, which is quicker.
+  bool with_details = true;
 };
 
 struct LogPage {

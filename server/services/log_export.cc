@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 #include <memory>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -29,6 +30,15 @@ std::size_t SizeOf(const storage::LogRow& row) {
   constexpr std::size_t kNumbers = 64;
   return kNumbers + row.delivery.size() + row.identity_namespace.size() + row.identity.size() +
          row.reason_message.size() + row.url.size() + row.url_category.size();
+}
+
+// Fields beyond what a row is found and counted by.
+bool HasDetails(const LogFieldSet& fields) {
+  constexpr std::string_view kDetails[] = {"reason_message", "quarantine", "control_group", "seed",
+                                           "proof",          "url",        "url_category"};
+  return std::any_of(fields.begin(), fields.end(), [&](const LogSchemaField* field) {
+    return std::find(std::begin(kDetails), std::end(kDetails), field->name) != std::end(kDetails);
+  });
 }
 
 class LogExport final : public FeedSource {
@@ -111,6 +121,7 @@ absl::Status LogExport::Open(const storage::ReadContext& read,
   if (request_.max_batch_rows() > 0) batch_rows_ = request_.max_batch_rows();
   const bool by_source = request_.name().find(kSources) != std::string::npos;
   RETURN_IF_ERROR(by_source ? OpenSource(read, header) : OpenAdHoc(header));
+  filter_.with_details = HasDetails(fields_);
   RETURN_IF_ERROR(AwaitCommit(context_, *stores_, request_.commit_token(), read));
   if (request_.follow()) {
     // Before the bounds are read, so that no commit falls between.

@@ -32,13 +32,14 @@ class FeedCall : public std::enable_shared_from_this<FeedCall> {
 
  private:
   void Listen();
-  void Step();
+  void Step(FeedMessage* message);
   void Wake();
   void EndWith(const absl::Status& status);
   // Under the lock.
   void TakeStep(const absl::StatusOr<FeedStep>& step);
   void Wait();
   void Advance();
+  void MakeNext();
   void StartStep();
   void FinishNow();
 
@@ -143,14 +144,15 @@ void FeedCall::Advance() {
     if (writing_ == nullptr) FinishNow();
     return;
   }
-  if (writing_ == nullptr && ready_ != nullptr) {
-    writing_ = std::move(ready_);
-    wire_->Write(*writing_->wire);
-  }
-  if (ending_) {
-    if (writing_ == nullptr && ready_ == nullptr && making_ == nullptr) FinishNow();
-    return;
-  }
+  const bool writes = writing_ == nullptr && ready_ != nullptr;
+  if (writes) writing_ = std::move(ready_);
+  // First, so that the next message is made while this thread encodes the one it writes.
+  if (!ending_) MakeNext();
+  if (writes) wire_->Write(*writing_->wire);
+  if (ending_ && writing_ == nullptr && ready_ == nullptr && making_ == nullptr) FinishNow();
+}
+
+void FeedCall::MakeNext() {
   if (making_ != nullptr || ready_ != nullptr) return;
   if (waiting_ && !news_) return;
   waiting_ = false;
@@ -162,7 +164,7 @@ void FeedCall::Advance() {
 void FeedCall::StartStep() {
   making_ = spare_ != nullptr ? std::move(spare_) : std::make_unique<FeedMessage>();
   WorkPool& pool = door_.pools().long_calls;
-  const auto step = [self = shared_from_this()] { self->Step(); };
+  const auto step = [self = shared_from_this(), message = making_.get()] { self->Step(message); };
   const bool taken = admitted_ ? pool.SubmitContinuation(step) : pool.Submit(step);
   if (taken) {
     admitted_ = true;
@@ -171,16 +173,10 @@ void FeedCall::StartStep() {
   making_ = nullptr;
   ending_ = admitted_ ? errors::ServerDraining()
                       : errors::Overloaded("too many streams wait", kRetryAfter);
-  if (writing_ == nullptr && ready_ == nullptr) FinishNow();
 }
 
-void FeedCall::Step() {
-  FeedMessage* message = nullptr;
-  {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    message = making_.get();
-  }
-  // Until TakeStep this thread alone has the message and the source.
+// Until TakeStep this thread alone has the message, which is making_, and the source.
+void FeedCall::Step(FeedMessage* message) {
   message->arena.Reset();
   message->wire = source_->NewMessage(&message->arena);
   const absl::Status alive = call_->CheckAlive();

@@ -14,6 +14,10 @@ constexpr char kScan[] =
     "SELECT seq, kind, delivery, broadlog_id, event_us, append_us, status, tracking_kind, "
     "tracking_log_id, profile, namespace, identity, failure_type, failure_reason, flags, "
     "reason_message, url, url_category FROM log WHERE seq > ?1 ORDER BY seq";
+constexpr char kScanWithoutDetails[] =
+    "SELECT seq, kind, delivery, broadlog_id, event_us, append_us, status, tracking_kind, "
+    "tracking_log_id, profile, namespace, identity, failure_type, failure_reason "
+    "FROM log WHERE seq > ?1 ORDER BY seq";
 constexpr char kDeliveryNumber[] = "SELECT number FROM delivery WHERE id = ?1";
 constexpr char kDeliveriesOfAudience[] =
     "SELECT delivery FROM delivery_audience WHERE audience = ?1";
@@ -114,7 +118,7 @@ class PageNames {
   std::string_view last_id_;
 };
 
-LogRow RowOf(const Statement& from, PageNames& names) {
+LogRow RowOf(const Statement& from, PageNames& names, bool with_details) {
   LogRow row;
   row.sequence = from.Int(0);
   row.kind = static_cast<LogKind>(from.Int(1));
@@ -127,10 +131,12 @@ LogRow RowOf(const Statement& from, PageNames& names) {
   row.identity = from.Text(11);
   row.failure_type = static_cast<int32_t>(from.Int(12));
   row.failure_reason = static_cast<int32_t>(from.Int(13));
-  row.flags = static_cast<uint8_t>(from.Int(14));
-  row.reason_message = from.Text(15);
-  row.url = from.Text(16);
-  row.url_category = from.Text(17);
+  if (with_details) {
+    row.flags = static_cast<uint8_t>(from.Int(14));
+    row.reason_message = from.Text(15);
+    row.url = from.Text(16);
+    row.url_category = from.Text(17);
+  }
   if (row.kind == LogKind::kTracking) {
     row.tracking_kind = static_cast<int32_t>(from.Int(7));
     row.tracking_log_id = from.Int(8);
@@ -150,7 +156,7 @@ LogPage ReadLogPage(const ReadLease& lease, const Deliveries& deliveries, const 
   page.after = request.after;
   RowFilter matching(lease.db(), filter);
   PageNames names(lease, deliveries);
-  StatementScope scan(lease.db().Prepared(kScan));
+  StatementScope scan(lease.db().Prepared(filter.with_details ? kScan : kScanWithoutDetails));
   scan->BindAll(request.after);
   int32_t given = 0;
   int32_t left_to_scan = std::min(request.scan_limit, kScanMax);
@@ -160,7 +166,7 @@ LogPage ReadLogPage(const ReadLease& lease, const Deliveries& deliveries, const 
     if (!more) break;
     page.after = scan->Int(0);
     if (!matching.Matches(*scan)) continue;
-    sink(RowOf(*scan, names));
+    sink(RowOf(*scan, names, filter.with_details));
     ++given;
   }
   if (!more) page.after = std::max(page.after, page.end_sequence);

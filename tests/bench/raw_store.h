@@ -1,10 +1,11 @@
 // The other side: the same work as a careful programmer would write it straight on SQLite, in one
 // thread of this program.
 //
-// Same: tables and indexes (the program's own migrations), cache sizes, identity look-ups, the look-up of the
-// open membership row, change rows, duplicate keys, message state, report counters; transactions of
-// `transaction_rows`, WAL, synchronous=FULL, a checkpoint (TRUNCATE) once the write-ahead log
-// reaches 32 MiB. Statements are prepared once and every pass is sorted by its key. Left out: gRPC,
+// Same: tables and indexes (the program's own migrations), cache sizes, identity look-ups, the
+// look-up of the open membership row, change rows, duplicate keys, message state, report counters;
+// transactions of kTransactionRows, WAL, synchronous=FULL, a checkpoint (TRUNCATE) once the
+// write-ahead log reaches 32 MiB. Statements are prepared once and every pass is sorted by its key.
+// Left out: gRPC,
 // validation, content hashes, outcomes and the ledger, write streams, reading the old values of a
 // patch (the UPDATE itself compares them). There is no last checkpoint within a measured part, on
 // neither side.
