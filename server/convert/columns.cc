@@ -24,12 +24,12 @@ std::string FieldOf(const ColumnShape& shape) {
   return absl::StrCat(AbslView(shape.path), " (", AbslView(shape.name), ")");
 }
 
-// How many values the presence bytes promise; -1 when a byte is none of 0, 1, 2.
+// How many values the presence bytes promise; -1 when a byte is none of 0, 1, 2, 3.
 int PromisedValues(const v1::Column& column, int32_t records) {
   if (column.presence().empty()) return records;
   int values = 0;
   for (const char mark : column.presence()) {
-    if (mark < kAbsentMark || mark > kValueMark) return -1;
+    if (mark < kAbsentMark || mark > kUnreadableMark) return -1;
     if (mark == kValueMark) ++values;
   }
   return values;
@@ -70,7 +70,7 @@ absl::Status CheckColumn(const v1::Column& column, const ColumnShape& shape) {
   }
   const int promised = PromisedValues(column, shape.records);
   if (promised < 0) {
-    return errors::FieldInvalid({FieldOf(shape), "a presence byte is not 0, 1 or 2"});
+    return errors::FieldInvalid({FieldOf(shape), "a presence byte is not 0, 1, 2 or 3"});
   }
   if (sizes[wanted] != promised) {
     const char* unit = marks == 0 ? " records, wanted " : " values, wanted ";

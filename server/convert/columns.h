@@ -25,13 +25,14 @@ struct ColumnShape {
 };
 
 // OK when ForEachRecord may walk it. COLUMN_MISMATCH, WRONG_TYPE (values of another list),
-// FIELD_INVALID (a presence byte above 2); the message names the column, got and wanted.
+// FIELD_INVALID (a presence byte above 3); the message names the column, got and wanted.
 absl::Status CheckColumn(const v1::Column& column, const ColumnShape& shape);
 
-inline constexpr char kAbsentMark = 0, kNullMark = 1, kValueMark = 2;
+// An unreadable value is one that the caller could not read as the field's type: it is in no list.
+inline constexpr char kAbsentMark = 0, kNullMark = 1, kValueMark = 2, kUnreadableMark = 3;
 
 // Calls value(record, index into the list) for every record that has a value and null(record) for
-// every one that is null, in the order of records, on a checked column.
+// every one that is null, in the order of records, on a checked column. Passes over the others.
 template <class Value, class Null>
 void ForEachRecord(const v1::Column& column, int32_t records, Value value, Null null) {
   const std::string& presence = column.presence();

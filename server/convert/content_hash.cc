@@ -8,6 +8,7 @@ namespace {
 constexpr uint64_t kFirst = 0x9E3779B97F4A7C15;
 constexpr uint64_t kSecond = 0xD6E8FEB86659FD93;
 constexpr uint64_t kNullMark = 0xA5A5F00DCAFEBABE;
+constexpr uint64_t kUnreadableMark = 0x5BD1E995C2B2AE3D;
 constexpr uint64_t kTextMark = 1, kIntegerMark = 2, kRealMark = 3, kElementMark = 4;
 
 uint64_t Mix(uint64_t a, uint64_t b) {
@@ -43,6 +44,8 @@ FieldHash::FieldHash(HashRole role, std::string_view name)
     : seed_(HashText(static_cast<uint64_t>(role), name)) {}
 
 uint64_t FieldHash::Null() const { return Mix(seed_, kNullMark); }
+
+uint64_t FieldHash::Unreadable() const { return Mix(seed_, kUnreadableMark); }
 
 uint64_t FieldHash::Integer(int64_t value) const {
   return Mix(seed_ + kIntegerMark, static_cast<uint64_t>(value));

@@ -2,8 +2,9 @@
 //
 // It covers the record's (field, value) list as it was sent. Every pair is hashed by its field's
 // name and its value, and the hashes are added up, so that neither the order of the columns, nor
-// the cut of the batches, nor the packing counts; an absent value adds nothing, null is a value.
-// The numbers are stored: this function never changes. Pure; safe on any thread.
+// the cut of the batches, nor the packing counts; an absent value adds nothing, null is a value,
+// and so is one that the caller could not read. The numbers are stored: this function never
+// changes. Pure; safe on any thread.
 #pragma once
 
 #include <cstdint>
@@ -28,6 +29,7 @@ class FieldHash {
   explicit FieldHash(HashRole role, std::string_view name = {});
 
   uint64_t Null() const;
+  uint64_t Unreadable() const;
   uint64_t Integer(int64_t value) const;
   uint64_t Real(double value) const;
   uint64_t Text(std::string_view value) const;

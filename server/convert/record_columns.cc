@@ -35,6 +35,7 @@ class ColumnReader {
   absl::Status CheckExtras() const;
   void ReadIdentities();
   void ReadIdentity(std::size_t index, int32_t record, std::string_view value);
+  void RefuseUnreadable(const v1::Column& column, const FieldHash& hash, std::string_view name);
   void HashField(std::size_t index);
   void ReadTarget(std::size_t index);
   void ReadText(std::size_t index, int32_t record, std::string_view value);
@@ -137,6 +138,10 @@ void ColumnReader::Read() {
   hashes_.assign(records, 0);
   sizes_.assign(records, 0);
   ReadIdentities();
+  for (std::size_t i = 0; i < plan_.fields.size(); ++i) {
+    const OpenedField& field = plan_.fields[i];
+    RefuseUnreadable((*batch_.columns)[static_cast<int>(i)], field.hash, field.name);
+  }
   if (rules_.hash_content) {
     for (std::size_t i = 0; i < plan_.fields.size(); ++i) HashField(i);
   }
@@ -156,6 +161,10 @@ void ColumnReader::Read() {
 // Row by row, because a record's identities lie side by side.
 void ColumnReader::ReadIdentities() {
   const std::size_t namespaces = plan_.identities.size();
+  for (std::size_t i = 0; i < namespaces; ++i) {
+    const IdentityPlan& plan = plan_.identities[i];
+    RefuseUnreadable((*batch_.identities)[static_cast<int>(i)], plan.hash, plan.id);
+  }
   std::vector<int> next(namespaces, 0);
   out_.identities.reserve(out_.records.size() * namespaces * 2);
   for (int32_t r = 0; r < batch_.records; ++r) {
@@ -182,6 +191,18 @@ void ColumnReader::ReadIdentity(std::size_t index, int32_t record, std::string_v
   if (reason != RowReason::kNone) return Refuse(record, reason, plan.id);
   out_.identities.push_back({plan.number, made.value, false});
   if (plan.derived) out_.identities.push_back({plan.derived, made.derived, true});
+}
+
+// Before the values are read, so that a record's refusal names what could not be read.
+void ColumnReader::RefuseUnreadable(const v1::Column& column, const FieldHash& hash,
+                                    std::string_view name) {
+  const std::string& presence = column.presence();
+  std::size_t at = presence.find(kUnreadableMark);
+  for (; at != std::string::npos; at = presence.find(kUnreadableMark, at + 1)) {
+    const auto record = static_cast<int32_t>(at);
+    AddHash(record, hash.Unreadable());
+    Refuse(record, RowReason::kWrongType, name);
+  }
 }
 
 void ColumnReader::HashField(std::size_t index) {
@@ -262,6 +283,7 @@ void ColumnReader::ReadTimes(const v1::Column* column, HashRole role, const char
                              Store store) {
   if (column == nullptr) return;
   const FieldHash hash(role);
+  RefuseUnreadable(*column, hash, name);
   ForEachRecord(
       *column, batch_.records,
       [&](int32_t record, int i) {
@@ -276,6 +298,7 @@ void ColumnReader::ReadTimes(const v1::Column* column, HashRole role, const char
 void ColumnReader::ReadRecordKeys() {
   if (batch_.record_keys == nullptr) return;
   const FieldHash hash(HashRole::kRecordKey);
+  RefuseUnreadable(*batch_.record_keys, hash, "record_key");
   ForEachRecord(
       *batch_.record_keys, batch_.records,
       [&](int32_t record, int i) {

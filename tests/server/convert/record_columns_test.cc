@@ -264,6 +264,61 @@ TEST_F(ReadingColumns, ANullIsOtherContentThanAnAbsentValue) {
   EXPECT_NE(out_.records[0].content_hash, out_.records[1].content_hash);
 }
 
+TEST_F(ReadingColumns, AValueThatTheCallerCouldNotReadRefusesItsRecordAndNamesItsField) {
+  Open({"external_id", "email"}, {"age", "city"});
+  AddIdentities({"1", "2", "3"})->set_presence("\2\2\2");
+  v1::Column* email = batch_.add_identities();
+  email->set_presence(std::string("\0\3\2", 3));
+  email->add_texts("ann@example.com");
+  v1::Column* age = batch_.add_columns();
+  age->set_presence("\3\2\2");
+  age->add_integers(41);
+  age->add_integers(42);
+  v1::Column* city = batch_.add_columns();
+  for (const char* name : {"\xff", "Lyon", "Nice"}) city->add_texts(name);
+  ASSERT_TRUE(Read().ok());
+  EXPECT_EQ(ReasonOf(0), RowReason::kWrongType);
+  EXPECT_EQ(FieldOf(0), "age");
+  EXPECT_EQ(ReasonOf(1), RowReason::kWrongType);
+  EXPECT_EQ(FieldOf(1), "email");
+  EXPECT_EQ(ReasonOf(2), RowReason::kNone);
+  EXPECT_EQ(out_.cells[2].integer, 41);
+  EXPECT_EQ(out_.cells[4].integer, 42);
+}
+
+TEST_F(ReadingColumns, AnUnreadableEventTimeOrRecordKeyRefusesItsRecord) {
+  Open({"external_id"}, {});
+  AddIdentities({"1", "2"});
+  batch_.mutable_event_times()->set_presence(std::string("\3\0", 2));
+  batch_.mutable_record_keys()->set_presence(std::string("\0\3", 2));
+  ASSERT_TRUE(Read().ok());
+  EXPECT_EQ(ReasonOf(0), RowReason::kWrongType);
+  EXPECT_EQ(FieldOf(0), "event_time");
+  EXPECT_EQ(ReasonOf(1), RowReason::kWrongType);
+  EXPECT_EQ(FieldOf(1), "record_key");
+}
+
+TEST_F(ReadingColumns, AnUnreadableQualificationTimeRefusesItsRecord) {
+  Open({"external_id"}, {});
+  AddIdentities({"1"});
+  v1::Column times;
+  times.set_presence("\3");
+  ColumnBatch columns = ColumnsOf(batch_);
+  columns.qualification_times = &times;
+  ASSERT_TRUE(ReadColumns({&plan_, &key_writer_, true, nullptr}, columns, &bytes_, &out_).ok());
+  EXPECT_EQ(ReasonOf(0), RowReason::kWrongType);
+  EXPECT_EQ(FieldOf(0), "qualification_time");
+}
+
+TEST_F(ReadingColumns, AnUnreadableValueIsOtherContentThanAnAbsentOrANullOne) {
+  Open({"external_id"}, {"age"});
+  AddIdentities({"1", "1", "1"});
+  batch_.add_columns()->set_presence(std::string("\0\1\3", 3));
+  ASSERT_TRUE(Read().ok());
+  EXPECT_NE(out_.records[2].content_hash, out_.records[0].content_hash);
+  EXPECT_NE(out_.records[2].content_hash, out_.records[1].content_hash);
+}
+
 TEST(PlanningAnImport, NamesWhatIsUnknown) {
   const storage::Schema schema = SampleSchema();
   EXPECT_EQ(PublicReasonOf(PlanImport(schema, {{"email"}, {"citty"}, ""}).status()),
