@@ -82,10 +82,14 @@ def choose_audience_column(rows: list[dict[str, str]], wanted: str | None) -> st
 
 
 def write(path: pathlib.Path, rows: list[dict[str, str]]) -> None:
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0].keys())
-        writer.writeheader()
-        writer.writerows(rows)
+    """A file that is the same already is left as it is: it keeps its time, and so its stream's name."""
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, rows[0].keys())
+    writer.writeheader()
+    writer.writerows(rows)
+    data = text.getvalue().encode()
+    if not path.exists() or path.read_bytes() != data:
+        path.write_bytes(data)
 
 
 def changes(rows: list[dict[str, str]]) -> list[dict[str, str]]:

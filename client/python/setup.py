@@ -1,11 +1,13 @@
 """Generates the stubs from proto/ while the package is built; everything else is in pyproject.toml."""
 
 import pathlib
+import sys
 
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
 
 
 class GenerateAndBuild(build_py):
