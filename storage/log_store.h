@@ -55,7 +55,7 @@ struct LogPage {
 };
 
 struct LogBounds {
-  int64_t earliest = 0;  // the first sequence kept, or the next one when there is none
+  int64_t earliest = 1;  // the first sequence not purged, whether or not a row has it
   int64_t end = 0;       // the last sequence given out in this file
   int64_t epoch = 0;
 };

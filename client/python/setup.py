@@ -8,6 +8,7 @@ from setuptools.command.build_py import build_py
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
+(HERE / "passerelle" / "v1").mkdir(exist_ok=True)  # the package's metadata is asked for before it is built
 
 
 class GenerateAndBuild(build_py):

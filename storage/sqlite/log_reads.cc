@@ -23,6 +23,7 @@ constexpr char kDeliveriesOfAudience[] =
     "SELECT delivery FROM delivery_audience WHERE audience = ?1";
 constexpr char kFirstRow[] = "SELECT seq FROM log WHERE seq > ?1 ORDER BY seq LIMIT 1";
 constexpr char kLastRow[] = "SELECT seq FROM log ORDER BY seq DESC LIMIT 1";
+constexpr char kPurged[] = "SELECT value FROM meta WHERE key = 'log_purged_seq'";
 constexpr char kEpoch[] = "SELECT value FROM meta WHERE key = 'epoch'";
 constexpr char kCommitFrom[] =
     "SELECT last_seq, commit_us FROM commit_log WHERE last_seq >= ?1 ORDER BY last_seq LIMIT 1";
@@ -177,9 +178,8 @@ LogPage ReadLogPage(const ReadLease& lease, const Deliveries& deliveries, const 
 LogBounds ReadLogBounds(const ReadLease& lease) {
   LogBounds bounds;
   bounds.end = lease.seq();
-  StatementScope first(lease.db().Prepared(kFirstRow));
-  first->BindAll(int64_t{0});
-  bounds.earliest = first->Step() ? first->Int(0) : bounds.end + 1;
+  StatementScope purged(lease.db().Prepared(kPurged));
+  bounds.earliest = purged->Step() ? purged->Int(0) + 1 : 1;
   StatementScope epoch(lease.db().Prepared(kEpoch));
   if (epoch->Step()) bounds.epoch = epoch->Int(0);
   return bounds;

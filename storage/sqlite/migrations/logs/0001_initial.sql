@@ -2,6 +2,7 @@
 -- Times end in _us: microseconds since 1970, UTC. One sequence counts over both kinds of rows and everything
 -- else that commits here; it is never used twice.
 
+-- Keys of the core, and: log_purged_seq (rows up to this sequence were deleted by retention; absent: none).
 CREATE TABLE meta (
   key   TEXT PRIMARY KEY,
   value ANY
