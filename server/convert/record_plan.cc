@@ -46,20 +46,6 @@ IdentityPlan PlanIdentity(const storage::Schema& schema, const storage::Identity
   return plan;
 }
 
-absl::Status CheckNames(std::string_view field, const std::vector<std::string>& names,
-                        std::size_t limit) {
-  if (names.size() > limit) {
-    return errors::FieldInvalid(
-        {std::string(field), absl::StrCat(names.size(), " names, limit ", limit)});
-  }
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    if (std::find(names.begin(), names.begin() + i, names[i]) != names.begin() + i) {
-      return errors::FieldInvalid({Indexed(field, i), "named twice"});
-    }
-  }
-  return absl::OkStatus();
-}
-
 absl::Status PlanIdentities(const storage::Schema& schema, const OpenedColumns& opened,
                             RecordPlan* plan) {
   if (opened.namespaces.empty()) return errors::FieldRequired(kNamespacesField);
@@ -137,6 +123,20 @@ bool IsOpened(const std::vector<std::string>& fields, const std::string& name) {
 }
 
 }  // namespace
+
+absl::Status CheckNames(std::string_view field, const std::vector<std::string>& names,
+                        std::size_t limit) {
+  if (names.size() > limit) {
+    return errors::FieldInvalid(
+        {std::string(field), absl::StrCat(names.size(), " names, limit ", limit)});
+  }
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (std::find(names.begin(), names.begin() + i, names[i]) != names.begin() + i) {
+      return errors::FieldInvalid({Indexed(field, i), "named twice"});
+    }
+  }
+  return absl::OkStatus();
+}
 
 IdentityRules IdentityRulesOf(const storage::IdentityNamespace& ns, std::string_view region) {
   IdentityRules rules;

@@ -60,6 +60,10 @@ struct OpenedColumns {
   std::string region;
 };
 
+// FIELD_INVALID, naming `field`, for more names than `limit` or one named twice.
+absl::Status CheckNames(std::string_view field, const std::vector<std::string>& names,
+                        std::size_t limit);
+
 // Fields are attribute ids. UNKNOWN_NAMESPACE, UNKNOWN_ATTRIBUTE; FIELD_REQUIRED without a
 // namespace; FIELD_INVALID for more than 50 namespaces, or one named twice.
 absl::StatusOr<RecordPlan> PlanImport(const storage::Schema& schema, const OpenedColumns& opened);

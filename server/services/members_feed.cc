@@ -12,6 +12,7 @@
 #include "server/convert/member_rows.h"
 #include "server/convert/members_position.h"
 #include "server/convert/names.h"
+#include "server/convert/record_plan.h"
 #include "server/convert/times.h"
 #include "server/errors.h"
 #include "server/limits.h"
@@ -130,6 +131,7 @@ absl::Status MembersFeed::CheckRequest() {
 absl::StatusOr<std::vector<storage::AttributeNumber>> MembersFeed::AttributesOf(
     const storage::Schema& schema, const char* field,
     const google::protobuf::RepeatedPtrField<std::string>& ids) const {
+  RETURN_IF_ERROR(CheckNames(field, {ids.begin(), ids.end()}, storage::kAttributesMax));
   std::vector<storage::AttributeNumber> numbers;
   for (int i = 0; i < ids.size(); ++i) {
     const auto* attribute = schema.FindAttribute(ids[i]);
@@ -154,6 +156,7 @@ absl::Status MembersFeed::ResolveOutput(const storage::Schema& schema) {
   std::vector<std::string> names(request_.identity_namespaces().begin(),
                                  request_.identity_namespaces().end());
   if (names.empty()) names.push_back(kDefaultNamespace);
+  RETURN_IF_ERROR(CheckNames("identity_namespaces", names, storage::kNamespacesMax));
   for (std::size_t i = 0; i < names.size(); ++i) {
     const auto* ns = schema.FindNamespace(names[i]);
     if (ns == nullptr) {

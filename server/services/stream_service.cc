@@ -1,11 +1,14 @@
 #include "server/services/stream_service.h"
 
+#include <algorithm>
+
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "server/convert/acks.h"
 #include "server/convert/names.h"
 #include "server/convert/write_stream.h"
 #include "server/errors.h"
+#include "server/limits.h"
 #include "server/services/call_steps.h"
 #include "server/services/pages.h"
 
@@ -62,10 +65,14 @@ absl::Status StreamService::Serve(CallContext& call, const v1::ListRowOutcomesRe
   }
   ASSIGN_OR_RETURN(const auto rows,
                    instance->streams().ListRowOutcomes(name.id, after, pager.limit() + 1, context));
-  const bool more = rows.size() > static_cast<size_t>(pager.limit());
-  const size_t shown = more ? static_cast<size_t>(pager.limit()) : rows.size();
-  for (size_t i = 0; i < shown; ++i) WriteRowOutcome(rows[i], response->add_rows());
-  if (more) response->set_next_page_token(pager.Next(absl::StrCat(rows[shown - 1].offset)));
+  const size_t wanted = std::min(rows.size(), static_cast<size_t>(pager.limit()));
+  size_t shown = 0;
+  for (size_t bytes = 0; shown < wanted && bytes < kMaxPageBytes; ++shown) {
+    WriteRowOutcome(rows[shown], response->add_rows());
+    bytes += response->rows().rbegin()->ByteSizeLong();
+  }
+  if (shown < rows.size())
+    response->set_next_page_token(pager.Next(absl::StrCat(rows[shown - 1].offset)));
   return absl::OkStatus();
 }
 

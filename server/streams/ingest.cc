@@ -9,8 +9,6 @@
 namespace passerelle {
 namespace {
 
-// Acks merge up to this size, so that no message outgrows what clients accept.
-constexpr std::size_t kMergedAckBytes = 512 * 1024;
 constexpr absl::Duration kRetryAfter = absl::Milliseconds(500);
 
 }  // namespace
@@ -119,7 +117,7 @@ void IngestCall::EndWith(const absl::Status& status) {
 
 void IngestCall::QueueAck(Waiting ack) {
   const bool merges = !replies_.empty() && replies_.back().reply.ack.has_value() &&
-                      replies_.back().bytes + ack.bytes <= kMergedAckBytes;
+                      replies_.back().bytes + ack.bytes <= kAckRowsBytes;
   if (!merges) {
     replies_.push_back(std::move(ack));
     return;

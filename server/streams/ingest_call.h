@@ -7,11 +7,16 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "server/streams/ingest.h"
 #include "server/streams/message_pool.h"
 
 namespace passerelle {
+
+// Rows that one ack lists, about: more go into messages of their own, and acks merge up to this,
+// so that no message outgrows what clients accept.
+inline constexpr std::size_t kAckRowsBytes = 512 * 1024;
 
 class IngestCall : public std::enable_shared_from_this<IngestCall> {
  public:
@@ -53,7 +58,9 @@ class IngestCall : public std::enable_shared_from_this<IngestCall> {
                        absl::StatusOr<storage::WriteAck> ack);
   void TakeAnswers();
   void TakeAnswer(const Batch& batch, absl::StatusOr<storage::WriteAck> ack);
-  Waiting MakeAck(const Batch& batch, storage::WriteAck& ack) const;
+  std::vector<Waiting> MakeAcks(const Batch& batch, storage::WriteAck& ack,
+                                int64_t acked_before) const;
+  bool Watch(int64_t notice_token);
   void FinishStream(int64_t total);
   absl::StatusOr<v1::IngestFinished> FinishedBy(int64_t total);
   // Runs a step of this call on the short pool; false if the pool is shutting down.
@@ -84,11 +91,11 @@ class IngestCall : public std::enable_shared_from_this<IngestCall> {
   std::string stream_;  // empty: no durable stream
   int64_t epoch_ = 0;
   int64_t read_offset_ = 0;  // without a stream: where the next batch has to begin
-  int64_t notice_token_ = 0;
 
   std::mutex mutex_;
   // All that follows is guarded by mutex_.
   IngestWire* wire_ = nullptr;  // null before Start and after the end
+  int64_t notice_token_ = 0;
   std::shared_ptr<IngestMessage> reading_;
   bool step_runs_ = false;
   bool open_seen_ = false;

@@ -77,6 +77,17 @@ void IngestCall::EndStep(const absl::Status& status) {
   Advance();
 }
 
+// False when the call is over already: then nobody else would end the subscription.
+bool IngestCall::Watch(int64_t notice_token) {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (wire_ != nullptr) notice_token_ = notice_token;
+    if (wire_ != nullptr) return true;
+  }
+  context_.notices->Unsubscribe(notice_token);
+  return false;
+}
+
 void IngestCall::Open(const std::shared_ptr<IngestMessage>& message) {
   const IngestCodec::Message& open = *message->wire;
   const std::string watched = codec_->WatchedName(open);
@@ -89,9 +100,7 @@ void IngestCall::Open(const std::shared_ptr<IngestMessage>& message) {
       self->EndWith(reason);
       self->Advance();
     };
-    const int64_t token = context_.notices->Subscribe(watched, end);
-    const std::lock_guard<std::mutex> lock(mutex_);
-    notice_token_ = token;
+    if (!Watch(context_.notices->Subscribe(watched, end))) return EndStep(errors::CallCancelled());
   }
   absl::StatusOr<IngestTarget> target = codec_->Resolve(open, call_->ForReading());
   if (!target.ok()) return EndStep(target.status());
@@ -228,45 +237,53 @@ void IngestCall::TakeAnswers() {
 }
 
 void IngestCall::TakeAnswer(const Batch& batch, absl::StatusOr<storage::WriteAck> ack) {
-  Waiting waiting;
-  if (ack.ok()) waiting = MakeAck(batch, *ack);
+  std::vector<Waiting> acks;
+  // Only this thread changes next_offset_ once the stream is open.
+  if (ack.ok()) acks = MakeAcks(batch, *ack, next_offset_);
   const std::lock_guard<std::mutex> lock(mutex_);
   --in_store_;
   if (ack.ok()) {
     // Without a stream the store counts the rows of this batch only.
     next_offset_ =
         stream_.empty() ? next_offset_ + batch.records : std::max(next_offset_, ack->next_offset);
-    waiting.reply.ack->set_next_offset(next_offset_);
-    commit_token_ = waiting.reply.ack->commit_token();
+    acks.back().reply.ack->set_next_offset(next_offset_);
+    commit_token_ = acks.back().reply.ack->commit_token();
     MergeCounts(ack->counts, &totals_);
-    QueueAck(std::move(waiting));
+    for (Waiting& waiting : acks) QueueAck(std::move(waiting));
   } else {
     EndWith(ack.status());
   }
   Advance();
 }
 
-IngestCall::Waiting IngestCall::MakeAck(const Batch& batch, storage::WriteAck& ack) const {
-  Waiting waiting;
-  waiting.batches = 1;
-  waiting.counts = ack.counts;
-  v1::IngestAck& out = waiting.reply.ack.emplace();
+// One message where it fits; else messages that only list rows come first, so that none outgrows
+// what a caller takes. Only the last one moves the offset.
+std::vector<IngestCall::Waiting> IngestCall::MakeAcks(const Batch& batch, storage::WriteAck& ack,
+                                                      int64_t acked_before) const {
+  std::vector<Waiting> acks(1);
+  acks.back().reply.ack.emplace().set_next_offset(acked_before);
+  for (storage::RowResult& row : ack.rows) {
+    if (acks.back().bytes >= kAckRowsBytes) {
+      acks.emplace_back().reply.ack.emplace().set_next_offset(acked_before);
+    }
+    if (stream_.empty()) row.offset += batch.offset;
+    v1::RowOutcome* outcome = acks.back().reply.ack->add_rows();
+    WriteRowOutcome(row, outcome);
+    const std::string_view key =
+        codec_->RecordKeyOf(*batch.message->wire, row.offset - batch.offset);
+    if (IsUtf8(key)) outcome->set_record_key(key.data(), key.size());
+    acks.back().bytes += outcome->ByteSizeLong();
+  }
+  Waiting& last = acks.back();
+  last.batches = 1;
+  last.counts = ack.counts;
+  v1::IngestAck& out = *last.reply.ack;
   out.set_received(ack.received);
   out.set_already_known(ack.already_known);
   out.set_overlap_unverified(ack.overlap_unverified);
   out.set_source_token(std::move(ack.source_token));
   out.set_commit_token(MakeCommitToken(context_, target_.instance->id(), ack.position));
-  out.mutable_rows()->Reserve(static_cast<int>(ack.rows.size()));
-  for (storage::RowResult& row : ack.rows) {
-    if (stream_.empty()) row.offset += batch.offset;
-    v1::RowOutcome* outcome = out.add_rows();
-    WriteRowOutcome(row, outcome);
-    const std::string_view key =
-        codec_->RecordKeyOf(*batch.message->wire, row.offset - batch.offset);
-    if (IsUtf8(key)) outcome->set_record_key(key.data(), key.size());
-  }
-  waiting.bytes = out.ByteSizeLong();
-  return waiting;
+  return acks;
 }
 
 void IngestCall::FinishStream(int64_t total) {

@@ -90,17 +90,10 @@ class MainJob:
     def describe_attributes(self) -> None:
         fields = [f for f in dataclasses.fields(Customer) if f.name != "number"]
         for field in fields:
-            self._create_attribute(field.name, TYPES[field.type])
-        self._create_attribute("campaign", "STRING")
-        self._create_attribute("email_opt_in", "BOOL", instance_pb2.Consent(channel="email"))
+            self.client.create_attribute(field.name, TYPES[field.type])
+        self.client.create_attribute("campaign", "STRING")
+        self.client.create_attribute("email_opt_in", "BOOL", instance_pb2.Consent(channel="email"))
         self.fields = [field.name for field in fields]
-
-    def _create_attribute(self, name: str, kind: str, consent: Any = None) -> None:
-        attribute = instance_pb2.Attribute(type=f"ATTRIBUTE_TYPE_{kind}", consent=consent)
-        request = instance_service_pb2.CreateAttributeRequest(
-            parent=self.client.instance, attribute_id=name, attribute=attribute
-        )
-        self.client.call(self.client.stubs.instances.CreateAttribute, request)
 
     def import_customers(self) -> None:
         def row(customer: Customer) -> Row:

@@ -49,16 +49,8 @@ def client(server):
 
 
 def create_attributes(client, **types):
-    known = client.attribute_types()
     for name, kind in types.items():
-        if name in known:
-            continue
-        request = instance_service_pb2.CreateAttributeRequest(
-            parent=client.instance,
-            attribute_id=name,
-            attribute=instance_pb2.Attribute(type=f"ATTRIBUTE_TYPE_{kind}"),
-        )
-        client.call(client.stubs.instances.CreateAttribute, request)
+        client.create_attribute(name, kind)
 
 
 def create_destination(client, name, **fields):
@@ -228,7 +220,7 @@ def test_bad_values_are_bad_rows_and_nothing_else(client):
 
 
 def test_a_replaced_audience_is_followed_by_an_incremental(client):
-    client.import_profiles(people("r", 6), identities=["external_id"], fields=[])
+    client.import_profiles([Row({"external_id": f"r-{i}"}) for i in range(6)], identities=["external_id"])
     create_destination(
         client, "rep", sync_type="SYNC_TYPE_AUDIENCE_SYNC", audiences=[destination_pb2.DestinationAudience(source_id="rep")]
     )
@@ -275,14 +267,7 @@ def test_a_replaced_audience_is_followed_by_an_incremental(client):
 
 
 def test_an_opt_out_in_the_log_reaches_the_audience_within_a_second(client):
-    request = instance_service_pb2.CreateAttributeRequest(
-        parent=client.instance,
-        attribute_id="sms_opt_in",
-        attribute=instance_pb2.Attribute(
-            type="ATTRIBUTE_TYPE_BOOL", consent=instance_pb2.Consent(channel="sms")
-        ),
-    )
-    client.call(client.stubs.instances.CreateAttribute, request)
+    client.create_attribute("sms_opt_in", "BOOL", instance_pb2.Consent(channel="sms"))
     delivery = delivery_pb2.Delivery(channel="sms")
     request = log_service_pb2.CreateDeliveryRequest(
         parent=client.instance, delivery_id="texts", delivery=delivery
@@ -320,7 +305,30 @@ def test_errors_are_typed(client):
         create_attributes(client, city="STRING", age="INT64")
         rows = [Row({"external_id": "1"}, {"age": 1}), Row({"external_id": "2"}, {"age": "old"})]
         client.import_profiles(rows, identities=["external_id"], fields=["age"])
+    with pytest.raises(ValueError, match="record 0: 'emial' was not opened"):
+        client.import_profiles([Row({"emial": "x"})], identities=["external_id"])
     nobody = passerelle.connect("127.0.0.1:1")
     with pytest.raises(passerelle.PasserelleError) as failure:
         nobody.call(nobody.stubs.instances.GetInstance, instance_service_pb2.GetInstanceRequest(name="instances/default"))
     assert failure.value.retryable
+
+
+def test_an_acknowledgement_of_many_refused_rows_comes_in_parts_and_loses_none(client):
+    names = [f"wide_{i}" for i in range(60)]
+    create_attributes(client, **dict.fromkeys(names, "STRING"))
+    old, new = 1_600_000_000_000_000, 1_700_000_000_000_000
+    numbers = range(3_000)
+    rows = [Row({"external_id": f"wide-{i}"}, dict.fromkeys(names, "x"), event_time=new) for i in numbers]
+    client.import_profiles(rows, identities=["external_id"], fields=names, batch_records=1_000)
+    late = [Row({"external_id": f"wide-{i}"}, dict.fromkeys(names, "y"), event_time=old) for i in numbers]
+    result = client.import_profiles(
+        late, identities=["external_id"], fields=names, stream="wide", batch_records=3_000
+    )
+    assert dict(result.counts) == {"STALE": 3_000}
+    assert [row.offset for row in result.rows] == list(numbers)
+    assert all(len(row.stale_fields) == 60 for row in result.rows)
+    request = stream_service_pb2.ListRowOutcomesRequest(
+        parent=client.name("writeStreams", "wide"), page_size=1_000
+    )
+    kept = list(client.pages(client.stubs.streams.ListRowOutcomes, request, "rows"))
+    assert [row.offset for row in kept] == list(numbers)

@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import subprocess
+import sys
 
 import live_server
 import pytest
@@ -78,6 +79,27 @@ def test_the_grpcurl_lines_of_the_readme_work_word_for_word(server):
         assert done.returncode == 0, f"{line}\n{done.stderr}"
         assert line.split()[-1].endswith("/" + method)
         assert any(contains(answer, wanted) for answer in documents(done.stdout)), f"{line}\n{done.stdout}"
+
+
+def test_the_command_lines_of_the_readme_work_in_their_order(server, tmp_path):
+    files = ROOT / "tools" / "quickstart_files.py"
+    subprocess.run([sys.executable, files, tmp_path], check=True, timeout=60)
+    path = f"{live_server.find_program('passerelle').parent}:{os.environ['PATH']}"
+    with live_server.LiveServer() as fresh:
+        environment = {**os.environ, "PATH": path, "PASSERELLE_SERVER": fresh.address}
+        lines = re.findall(r"^passerelle .*$", (ROOT / "README.md").read_text(), re.MULTILINE)
+        assert len(lines) == 11
+        outputs = {}
+        for line in lines:
+            done = subprocess.run(
+                ["bash", "-c", line], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
+            )
+            assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+            outputs[" ".join(line.split()[1:3])] = done.stdout
+        assert "2,000" in outputs["import customers.csv"]
+        assert "994 members" in outputs["audiences count"]
+        assert "994" in outputs["sync tiers"] and "1,006" in outputs["sync tiers"]
+        assert (tmp_path / "members.csv").read_text().count("\n") >= 995
 
 
 def test_the_readme_is_short():

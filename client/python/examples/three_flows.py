@@ -13,7 +13,6 @@ from passerelle.v1 import (
     destination_pb2,
     destination_service_pb2,
     instance_pb2,
-    instance_service_pb2,
     log_entry_pb2,
     log_service_pb2,
 )
@@ -32,17 +31,8 @@ def main(address: str) -> None:
 
 def prepare(client: passerelle.Client, prefix: str) -> None:
     """Three people with a city, and a consent for e-mail."""
-    known = client.attribute_types()
-    consent = instance_pb2.Consent(channel="email")
-    for name, attribute in {
-        "city": instance_pb2.Attribute(type="ATTRIBUTE_TYPE_STRING"),
-        "email_opt_in": instance_pb2.Attribute(type="ATTRIBUTE_TYPE_BOOL", consent=consent),
-    }.items():
-        if name not in known:
-            request = instance_service_pb2.CreateAttributeRequest(
-                parent=client.instance, attribute_id=name, attribute=attribute
-            )
-            client.call(client.stubs.instances.CreateAttribute, request)
+    client.create_attribute("city", "STRING")
+    client.create_attribute("email_opt_in", "BOOL", instance_pb2.Consent(channel="email"))
     people = [Row({"external_id": f"{prefix}-{i}"}, {"city": "Paris"}) for i in (1, 2, 3)]
     result = client.import_profiles(people, identities=["external_id"], fields=["city"], stream=f"{prefix}-people")
     print("imported:", dict(result.counts))
@@ -108,4 +98,7 @@ def create(client: passerelle.Client, name: str, destination: Destination) -> No
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:7701")
+    try:
+        main(sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:7701")
+    except passerelle.PasserelleError as error:
+        sys.exit(str(error))

@@ -9,7 +9,7 @@ import grpc
 
 from . import export, ingest, members
 from .columns import to_microseconds
-from .errors import typed
+from .errors import PasserelleError, typed
 from .v1 import (
     activation_service_pb2,
     activation_service_pb2_grpc,
@@ -283,6 +283,23 @@ class Client:
         return members.MemberStream(self.stubs.activation, request, types_, retry_for)
 
     # ---- schema ---------------------------------------------------------------------------------
+
+    def create_attribute(self, attribute: str, kind: str, consent: instance_pb2.Consent | None = None) -> Any:
+        """Creates an attribute of a kind such as STRING, INT64, BOOL; one that is there already is left as
+        it is."""
+        request = instance_service_pb2.CreateAttributeRequest(
+            parent=self.instance,
+            attribute_id=attribute,
+            attribute=instance_pb2.Attribute(type=f"ATTRIBUTE_TYPE_{kind}", consent=consent),
+        )
+        try:
+            return self.call(self.stubs.instances.CreateAttribute, request)
+        except PasserelleError as error:
+            if error.reason != "RESOURCE_ALREADY_EXISTS":
+                raise
+        name = self.name("attributes", attribute)
+        get = instance_service_pb2.GetAttributeRequest(name=name)
+        return self.call(self.stubs.instances.GetAttribute, get)
 
     def attribute_types(self) -> dict[str, int]:
         """The type of every attribute, by id."""

@@ -219,6 +219,10 @@ def _add(result: IngestResult, ack: Any, on_row: Callable | None) -> None:
 
 def _record_columns(batch: Any, rows: Sequence[Row], namespaces: Sequence[str], types: Mapping[str, int]):
     offset = batch.offset
+    for index, row in enumerate(rows):
+        unknown = row.identities.keys() - set(namespaces) or row.fields.keys() - types.keys()
+        if unknown:
+            raise ValueError(f"record {offset + index}: {sorted(unknown)[0]!r} was not opened")
     for namespace in namespaces:
         values = [row.identities.get(namespace, ABSENT_VALUE) for row in rows]
         batch.identities.append(encode(values, TEXT, f"identity {namespace}", offset))
