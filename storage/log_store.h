@@ -136,7 +136,7 @@ class LogStore {
                                                 const ReadContext& context) const = 0;
 
   // Calls back, on a thread of the store, after every commit that appended rows, with the last
-  // sequence; must not block. Returns a token for Unsubscribe, after which no call begins or runs:
+  // sequence, which reads see by then; must not block. Returns a token for Unsubscribe, after which no call begins or runs:
   // it waits for the one that runs, so hold no lock that the callback takes.
   virtual int64_t Subscribe(std::function<void(int64_t)> callback) = 0;
   virtual void Unsubscribe(int64_t token) = 0;

@@ -21,6 +21,8 @@ constexpr char kAddPending[] =
 
 // A full queue or a read that was cut is gone after this.
 constexpr absl::Duration kRetryAfter = absl::Milliseconds(100);
+// The end of the log is looked at this often, whether or not anybody told of it.
+constexpr absl::Duration kRestMax = absl::Milliseconds(500);
 // A cancelled wait is noticed after this at the latest.
 constexpr absl::Duration kLookAgain = absl::Milliseconds(50);
 
@@ -122,7 +124,7 @@ void OptOutFollower::Loop() {
   while (Rest(rest)) {
     const auto moved = Step();
     if (moved.ok()) {
-      rest = *moved ? absl::ZeroDuration() : absl::InfiniteDuration();
+      rest = *moved ? absl::ZeroDuration() : kRestMax;
     } else {
       Rest(kRetryAfter);
       rest = absl::ZeroDuration();
@@ -132,7 +134,7 @@ void OptOutFollower::Loop() {
   if (applied_sequence() > written_seq_) Apply({{}, applied_sequence()}).IgnoreError();
 }
 
-// The end is read before the newest opt-out: a commit is announced before readers see it.
+// The end is read before the newest opt-out, which is noted before readers see its commit.
 absl::StatusOr<bool> OptOutFollower::Step() {
   const int64_t end = context_.logs->readers().visible_seq();
   const int64_t position = applied_sequence();

@@ -44,8 +44,10 @@ class AppendNews : public TransactionOverlay {
   void AnnounceTo(LogFeed& feed, Transaction& transaction) {
     if (announced_) return;
     announced_ = true;
-    transaction.OnCommitted(
-        [this, &feed](const CommitInfo& info) { feed.Announce(info.last_seq, has_opt_outs); });
+    transaction.OnCommitted([this, &feed](const CommitInfo& info) {
+      if (has_opt_outs) feed.NoteOptOuts(info.last_seq);
+    });
+    transaction.OnVisible([&feed](const CommitInfo& info) { feed.Announce(info.last_seq); });
   }
 
   bool has_opt_outs = false;

@@ -15,11 +15,12 @@ void LogFeed::Unsubscribe(int64_t token) {
   callbacks_.erase(token);
 }
 
-void LogFeed::Announce(int64_t last_seq, bool has_opt_outs) {
-  if (has_opt_outs) {
-    absl::MutexLock lock(&opt_out_mutex_);
-    newest_opt_out_ = last_seq;
-  }
+void LogFeed::NoteOptOuts(int64_t last_seq) {
+  absl::MutexLock lock(&opt_out_mutex_);
+  newest_opt_out_ = last_seq;
+}
+
+void LogFeed::Announce(int64_t last_seq) {
   absl::MutexLock lock(&mutex_);
   for (auto& [token, callback] : callbacks_) callback(last_seq);
 }

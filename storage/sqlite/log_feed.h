@@ -22,8 +22,10 @@ class LogFeed {
   int64_t Subscribe(std::function<void(int64_t)> callback);
   void Unsubscribe(int64_t token);
 
-  // A commit with log rows is durable; called before readers are told of it.
-  void Announce(int64_t last_seq, bool has_opt_outs);
+  // A commit with opt-out rows is durable; called before readers are told of it.
+  void NoteOptOuts(int64_t last_seq);
+  // A commit with log rows is durable; called after readers were told of it.
+  void Announce(int64_t last_seq);
 
   // No opt-out row that a reader can see has a greater sequence.
   int64_t newest_opt_out() const;

@@ -57,4 +57,8 @@ void Transaction::RunHooks(const CommitInfo& info) {
   for (auto& hook : hooks_) hook(info);
 }
 
+void Transaction::RunVisibleHooks(const CommitInfo& info) {
+  for (auto& hook : visible_hooks_) hook(info);
+}
+
 }  // namespace passerelle::storage::sqlite

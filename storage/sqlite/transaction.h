@@ -72,11 +72,17 @@ class Transaction {
   template <class T>
   T& Overlay();
 
-  // Runs on the writer's thread after the commit is durable, in order of registration, before any
-  // request's Done; not at all when the transaction is rolled back. Must not block or throw. For
-  // cache deltas and feed wake-ups.
+  // Runs on the writer's thread after the commit is durable, in order of registration, before the
+  // readers' visible sequence moves and before any request's Done; not at all when the transaction
+  // is rolled back. Must not block or throw. For cache deltas.
   void OnCommitted(absl::AnyInvocable<void(const CommitInfo&)> hook) {
     hooks_.push_back(std::move(hook));
+  }
+
+  // As OnCommitted, after the readers' visible sequence has moved. For wake-ups: whoever is woken
+  // finds the commit.
+  void OnVisible(absl::AnyInvocable<void(const CommitInfo&)> hook) {
+    visible_hooks_.push_back(std::move(hook));
   }
 
   // Counts towards the limit of pages changed per transaction, beside the requests' own bytes().
@@ -89,6 +95,7 @@ class Transaction {
   // commit_log; returns what the commit stands for. Throws SQLite::Exception.
   CommitInfo Seal(bool has_commit_log);
   void RunHooks(const CommitInfo& info);
+  void RunVisibleHooks(const CommitInfo& info);
 
  private:
   struct Slot {
@@ -111,6 +118,7 @@ class Transaction {
   std::vector<Slot> slots_;
   absl::flat_hash_map<const void*, TransactionOverlay*> overlays_;
   std::vector<absl::AnyInvocable<void(const CommitInfo&)>> hooks_;
+  std::vector<absl::AnyInvocable<void(const CommitInfo&)>> visible_hooks_;
 };
 
 template <class T>

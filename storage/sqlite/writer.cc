@@ -214,6 +214,7 @@ absl::Status Writer::FlushAndCommit(Transaction& transaction) {
   }
   transaction.RunHooks(info);
   if (readers_ != nullptr) readers_->Publish(info.last_seq);
+  transaction.RunVisibleHooks(info);
   return absl::OkStatus();
 }
 

@@ -2,8 +2,8 @@
 //
 // Requests that wait together share a transaction (group commit). Per transaction: every request's
 // Decide in order; the overlays' Flush; COMMIT with a sync; the OnCommitted hooks; the commit is
-// published to the readers; every request's Done. A transaction closes at 10,000 rows, 32 MiB of
-// changed pages (estimated) or 50 ms of work, or when nothing else waits.
+// published to the readers; the OnVisible hooks; every request's Done. A transaction closes at
+// 10,000 rows, 32 MiB of changed pages (estimated) or 50 ms of work, or when nothing else waits.
 //
 // If a Decide throws, a flush fails or COMMIT fails, all is rolled back and each request is tried
 // once more in a transaction of its own; only those that fail again are refused. After an I/O error

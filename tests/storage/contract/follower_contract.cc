@@ -93,6 +93,20 @@ TEST_P(FollowerContract, AnOptOutSetsTheConsentWithinASecond) {
   EXPECT_GE(instance().log_applied_sequence(), ack.position.sequence);
 }
 
+TEST_P(FollowerContract, EveryOneOfManySingleOptOutsIsAppliedWithinASecondThoughNobodyWaits) {
+  const ProfileId profile = Import("p1");
+  for (int i = 1; i <= 300; ++i) {
+    LogRow row = OptOut("summer", i, "p1", profile.value);
+    row.event_us += i;
+    Append({row});
+    const absl::Time begin = absl::Now();
+    while (ConsentTimeOf(profile, email_) != row.event_us) {
+      ASSERT_LT(absl::Now() - begin, absl::Seconds(1)) << "opt-out " << i;
+      absl::SleepFor(absl::Milliseconds(1));
+    }
+  }
+}
+
 TEST_P(FollowerContract, WithoutAPurposeEveryConsentOfTheChannelIsSet) {
   const ProfileId profile = Import("p1");
   AppendAndWait({OptOut("summer", 1, "p1")});

@@ -450,6 +450,21 @@ TEST_P(LogContract, SubscribersHearOfEveryCommitWithRowsAndOfNoOther) {
   EXPECT_EQ(calls, 1);
 }
 
+TEST_P(LogContract, WhoIsToldOfRowsCanReadThem) {
+  AddDelivery("told");
+  std::atomic<int> told{0};
+  std::atomic<int> unseen{0};
+  const int64_t token = logs().Subscribe([&](int64_t last) {
+    const auto bounds = logs().Bounds({});
+    if (!bounds.ok() || bounds->end < last) ++unseen;
+    ++told;
+  });
+  for (int i = 1; i <= 20; ++i) Append({Status("told", i, kStatusSent, 0)});
+  logs().Unsubscribe(token);
+  EXPECT_EQ(told, 20);
+  EXPECT_EQ(unseen, 0);
+}
+
 TEST_P(LogContract, AConsumerMovesForwardByAcknowledgingAndAnywhereBySeeking) {
   AddDelivery("summer");
   Append({Sent(1), Sent(2), Sent(3)});
