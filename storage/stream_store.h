@@ -18,10 +18,13 @@ namespace passerelle::storage {
 inline constexpr int64_t kHashedRecordsMax = 1'000'000;  // per stream, for comparing overlaps
 inline constexpr size_t kSourceTokenMaxBytes = 1'024;
 
+inline constexpr double kDefaultMaxRefusedPercent = 1;
+
 struct ReplaceOptions {
   std::string audience;             // id
   std::optional<int64_t> as_of_us;  // absent: the commit time of the first open
-  double max_refused_percent = 1;
+  // absent: as it is, at the first open kDefaultMaxRefusedPercent
+  std::optional<double> max_refused_percent;
 };
 
 struct OpenStream {
@@ -71,8 +74,9 @@ class StreamStore {
 
   // Opens or makes a stream and takes it over: its epoch grows by one, older writers are fenced. A
   // name used again after a deletion begins with a greater epoch than it ever had. A finished
-  // stream opens too, and says so. clear_record_keys and the options of a replace are those of the
-  // first opening.
+  // stream opens too, and says so. clear_record_keys, the audience and as_of of a replace are those
+  // of the first opening; a max_refused_percent given later replaces the stored one until the
+  // stream is finished.
   // NOT_FOUND kStreamNotFound (must_exist, or a replace whose staging was thrown away: delete the
   // stream and begin again); FAILED_PRECONDITION kStreamKindMismatch (other kind, target, or
   // audience of a replace); for a replace also NOT_FOUND kNotFound (audience), FAILED_PRECONDITION

@@ -110,9 +110,8 @@ class PushCodec final : public RecordCodec<v1::PushMembersRequest> {
     }
     if (!replace.has_max_refused_percent()) return options;
     options.max_refused_percent = replace.max_refused_percent();
-    if (options.max_refused_percent >= 0 && options.max_refused_percent <= kMaxPercent) {
-      return options;
-    }
+    const double percent = replace.max_refused_percent();
+    if (percent >= 0 && percent <= kMaxPercent) return options;
     return errors::FieldInvalid({"open.replace.max_refused_percent", "not within 0 to 100"});
   }
 

@@ -20,6 +20,8 @@ constexpr char kFind[] =
 constexpr char kBegin[] =
     "INSERT INTO audience_replace(audience, stream, generation, as_of_us, max_refused_percent,"
     " staged, carried_profile, update_us) VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7)";
+constexpr char kSetMaxRefused[] =
+    "UPDATE audience_replace SET max_refused_percent = ?2 WHERE stream = ?1";
 constexpr char kRemove[] = "DELETE FROM audience_replace WHERE audience = ?1";
 constexpr char kSetCarried[] =
     "UPDATE audience_replace SET carried_profile = ?2 WHERE audience = ?1";
@@ -140,7 +142,10 @@ absl::Status CheckRefused(const OutcomeCounts& totals, double max_refused_percen
   }
   return MakeError(absl::StatusCode::kFailedPrecondition, Reason::kReplaceRefused,
                    absl::StrCat("replace not published: ", refused, " of ", total,
-                                " records were refused, allowed ", max_refused_percent, " %"));
+                                " records were refused, allowed ", max_refused_percent,
+                                " %; open the stream again with a larger max_refused_percent and "
+                                "finish it, or give it up with AbandonReplace or "
+                                "DeleteWriteStream"));
 }
 
 }  // namespace
@@ -166,11 +171,17 @@ absl::Status BeginReplace(Transaction& transaction, std::string_view stream,
   const int64_t generation = TakeGeneration(transaction, audience->number);
   StatementScope begin(transaction.db().Prepared(kBegin));
   begin
-      ->BindAll(audience->number.value, stream, generation, as_of_us, options.max_refused_percent,
+      ->BindAll(audience->number.value, stream, generation, as_of_us,
+                options.max_refused_percent.value_or(kDefaultMaxRefusedPercent),
                 nothing_newer ? kForever : 0, transaction.commit_us())
       .Run();
   edits.Forget(audience->number);
   return absl::OkStatus();
+}
+
+void SetMaxRefused(Transaction& transaction, std::string_view stream, double percent) {
+  StatementScope set(transaction.db().Prepared(kSetMaxRefused));
+  set->BindAll(stream, percent).Run();
 }
 
 bool CarryReplace(Transaction& transaction, std::string_view stream, int rows) {
@@ -191,7 +202,7 @@ absl::Status PublishReplace(Transaction& transaction, std::string_view stream,
         absl::StrCat("stream ", std::string(stream), ": its staging is gone; start a new replace"));
   }
   const ReplaceOptions& options = staging->state.options;
-  RETURN_IF_ERROR(CheckRefused(totals, options.max_refused_percent));
+  RETURN_IF_ERROR(CheckRefused(totals, *options.max_refused_percent));
   while (CarryReplace(transaction, stream)) {
   }
   PublishGeneration(transaction, staging->audience, staging->generation, *options.as_of_us);

@@ -37,12 +37,16 @@ struct ReplaceState {
 std::optional<ReplaceState> FindReplace(Database& db, std::string_view stream);
 
 // Makes the staging of `stream`; when it is there already, does nothing (the options of the first
-// time hold). NOT_FOUND kNotFound (audience); FAILED_PRECONDITION kAudienceNotAList,
-// kReplaceInProgress (metadata "stream": the other one); INVALID_ARGUMENT for an as_of of more than
-// 24 h ahead. Pushes that are committed afterwards with a time at or after as_of also land in the
-// staging.
+// time hold, but for SetMaxRefused). NOT_FOUND kNotFound (audience); FAILED_PRECONDITION
+// kAudienceNotAList, kReplaceInProgress (metadata "stream": the other one); INVALID_ARGUMENT for an
+// as_of of more than 24 h ahead. Pushes that are committed afterwards with a time at or after as_of
+// also land in the staging.
 absl::Status BeginReplace(Transaction& transaction, std::string_view stream,
                           const ReplaceOptions& options);
+
+// From now on the staging of `stream` is published if at most `percent` of its records were
+// refused.
+void SetMaxRefused(Transaction& transaction, std::string_view stream, double percent);
 
 // Carries rows of the present generation with a time at or after as_of into the staging, looking
 // at the next `rows` rows. True while there is more. After BeginReplace and before the first batch,
@@ -53,7 +57,8 @@ bool CarryReplace(Transaction& transaction, std::string_view stream, int rows = 
 // Publishes the staging as the audience's present generation: a few rows, whatever the size; and
 // what CarryReplace has left. `totals`: all outcomes of the stream. FAILED_PRECONDITION
 // kReplaceRefused if more than max_refused_percent of the records were refused (rejected, not found
-// or ambiguous), the staging stays; NOT_FOUND kStreamNotFound when there is no staging.
+// or ambiguous), the staging stays and can be published after SetMaxRefused; NOT_FOUND
+// kStreamNotFound when there is no staging.
 absl::Status PublishReplace(Transaction& transaction, std::string_view stream,
                             const OutcomeCounts& totals);
 

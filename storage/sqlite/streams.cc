@@ -23,6 +23,8 @@ constexpr char kGetReplace[] =
 constexpr char kSetReplace[] =
     "INSERT INTO stream_replace(stream, audience, as_of_us, max_refused_percent) "
     "VALUES (?1, ?2, ?3, ?4)";
+constexpr char kSetMaxRefused[] =
+    "UPDATE stream_replace SET max_refused_percent = ?2 WHERE stream = ?1";
 constexpr char kDeleteReplace[] = "DELETE FROM stream_replace WHERE stream = ?1";
 
 constexpr int64_t kDeletedPerTurn = 10'000;
@@ -92,6 +94,13 @@ absl::StatusOr<StreamState> OpenRow(Transaction& transaction, const OpenStream& 
   return state;
 }
 
+void KeepMaxRefused(Transaction& transaction, StreamState& state, double percent) {
+  SetMaxRefused(transaction, state.stream, percent);
+  StatementScope set(transaction.db().Prepared(kSetMaxRefused));
+  set->BindAll(state.stream, percent).Run();
+  state.replace->max_refused_percent = percent;
+}
+
 // A replace whose staging was thrown away cannot go on at its offset: what was staged is lost.
 absl::StatusOr<StreamState> OpenReplace(Transaction& transaction, const OpenStream& open,
                                         StreamState state) {
@@ -102,13 +111,15 @@ absl::StatusOr<StreamState> OpenReplace(Transaction& transaction, const OpenStre
   if (state.replace.has_value()) {
     if (state.replace->audience != options.audience) return KindMismatch(open.stream);
     if (!FindReplace(db, open.stream).has_value()) return StreamMissing(open.stream);
+    const auto percent = options.max_refused_percent;
+    if (percent.has_value()) KeepMaxRefused(transaction, state, *percent);
     return state;
   }
   RETURN_IF_ERROR(BeginReplace(transaction, open.stream, options));
   state.replace = FindReplace(db, open.stream)->options;
   StatementScope set(db.Prepared(kSetReplace));
   set->BindAll(open.stream, state.replace->audience, state.replace->as_of_us,
-               state.replace->max_refused_percent);
+               *state.replace->max_refused_percent);
   set->Run();
   return state;
 }

@@ -94,7 +94,7 @@ class AudienceContractBase : public ProfileContractBase {
   // A replace: Begin, Stage any number of times, Publish.
   absl::StatusOr<Written<StreamState>> Begin(std::optional<int64_t> as_of_us,
                                              const std::string& stream = "nightly",
-                                             double max_refused_percent = 1) {
+                                             std::optional<double> max_refused_percent = 1) {
     OpenStream open;
     open.stream = stream;
     open.kind = StreamKind::kReplaceMembers;

@@ -155,6 +155,27 @@ TEST_P(ReplaceContract, TooManyRefusedRecordsRefuseThePublishAndKeepTheOldMember
   EXPECT_EQ(Members(), (Names{"2", "3"}));
 }
 
+TEST_P(ReplaceContract, ARefusedReplaceIsPublishedOnceItIsOpenedWithALargerShare) {
+  Push({{"1", true, 10}});
+  ASSERT_TRUE(Begin(kAsOf, "nightly", 10).ok());
+  Stage({{"2"}, {"nobody"}});
+  const std::string refusal(Publish().status().message());
+  EXPECT_NE(refusal.find("1 of 2 records were refused, allowed 10 %"), std::string::npos)
+      << refusal;
+  EXPECT_NE(refusal.find("larger max_refused_percent"), std::string::npos) << refusal;
+  ASSERT_TRUE(Begin(kAsOf, "nightly", std::nullopt).ok());
+  EXPECT_EQ(stream_.replace->max_refused_percent, 10) << "kept when none is given";
+  EXPECT_EQ(Refused(Publish()),
+            (RefusalOf{absl::StatusCode::kFailedPrecondition, Reason::kReplaceRefused}));
+  const auto reopened = Begin(kAsOf, "nightly", 50);
+  ASSERT_TRUE(reopened.ok()) << reopened.status();
+  EXPECT_EQ(reopened->value.replace->max_refused_percent, 50);
+  EXPECT_EQ(instance().streams().GetStream("nightly", {})->replace->max_refused_percent, 50);
+  const auto published = Publish();
+  ASSERT_TRUE(published.ok()) << published.status();
+  EXPECT_EQ(Members(), Names{"2"});
+}
+
 TEST_P(ReplaceContract, AnAbandonedReplaceLeavesTheAudienceAlone) {
   Push({{"1", true, 10}});
   ASSERT_TRUE(Begin(kAsOf).ok());

@@ -393,7 +393,7 @@ TEST_P(StreamContract, OneTransactionTakesManyBatchesOfOneStream) {
   EXPECT_EQ(Get("s").totals.Total(), kBatches * 10);
 }
 
-TEST_P(StreamContract, AReplaceStreamKeepsTheOptionsOfItsFirstOpen) {
+TEST_P(StreamContract, AReplaceStreamKeepsTheAudienceAndTheMomentOfItsFirstOpen) {
   MakeAudience();
   OpenStream open = ReplaceOfA();
   open.replace->max_refused_percent = 5;
@@ -402,7 +402,7 @@ TEST_P(StreamContract, AReplaceStreamKeepsTheOptionsOfItsFirstOpen) {
   ASSERT_TRUE(first->value.replace.has_value());
   EXPECT_EQ(first->value.replace->as_of_us, now_us());
   Advance(absl::Seconds(9));
-  open.replace->max_refused_percent = 50;
+  open.replace->max_refused_percent.reset();
   const auto second = instance().streams().Open(open);
   ASSERT_TRUE(second.ok()) << second.status();
   EXPECT_EQ(second->value.replace->as_of_us, first->value.replace->as_of_us);
