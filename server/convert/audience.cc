@@ -1,8 +1,10 @@
 #include "server/convert/audience.h"
 
 #include <algorithm>
+#include <set>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "server/convert/fields.h"
 #include "server/convert/readable.h"
 #include "server/errors.h"
@@ -98,12 +100,40 @@ absl::StatusOr<storage::Output> ReadReach(const v1::Reach& reach, const std::str
   return output;
 }
 
+absl::Status CheckConsented(const storage::Schema& schema, const storage::Output& output,
+                            const std::string& path) {
+  if (!schema.ConsentsFor(output.channel, output.purpose).empty()) return absl::OkStatus();
+  std::set<std::string> channels;
+  std::set<std::string> purposes;
+  for (const storage::Attribute& attribute : schema.attributes()) {
+    if (!attribute.consent.has_value()) continue;
+    channels.insert(Quoted(attribute.consent->channel));
+    if (attribute.consent->channel == output.channel) {
+      purposes.insert(Quoted(attribute.consent->purpose));
+    }
+  }
+  if (channels.empty()) return absl::OkStatus();
+  if (purposes.empty()) {
+    return errors::FieldInvalid(
+        {absl::StrCat(path, ".channel"),
+         absl::StrCat("no consent attribute has channel ", Quoted(output.channel),
+                      "; channels with one: ", absl::StrJoin(channels, ", "))});
+  }
+  const std::string got = output.purpose.empty() ? "is for the channel as a whole"
+                                                 : absl::StrCat("has ", Quoted(output.purpose));
+  return errors::FieldInvalid(
+      {absl::StrCat(path, ".purpose"),
+       absl::StrCat("no consent attribute of channel ", Quoted(output.channel), " ", got,
+                    "; purposes with one: ", absl::StrJoin(purposes, ", "))});
+}
+
 absl::StatusOr<storage::Output> ReadOutput(const v1::ListMembersRequest& request,
                                            const storage::Schema& schema) {
   RETURN_IF_ERROR(CheckCount("attributes", request.attributes_size(), kMaxOutputColumns));
   RETURN_IF_ERROR(
       CheckCount("identity_namespaces", request.identity_namespaces_size(), kMaxOutputNamespaces));
   ASSIGN_OR_RETURN(storage::Output output, ReadReach(request.reach(), "reach"));
+  RETURN_IF_ERROR(CheckConsented(schema, output, "reach"));
   RETURN_IF_ERROR(ReadAttributes(request, schema, &output));
   RETURN_IF_ERROR(ReadNamespaces(request, schema, &output));
   return output;

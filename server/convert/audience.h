@@ -27,6 +27,12 @@ absl::StatusOr<storage::Audience> ReadAudience(const v1::Audience& audience, std
 // FIELD_INVALID.
 absl::StatusOr<storage::Output> ReadReach(const v1::Reach& reach, const std::string& path);
 
+// Refuses an output that would look at no consent although the instance has some: FIELD_INVALID
+// naming the channel or the purpose of `path`, and those that consents have. An instance without a
+// consent attribute takes any channel.
+absl::Status CheckConsented(const storage::Schema& schema, const storage::Output& output,
+                            const std::string& path);
+
 // What ListMembers shows. Without namespaces: external_id. UNKNOWN_ATTRIBUTE, UNKNOWN_NAMESPACE,
 // FIELD_INVALID.
 absl::StatusOr<storage::Output> ReadOutput(const v1::ListMembersRequest& request,

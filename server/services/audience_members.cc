@@ -123,6 +123,10 @@ absl::Status AudienceService::Serve(CallContext& call, const v1::CountMembersReq
   }
   ASSIGN_OR_RETURN(const Reading reading,
                    BeginReading(context_, call, {name.instance, request.commit_token()}));
+  const auto schema = reading.instance->schema().schema();
+  for (std::size_t i = 0; i < reaches.size(); ++i) {
+    RETURN_IF_ERROR(CheckConsented(*schema, reaches[i], absl::StrCat("reaches[", i, "]")));
+  }
   ASSIGN_OR_RETURN(const storage::AudienceMoment moment, FindMoment(reading, request, name));
   ASSIGN_OR_RETURN(const storage::MemberCount count,
                    reading.instance->audiences().CountMembers(moment, reaches, reading.context));

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "server/convert/audience.h"
 #include "server/convert/fields.h"
 #include "server/convert/member_rows.h"
 #include "server/convert/members_position.h"
@@ -147,6 +148,7 @@ absl::StatusOr<std::vector<storage::AttributeNumber>> MembersFeed::AttributesOf(
 absl::Status MembersFeed::ResolveOutput(const storage::Schema& schema) {
   output_.channel = request_.reach().channel();
   output_.purpose = request_.reach().purpose();
+  RETURN_IF_ERROR(CheckConsented(schema, output_, "reach"));
   ASSIGN_OR_RETURN(output_.attributes, AttributesOf(schema, "attributes", request_.attributes()));
   ASSIGN_OR_RETURN(output_.mandatory,
                    AttributesOf(schema, "mandatory_attributes", request_.mandatory_attributes()));

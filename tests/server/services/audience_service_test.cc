@@ -134,6 +134,48 @@ TEST_F(AudienceServiceTest, PagesOfMembersShowOneSequenceAndLeaveOutWhoOptedOut)
   EXPECT_EQ(Count()->members(), 6);
 }
 
+TEST_F(AudienceServiceTest, AChannelThatNoConsentHasIsRefusedOnceThereAreConsents) {
+  Create("vip");
+  auto request = ListOf(1);
+  request.clear_attributes();
+  request.mutable_reach()->set_channel("emial");
+  EXPECT_EQ(Told(Call(&Stub::ListMembers, request)), "OK") << "there is no consent attribute yet";
+  MakeSchema();
+  EXPECT_EQ(Told(Call(&Stub::ListMembers, request)),
+            "FIELD_INVALID: reach.channel: no consent attribute has channel 'emial'; channels with "
+            "one: 'email'");
+  v1::CountMembersRequest count;
+  count.set_name(kVip);
+  count.add_reaches()->set_channel("email");
+  EXPECT_EQ(Told(Call(&Stub::CountMembers, count)), "OK");
+  count.add_reaches()->set_channel("sms");
+  EXPECT_EQ(Told(Call(&Stub::CountMembers, count)),
+            "FIELD_INVALID: reaches[1].channel: no consent attribute has channel 'sms'; channels "
+            "with one: 'email'");
+}
+
+TEST_F(AudienceServiceTest, APurposeThatNoConsentHasIsRefusedUnlessOneIsForTheWholeChannel) {
+  Create("vip");
+  v1::CreateAttributeRequest digest;
+  digest.set_parent(kInstance);
+  digest.set_attribute_id("digest");
+  digest.mutable_attribute()->set_type(v1::ATTRIBUTE_TYPE_BOOL);
+  digest.mutable_attribute()->mutable_consent()->set_channel("email");
+  digest.mutable_attribute()->mutable_consent()->set_purpose("digest");
+  EXPECT_EQ(Told(Call(&v1::InstanceService::Stub::CreateAttribute, digest)), "OK");
+  auto request = ListOf(1);
+  request.clear_attributes();
+  request.mutable_reach()->set_purpose("digset");
+  EXPECT_EQ(Told(Call(&Stub::ListMembers, request)),
+            "FIELD_INVALID: reach.purpose: no consent attribute of channel 'email' has 'digset'; "
+            "purposes with one: 'digest'");
+  request.mutable_reach()->set_purpose("digest");
+  EXPECT_EQ(Told(Call(&Stub::ListMembers, request)), "OK");
+  MakeSchema();  // a consent for the whole of the channel
+  request.mutable_reach()->set_purpose("digset");
+  EXPECT_EQ(Told(Call(&Stub::ListMembers, request)), "OK");
+}
+
 TEST_F(AudienceServiceTest, WhatAListOfMembersShowsIsChecked) {
   Populate(3);
   auto request = ListOf(1);
