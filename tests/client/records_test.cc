@@ -3,6 +3,7 @@
 
 #include <fstream>
 
+#include "passerelle/columns.h"
 #include "tests/storage/sqlite/temp_directory.h"
 #include "tools/passerelle/records/cell_value.h"
 #include "tools/passerelle/records/file_logs.h"
@@ -119,6 +120,23 @@ TEST_F(RecordsTest, RowsCanBeReadFromAnyOffset) {
     EXPECT_EQ(std::get<std::string>(row.identities[1]), std::to_string(offset + 1));
   }
   EXPECT_EQ((*rows)->Seek(4).code(), absl::StatusCode::kOutOfRange);
+}
+
+TEST_F(RecordsTest, ACellThatDoesNotFitItsFieldIsUnreadableAndTheRowsGoOn) {
+  auto reader = Read("id,n,day\na,1,2026-05-01\nb,abc,soon\nc,3,\n");
+  ASSERT_TRUE(reader.ok());
+  RowPlan plan;
+  plan.identities = {{"external_id", "id"}};
+  plan.fields = {{"n", "n", v1::ATTRIBUTE_TYPE_INT64}, {"day", "day", v1::ATTRIBUTE_TYPE_DATE}};
+  auto rows = FileRows::Make(*std::move(reader), plan);
+  ASSERT_TRUE(rows.ok()) << rows.status();
+  v1::Column numbers;
+  client::ColumnBuilder builder(&numbers);
+  client::Row row;
+  while (*(*rows)->Next(&row)) builder.Add(row.fields[0]);
+  EXPECT_TRUE(builder.Finish().ok());
+  EXPECT_EQ(numbers.presence(), std::string("\2\3\2", 3));
+  EXPECT_EQ(numbers.integers_size(), 2);
 }
 
 TEST_F(RecordsTest, LogFieldsTakeNamesNumbersAndTimes) {

@@ -6,6 +6,7 @@ namespace {
 constexpr char kAbsent = 0;
 constexpr char kNull = 1;
 constexpr char kValue = 2;
+constexpr char kUnreadable = 3;
 
 }  // namespace
 
@@ -16,6 +17,10 @@ int64_t ColumnBuilder::Add(const Value& value) {
   }
   if (std::holds_alternative<Null>(value)) {
     column_.mutable_presence()->push_back(kNull);
+    return 1;
+  }
+  if (std::holds_alternative<Unreadable>(value)) {
+    column_.mutable_presence()->push_back(kUnreadable);
     return 1;
   }
   column_.mutable_presence()->push_back(kValue);

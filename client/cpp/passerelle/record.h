@@ -19,9 +19,12 @@ namespace passerelle::client {
 
 struct Absent {};  // leave the stored value alone
 struct Null {};    // as the mapping's merge policy says; an import clears
+// The caller has a value that is not of the field's type: the server refuses the row with
+// WRONG_TYPE, and only that row.
+struct Unreadable {};
 // A value of a field. Timestamps are int64 microseconds since 1970, dates int64 days since 1970.
-using Value =
-    std::variant<Absent, Null, std::string, int64_t, double, bool, std::vector<std::string>>;
+using Value = std::variant<Absent, Null, std::string, int64_t, double, bool,
+                           std::vector<std::string>, Unreadable>;
 
 // One record of an import, a sync or a push.
 struct Row {

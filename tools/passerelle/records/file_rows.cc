@@ -84,15 +84,14 @@ void FileRows::SetIdentities(client::Row* row) const {
   }
 }
 
-absl::Status FileRows::SetFields(client::Row* row) {
+void FileRows::SetFields(client::Row* row) {
   row->fields.resize(field_cells_.size());
   for (std::size_t i = 0; i < field_cells_.size(); ++i) {
     Cell& cell = cells_[field_cells_[i]];
     if (plan_.skip_empty && cell.text.empty()) cell.state = Cell::State::kAbsent;
     const v1::AttributeType type = plan_.fields[i].type;
-    if (!ToValue(cell, type, &row->fields[i])) return Wrong(field_cells_[i], WordsFor(type));
+    if (!ToValue(cell, type, &row->fields[i])) row->fields[i] = client::Unreadable();
   }
-  return absl::OkStatus();
 }
 
 absl::Status FileRows::SetTime(int column, std::optional<int64_t>* time_us) const {
@@ -125,8 +124,8 @@ absl::StatusOr<bool> FileRows::Next(client::Row* row) {
   absl::StatusOr<bool> more = reader_->Next(&cells_);
   if (!more.ok() || !*more) return more;
   SetIdentities(row);
-  absl::Status status = SetFields(row);
-  if (status.ok()) status = SetTime(event_time_cell_, &row->event_time_us);
+  SetFields(row);
+  absl::Status status = SetTime(event_time_cell_, &row->event_time_us);
   if (status.ok()) status = SetMembership(row);
   if (!status.ok()) return status;
   if (record_key_cell_ >= 0) row->record_key.assign(cells_[record_key_cell_].text);

@@ -47,8 +47,9 @@ class FileRows : public client::RowSource {
                                                         RowPlan plan);
 
   absl::Status Seek(int64_t offset) override;
-  // INVALID_ARGUMENT naming file, line and column for a value of another type than its field; never
-  // the value.
+  // A value of another type than its field is Unreadable, and so the server's to refuse, row by
+  // row. INVALID_ARGUMENT naming file, line and column, never the value, for a time or a status
+  // that cannot be read, and for a record that does not fit the header.
   absl::StatusOr<bool> Next(client::Row* row) override;
 
   RecordReader& reader() { return *reader_; }
@@ -59,7 +60,7 @@ class FileRows : public client::RowSource {
   void FindColumns(std::vector<std::string>* names);
   absl::Status Wrong(int column, const char* wanted) const;
   void SetIdentities(client::Row* row) const;
-  absl::Status SetFields(client::Row* row);
+  void SetFields(client::Row* row);
   absl::Status SetTime(int column, std::optional<int64_t>* time_us) const;
   absl::Status SetMembership(client::Row* row) const;
 
