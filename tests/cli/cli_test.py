@@ -153,7 +153,6 @@ def test_gzip_ndjson_crlf_mark_and_quoted_breaks_are_read(ask, tmp_path, importe
 
 
 @pytest.mark.parametrize("text, words", [
-    ("external_id,age\n1,abc\n", ":2: column 'age'"),
     ("external_id,age\n1\n", ":2: 1 values, wanted 2 as in the header: column 'age'"),
     ("external_id,age\n1,2,3\n", ":2: 3 values"),
     ("external_id,age\n1,\"open\n", "never closed"),
@@ -165,6 +164,51 @@ def test_a_wrong_file_is_named_with_its_line(cli, tmp_path, imported, text, word
     path = tmp_path / "wrong.csv"
     path.write_text(text)
     assert words in cli("import", path, code=2).stderr
+
+
+def test_more_fields_of_the_same_file_are_a_new_stream_and_others_are_told(cli, ask, tmp_path):
+    path = tmp_path / "growing.csv"
+    path.write_text("external_id,colour\ng1,red\n")
+    first = cli("import", path)
+    assert "columns ignored: colour (no such attribute; --create-attributes makes them)" in \
+        first.stderr
+    assert "columns ignored" not in cli("--quiet", "import", path).stderr
+    ask("attributes", "create", "colour", "--type", "string")
+    assert ask("import", path)["outcomes"] == {"UPDATED": 1}
+    assert ask("import", path)["received"] == 0
+    assert ask("profiles", "lookup", "external_id", "g1")["attributes"]["colour"] == "red"
+
+
+def test_columns_named_like_a_namespace_stay_identities(cli, ask, tmp_path):
+    path = tmp_path / "ids.csv"
+    path.write_text("id,Email,Shoe Size\nn9,n9@example.com,42\n")
+    done = cli("import", path, "--identity", "external_id=id", "--all-columns",
+               "--create-attributes")
+    assert "attribute shoe_size: created, int64" in done.stderr
+    assert ask("profiles", "lookup", "email", "n9@example.com")["attributes"]["shoe_size"] == 42
+    assert ask("attributes", "get", "shoe_size")["display_name"] == "Shoe Size"
+    cli("attributes", "get", "email", code=4)
+
+
+def test_columns_that_would_become_one_attribute_are_named_before_anything_is_made(cli, tmp_path):
+    path = tmp_path / "clash.csv"
+    path.write_text("external_id,Hat Size,hat-size\nn8,1,2\n")
+    done = cli("import", path, "--create-attributes", code=2)
+    assert "'Hat Size' and 'hat-size' both become attribute 'hat_size'" in done.stderr
+    cli("attributes", "get", "hat_size", code=4)
+
+
+def test_a_replace_without_rows_wants_to_be_asked_for(cli, ask, activated, tmp_path):
+    path = tmp_path / "none.csv"
+    path.write_text("external_id\n")
+    assert "--allow-empty" in cli("replace", "cdp", path, "--audience", "B", code=2).stderr
+    assert "replace: wanted" in cli("replace", "cdp", path, code=2).stderr
+
+
+def test_a_consent_without_its_channel_is_refused_by_name(cli):
+    cli("attributes", "create", "half", "--type", "bool", "--opt-in-required", code=2)
+    done = cli("destinations", "create", "odd", "--type", "profile-sync", "--map", "x", code=2)
+    assert "SOURCE=ATTRIBUTE" in done.stderr
 
 
 def test_unknown_columns_and_attributes_are_named(cli, people):

@@ -35,7 +35,7 @@ absl::Status Create(Session& session, const AttributeFlags& flags) {
                     "string, int64, double, bool, timestamp, date or string-list");
   }
   request.mutable_attribute()->set_type(*type);
-  if (!flags.consent_channel.empty()) {
+  if (!flags.consent_channel.empty() || !flags.consent_purpose.empty() || flags.opt_in_required) {
     v1::Consent* consent = request.mutable_attribute()->mutable_consent();
     consent->set_channel(flags.consent_channel);
     consent->set_purpose(flags.consent_purpose);

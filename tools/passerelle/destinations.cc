@@ -40,7 +40,7 @@ absl::Status ApplyWord(const std::string& word, v1::FieldMapping* mapping) {
 }
 
 absl::Status AddMapping(const std::string& text, Destination* destination) {
-  auto pair = ParsePair("--map", text);
+  auto pair = ParsePair("--map", text, "SOURCE=ATTRIBUTE[,WORD]...");
   if (!pair.ok()) return pair.status();
   v1::FieldMapping* mapping = destination->add_mappings();
   mapping->set_source_field(pair->first);
@@ -66,7 +66,7 @@ absl::Status FillLists(const DestinationFlags& flags, Destination* destination) 
     if (!status.ok()) return status;
   }
   for (const std::string& text : flags.identities) {
-    auto pair = ParsePair("--writable-identity", text);
+    auto pair = ParsePair("--writable-identity", text, "SOURCE=NAMESPACE");
     if (!pair.ok()) return pair.status();
     v1::FieldMapping* mapping = destination->add_mappings();
     mapping->set_source_field(pair->first);

@@ -4,13 +4,16 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <iostream>
 #include <set>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "tools/passerelle/output.h"
 #include "tools/passerelle/parse.h"
+#include "tools/passerelle/records/cell_value.h"
 
 namespace passerelle::tools {
 namespace {
@@ -46,6 +49,19 @@ v1::AttributeType TypeOf(const v1::FieldMapping& mapping,
                          const std::map<std::string, v1::AttributeType>& types) {
   auto found = types.find(mapping.attribute());
   return found == types.end() ? v1::ATTRIBUTE_TYPE_STRING : found->second;
+}
+
+// What the columns are, in one text.
+std::string WordsOf(const RowPlan& plan) {
+  std::string words;
+  for (const IdentityColumn& identity : plan.identities) {
+    absl::StrAppend(&words, identity.name_space, "=", identity.column, ",");
+  }
+  absl::StrAppend(&words, "|");
+  for (const FieldColumn& field : plan.fields) {
+    absl::StrAppend(&words, field.field, "=", field.column, ",");
+  }
+  return absl::StrCat(words, "|", plan.record_key_column, "|", absl::StrJoin(plan.audiences, ","));
 }
 
 }  // namespace
@@ -89,6 +105,29 @@ absl::StatusOr<std::unique_ptr<RecordReader>> OpenFile(const FileFlags& flags) {
   return OpenRecords(flags.file, options);
 }
 
+absl::StatusOr<std::vector<std::string>> IdentityNamespaces(Session& session) {
+  std::vector<std::string> ids;
+  v1::ListIdentityNamespacesRequest request;
+  request.set_parent(session.InstanceName());
+  absl::Status listed =
+      ForEachPage(session, &v1::InstanceService::Stub::ListIdentityNamespaces, request,
+                  [&](const v1::ListIdentityNamespacesResponse& page) {
+                    for (const auto& found : page.identity_namespaces()) {
+                      ids.push_back(found.name().substr(found.name().rfind('/') + 1));
+                    }
+                  });
+  if (!listed.ok()) return listed;
+  return ids;
+}
+
+std::string ColumnOfNamespace(const RecordReader& reader, const std::string& name_space) {
+  if (HasColumn(reader, name_space)) return name_space;
+  for (const std::string& column : reader.columns()) {
+    if (AttributeIdOf(column) == name_space) return column;
+  }
+  return "";
+}
+
 absl::StatusOr<std::vector<IdentityColumn>> IdentitiesOf(Session& session, const FileFlags& flags,
                                                          const RecordReader& reader) {
   std::vector<IdentityColumn> identities;
@@ -99,17 +138,12 @@ absl::StatusOr<std::vector<IdentityColumn>> IdentitiesOf(Session& session, const
   }
   if (!flags.row_number.empty()) identities.push_back({flags.row_number, ""});
   if (!identities.empty()) return identities;
-  v1::ListIdentityNamespacesRequest request;
-  request.set_parent(session.InstanceName());
-  absl::Status listed = ForEachPage(session, &v1::InstanceService::Stub::ListIdentityNamespaces,
-                                    request, [&](const v1::ListIdentityNamespacesResponse& page) {
-                                      for (const auto& found : page.identity_namespaces()) {
-                                        const std::string id =
-                                            found.name().substr(found.name().rfind('/') + 1);
-                                        if (HasColumn(reader, id)) identities.push_back({id, id});
-                                      }
-                                    });
-  if (!listed.ok()) return listed;
+  auto namespaces = IdentityNamespaces(session);
+  if (!namespaces.ok()) return namespaces.status();
+  for (const std::string& id : *namespaces) {
+    const std::string column = ColumnOfNamespace(reader, id);
+    if (!column.empty()) identities.push_back({id, column});
+  }
   if (!identities.empty()) return identities;
   return absl::InvalidArgumentError(
       absl::StrCat(flags.file,
@@ -174,7 +208,8 @@ absl::StatusOr<std::vector<FieldColumn>> MappedFields(Session& session, const Fi
 }
 
 absl::StatusOr<std::string> StreamNameOf(const IngestJob& job, const FileFlags& flags,
-                                         const std::string& rest, RecordReader& reader) {
+                                         const RowPlan& plan, const std::string& rest,
+                                         RecordReader& reader) {
   if (!flags.stream.empty()) return flags.stream;
   absl::StatusOr<uint32_t> sum = reader.file().Checksum();
   if (!sum.ok()) return sum.status();
@@ -182,7 +217,7 @@ absl::StatusOr<std::string> StreamNameOf(const IngestJob& job, const FileFlags& 
       absl::StrCat(TimeOf(flags.file), "|", flags.file, "|", flags.delimiter, flags.null_text, "|",
                    absl::StrJoin(flags.identities, ","), "|", flags.row_number, "|",
                    absl::StrJoin(flags.maps, ","), "|", flags.event_time, "|", flags.skip_empty,
-                   "|", job.target, "|", rest);
+                   "|", job.target, "|", rest, "|", WordsOf(plan));
   std::string name = job.verb;
   if (!job.target.empty()) {
     const std::string id = job.target.substr(job.target.rfind('/') + 1);
@@ -190,6 +225,27 @@ absl::StatusOr<std::string> StreamNameOf(const IngestJob& job, const FileFlags& 
   }
   return absl::StrCat(name, "-", ForStream(StemOf(flags.file), kMaxStemLetters), "-",
                       absl::Hex(Mix(*sum, all), absl::kZeroPad8));
+}
+
+void TellNote(const Session& session, const std::string& note) {
+  if (session.quiet()) return;
+  std::cerr << (session.json() ? Json{{"note", note}}.dump() : note) << "\n";
+}
+
+void TellIgnoredColumns(const Session& session, const RowPlan& plan, const RecordReader& reader,
+                        const std::string& why) {
+  std::set<std::string> used = {plan.event_time_column, plan.record_key_column,
+                                plan.audience_column, plan.status_column,
+                                plan.qualification_time_column};
+  for (const IdentityColumn& identity : plan.identities) used.insert(identity.column);
+  for (const FieldColumn& field : plan.fields) used.insert(field.column);
+  std::vector<std::string> ignored;
+  for (const std::string& column : reader.columns()) {
+    if (used.count(column) == 0) ignored.push_back(column);
+  }
+  if (ignored.empty()) return;
+  TellNote(session,
+           absl::StrCat("columns ignored: ", absl::StrJoin(ignored, ", "), " (", why, ")"));
 }
 
 }  // namespace passerelle::tools

@@ -62,10 +62,26 @@ struct IngestJob {
   std::string target;  // the destination's id; empty: the instance
 };
 
-// --stream, or a name made from the job, the file's name, content and time, and the rest of the
-// command line: the same command on the same file goes on, another begins anew. At most 63 letters.
+// --stream, or a name made from the job, the file's name, content and time, what its columns are
+// found to be, and the rest of the command line: the same command on the same file goes on, another
+// begins anew, and so does the same one when more columns have become fields. At most 63 letters.
 absl::StatusOr<std::string> StreamNameOf(const IngestJob& job, const FileFlags& flags,
-                                         const std::string& rest, RecordReader& reader);
+                                         const RowPlan& plan, const std::string& rest,
+                                         RecordReader& reader);
+
+// Tells on standard error, unless quiet, which columns the plan does not use: "columns ignored: a,
+// b
+// (`why`)". Says nothing when it uses all.
+void TellIgnoredColumns(const Session& session, const RowPlan& plan, const RecordReader& reader,
+                        const std::string& why);
+// One line on standard error, with --json as {"note": ...}; nothing when quiet.
+void TellNote(const Session& session, const std::string& note);
+
+// The column that has a namespace's name, letter by letter or as AttributeIdOf reads it; empty:
+// none.
+std::string ColumnOfNamespace(const RecordReader& reader, const std::string& name_space);
+// The ids of the instance's identity namespaces.
+absl::StatusOr<std::vector<std::string>> IdentityNamespaces(Session& session);
 
 // Runs the loop with progress and prints what became of the rows. `run` makes the call.
 absl::Status RunIngest(

@@ -14,8 +14,8 @@ absl::Status Append(Session& session, const AppendFlags& flags) {
   auto reader = OpenFile(flags.file);
   if (!reader.ok()) return reader.status();
   const IngestJob job = {"append", ""};
-  auto stream =
-      StreamNameOf(job, flags.file, flags.defaults.kind + "|" + flags.defaults.delivery, **reader);
+  auto stream = StreamNameOf(job, flags.file, RowPlan(),
+                             flags.defaults.kind + "|" + flags.defaults.delivery, **reader);
   if (!stream.ok()) return stream.status();
   auto logs = FileLogs::Make(*std::move(reader), flags.defaults);
   if (!logs.ok()) return logs.status();

@@ -8,11 +8,11 @@
 namespace passerelle::tools {
 
 absl::StatusOr<std::pair<std::string, std::string>> ParsePair(const std::string& option,
-                                                              const std::string& text) {
+                                                              const std::string& text,
+                                                              const std::string& wanted) {
   const std::size_t at = text.find('=');
   if (at == std::string::npos || at == 0 || at + 1 == text.size()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(option, ": got '", text, "', wanted NAME=COLUMN"));
+    return absl::InvalidArgumentError(absl::StrCat(option, ": got '", text, "', wanted ", wanted));
   }
   return std::make_pair(text.substr(0, at), text.substr(at + 1));
 }

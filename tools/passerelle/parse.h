@@ -14,9 +14,9 @@
 
 namespace passerelle::tools {
 
-// "A=B"; INVALID_ARGUMENT naming the option.
-absl::StatusOr<std::pair<std::string, std::string>> ParsePair(const std::string& option,
-                                                              const std::string& text);
+// "A=B"; INVALID_ARGUMENT naming the option and what it wants.
+absl::StatusOr<std::pair<std::string, std::string>> ParsePair(
+    const std::string& option, const std::string& text, const std::string& wanted = "NAME=COLUMN");
 // "a,b,c"; spaces around are cut, empty parts left out.
 std::vector<std::string> ParseList(const std::string& text);
 // "email" or "email/newsletter".

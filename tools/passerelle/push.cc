@@ -16,6 +16,7 @@ struct PushFlags {
   bool replace = false;
   std::string as_of;
   double max_refused_percent = -1;
+  bool allow_empty = false;
 };
 
 // What else makes it another stream.
@@ -40,7 +41,8 @@ absl::Status FillAudiences(const PushFlags& flags, const v1::Destination& destin
                            RowPlan* plan) {
   if (flags.audience.empty() == flags.audience_column.empty()) {
     return absl::InvalidArgumentError(
-        "push: wanted either --audience SOURCE_ID or --audience-column COLUMN");
+        flags.replace ? "replace: wanted --audience SOURCE_ID"
+                      : "push: wanted either --audience SOURCE_ID or --audience-column COLUMN");
   }
   if (!flags.audience.empty()) plan->audiences = {flags.audience};
   if (!flags.audience_column.empty()) {
@@ -70,15 +72,30 @@ absl::StatusOr<RowPlan> PlanPush(Session& session, const PushFlags& flags, const
   return plan;
 }
 
+// A file without rows is more often a failed export than an audience that shall be empty.
+absl::Status CheckHasRows(const PushFlags& flags, RecordReader& reader) {
+  if (!flags.replace || flags.allow_empty) return absl::OkStatus();
+  std::vector<Cell> cells;
+  auto more = reader.Next(&cells);
+  if (!more.ok()) return more.status();
+  if (*more) return reader.Rewind();
+  return absl::InvalidArgumentError(
+      absl::StrCat("replace ", flags.file.file, ": no rows, and so '", flags.audience,
+                   "' would become empty; give --allow-empty if it shall be"));
+}
+
 absl::Status Push(Session& session, const PushFlags& flags) {
   auto reader = OpenFile(flags.file);
   if (!reader.ok()) return reader.status();
   const IngestJob job = {flags.replace ? "replace" : "push",
                          session.NameOf("destinations", flags.destination)};
-  auto stream = StreamNameOf(job, flags.file, RestOf(flags), **reader);
-  if (!stream.ok()) return stream.status();
   auto plan = PlanPush(session, flags, job.target, **reader);
   if (!plan.ok()) return plan.status();
+  absl::Status rows_there = CheckHasRows(flags, **reader);
+  if (!rows_there.ok()) return rows_there;
+  auto stream = StreamNameOf(job, flags.file, *plan, RestOf(flags), **reader);
+  if (!stream.ok()) return stream.status();
+  TellIgnoredColumns(session, *plan, **reader, "no source field of the destination");
   v1::PushMembersRequest::Open open;
   open.set_destination(job.target);
   open.mutable_stream()->set_stream(*stream);
@@ -124,6 +141,8 @@ void AddPush(CLI::App& app, Session& session) {
       ->add_option("--max-refused-percent", whole->max_refused_percent,
                    "Publish nothing if more rows are refused or unknown; 1 by default")
       ->check(CLI::Range(0.0, 100.0));
+  replace->add_flag("--allow-empty", whole->allow_empty,
+                    "A file without rows makes the audience empty, instead of being refused");
 }
 
 }  // namespace passerelle::tools

@@ -14,8 +14,6 @@ absl::Status Sync(Session& session, const SyncFlags& flags) {
   auto reader = OpenFile(flags.file);
   if (!reader.ok()) return reader.status();
   const IngestJob job = {"sync", session.NameOf("destinations", flags.destination)};
-  auto stream = StreamNameOf(job, flags.file, "", **reader);
-  if (!stream.ok()) return stream.status();
   v1::GetDestinationRequest get;
   get.set_name(job.target);
   auto destination = session.Call(&v1::DestinationService::Stub::GetDestination, get);
@@ -30,6 +28,9 @@ absl::Status Sync(Session& session, const SyncFlags& flags) {
                      "; give --map SOURCE=COLUMN, or see `passerelle destinations get`"));
   }
   plan->fields = *fields;
+  auto stream = StreamNameOf(job, flags.file, *plan, "", **reader);
+  if (!stream.ok()) return stream.status();
+  TellIgnoredColumns(session, *plan, **reader, "no source field of the destination");
   v1::SyncProfilesRequest::Open open;
   open.set_destination(job.target);
   open.mutable_stream()->set_stream(*stream);
