@@ -116,8 +116,10 @@ class LogStore {
   // or tracking kind, event time) was appended within kDuplicateWindowUs, also earlier in this
   // batch (log id: broadlog_id of delivery rows, tracking_log_id of tracking rows; a row without an
   // event time takes the commit time); REJECTED kUnknownDelivery, kTimeInFuture (more than 24 h
-  // ahead of the commit time). Message states and report numbers change in the same transaction.
-  // Never blocks; statuses and queueing as ProfileStore::SubmitUpdates, with OnLogsSpace.
+  // ahead of the commit time). A DUPLICATE is no refusal: all_or_nothing does not roll back for it,
+  // so that a batch can be sent again. Message states and report numbers change in the same
+  // transaction. Never blocks; statuses and queueing as ProfileStore::SubmitUpdates, with
+  // OnLogsSpace.
   virtual absl::Status SubmitAppend(AppendBatch& batch, Done<WriteAck>& done) = 0;
 
   // Gives matching rows with sequence > after, in order, to the sink: at most `limit`, looking at
@@ -136,8 +138,9 @@ class LogStore {
                                                 const ReadContext& context) const = 0;
 
   // Calls back, on a thread of the store, after every commit that appended rows, with the last
-  // sequence, which reads see by then; must not block. Returns a token for Unsubscribe, after which no call begins or runs:
-  // it waits for the one that runs, so hold no lock that the callback takes.
+  // sequence, which reads see by then; must not block. Returns a token for Unsubscribe, after which
+  // no call begins or runs: it waits for the one that runs, so hold no lock that the callback
+  // takes.
   virtual int64_t Subscribe(std::function<void(int64_t)> callback) = 0;
   virtual void Unsubscribe(int64_t token) = 0;
 

@@ -66,7 +66,8 @@ struct StreamState {
 // Rows, outcomes, next offset, token and hashes commit in one transaction. Every batch with a
 // request key: a key used within 72 hours gives the first ack again (repeated_request), or
 // ALREADY_EXISTS kRequestIdReused if method or payload differ; all_or_nothing with a refused row is
-// ABORTED kBatchRolledBack (metadata rows: the first 20 indexes), nothing stored.
+// ABORTED kBatchRolledBack (metadata rows: the first 20 indexes), nothing stored; DUPLICATE rows of
+// a log are not refused.
 // COMMIT_OUTCOME_UNKNOWN as the writer says.
 class StreamStore {
  public:
@@ -86,7 +87,9 @@ class StreamStore {
   // Marks a stream finished; a replace is published in the same transaction. The same call again
   // gives the same answer. FAILED_PRECONDITION kTotalMismatch unless total == next_offset (metadata
   // next_offset); kReplaceRefused if more than max_refused_percent of the records were refused
-  // (rejected, not found or ambiguous); ABORTED kEpochFenced; NOT_FOUND kStreamNotFound. Blocks.
+  // (rejected, not found or ambiguous), or if there were no records at all and max_refused_percent
+  // is less than 100: emptying an audience is asked for expressly; ABORTED kEpochFenced; NOT_FOUND
+  // kStreamNotFound. Blocks.
   virtual absl::StatusOr<Written<StreamState>> Finish(std::string_view stream, int64_t epoch,
                                                       int64_t total_records) = 0;
 
