@@ -27,7 +27,7 @@ class IngestRequest : public WriteRequest {
                 storage::Done<WriteAck> done);
 
   int64_t rows() const override { return row_count(); }
-  std::string_view queue_key() const override;  // the stream; empty for unary batches
+  std::string_view queue_key() const override;  // the stream; empty without one
   bool alone() const override;                  // all_or_nothing
   absl::Status Decide(Transaction& transaction) final;
   void Done(const absl::Status& status, const CommitInfo& info) final;

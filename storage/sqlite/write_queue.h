@@ -1,4 +1,4 @@
-// Writes that wait for their transaction: bounded, fair between streams, small calls first.
+// Writes that wait for their transaction: bounded, fair between streams, small calls soon.
 #ifndef PASSERELLE_STORAGE_SQLITE_WRITE_QUEUE_H_
 #define PASSERELLE_STORAGE_SQLITE_WRITE_QUEUE_H_
 
@@ -32,7 +32,9 @@ class WriteRequest {
   virtual int64_t bytes() const { return 0; }
 
   // Requests of one key (a write stream's name) are decided in the order of submission; keys take
-  // turns. Empty: a small call, which goes before all streams and shares no order with them.
+  // turns. Empty with at most kSmallRowsMax rows: a small call, which goes before the streams, up
+  // to kSmallRowsPerRound rows of such calls for one request of every stream. Empty with more rows:
+  // all of those together take turns as one more stream. Neither shares an order with streams.
   virtual std::string_view queue_key() const { return {}; }
 
   // True: the request has a transaction of its own, so that an error from Decide or from a flush
@@ -64,10 +66,15 @@ class WriteRequest {
   virtual void Done(const absl::Status& status, const CommitInfo& info) = 0;
 };
 
+inline constexpr int64_t kSmallRowsMax = 1'000;
+inline constexpr int64_t kSmallRowsPerRound = 2'000;
+
+// Rows and bytes are bounded twice: once for what waits in streams, once for small calls, so that
+// neither shuts the other out.
 struct WriteQueueLimits {
-  int64_t max_rows = 20'000;             // of waiting stream requests
-  int64_t max_bytes = 64 * 1024 * 1024;  // of waiting stream requests
-  int64_t max_small_requests = 1'024;    // of waiting requests without a key
+  int64_t max_rows = 20'000;
+  int64_t max_bytes = 64 * 1024 * 1024;
+  int64_t max_small_requests = 1'024;  // the only bound on a small call of one row
 };
 
 // Thread-safe; one thread takes.
@@ -110,9 +117,21 @@ class WriteQueue {
   };
   using Lanes = std::list<Lane>;
 
+  // What waits, of one sort.
+  struct Load {
+    int64_t rows = 0;
+    int64_t bytes = 0;
+    void Add(const WriteRequest& request);
+    void Remove(const WriteRequest& request);
+    bool Takes(const WriteRequest& request, const WriteQueueLimits& limits) const;
+    bool IsHalfEmpty(const WriteQueueLimits& limits) const;
+  };
+
   bool HasRoom(const WriteRequest& request) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool HasSpace() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool SomethingToDo() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool SmallIsNext() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void EndLaneTurn() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Lane& LaneOf(std::string_view key) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::unique_ptr<WriteRequest> PopStream() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::unique_ptr<WriteRequest> PopSmall() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -123,8 +142,10 @@ class WriteQueue {
   Lanes lanes_ ABSL_GUARDED_BY(mutex_);  // non-empty ones; the front is next
   absl::flat_hash_map<std::string, Lanes::iterator> lane_by_key_ ABSL_GUARDED_BY(mutex_);
   std::vector<absl::AnyInvocable<void()>> waiters_ ABSL_GUARDED_BY(mutex_);
-  int64_t rows_ ABSL_GUARDED_BY(mutex_) = 0;
-  int64_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  Load streams_ ABSL_GUARDED_BY(mutex_);
+  Load small_load_ ABSL_GUARDED_BY(mutex_);
+  int64_t small_rows_taken_ ABSL_GUARDED_BY(mutex_) = 0;  // in this round, while lanes waited
+  size_t lanes_left_ ABSL_GUARDED_BY(mutex_) = 0;         // to take from in this round
   int64_t small_requests_ ABSL_GUARDED_BY(mutex_) = 0;
   int64_t turns_ ABSL_GUARDED_BY(mutex_) = 0;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;

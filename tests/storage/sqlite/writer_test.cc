@@ -191,6 +191,50 @@ TEST_F(WriterTest, StreamsTakeTurnsAndSmallCallsGoFirst) {
   EXPECT_EQ(order, (std::vector<std::string>{"", "a", "b", "a", "b", "a", "a"}));
 }
 
+TEST_F(WriterTest, AStreamGoesOnBesideFloodsOfRequestsWithoutOne) {
+  WriterOptions options;
+  options.max_rows = 1;  // one request per transaction: the order of decisions is visible
+  Open(options);
+  std::vector<std::shared_ptr<Outcome>> outcomes;
+  std::vector<std::string> order;
+  const auto submit = [&](const std::string& name, int64_t rows, const std::string& key) {
+    outcomes.push_back(std::make_shared<Outcome>());
+    auto request =
+        std::make_unique<AddItem>(static_cast<int64_t>(outcomes.size()), "x", outcomes.back(), key);
+    request->rows_ = rows;
+    request->on_decide = [&order, name] { order.push_back(name); };
+    ASSERT_TRUE(writer_->Submit(std::move(request)).ok());
+  };
+  {
+    Hold hold(*writer_);
+    for (int i = 0; i < 18; ++i) submit("flood", 1'000, "");
+    for (int i = 0; i < 6; ++i) submit("large", 2'000, "");
+    for (int i = 0; i < 5; ++i) submit("named", 1'000, "stream");
+    hold.Open();
+    hold.WaitUntilDone();
+  }
+  for (const auto& outcome : outcomes) outcome->done.WaitForNotification();
+  const std::vector<std::string> round{"flood", "flood", "large", "named"};
+  for (size_t i = 0; i < 5 * round.size(); ++i) EXPECT_EQ(order[i], round[i % round.size()]) << i;
+}
+
+TEST_F(WriterTest, RowsOfSmallCallsAreBoundedToo) {
+  WriterOptions options;
+  options.queue.max_rows = 1'000;
+  Open(options);
+  Hold hold(*writer_);
+  const auto sized = [](int64_t id, int64_t rows) {
+    auto request = std::make_unique<AddItem>(id, "x", std::make_shared<Outcome>());
+    request->rows_ = rows;
+    return request;
+  };
+  EXPECT_TRUE(writer_->Submit(sized(1, 600)).ok());
+  EXPECT_EQ(ReasonOf(writer_->Submit(sized(2, 600))), Reason::kQueueFull);
+  EXPECT_TRUE(writer_->Submit(sized(3, 400)).ok());
+  EXPECT_TRUE(writer_->Submit(sized(4, 1)).ok()) << "a call of one row is not shut out by others";
+  hold.Open();
+}
+
 TEST_F(WriterTest, AFullQueueRefusesAtOnceAndTellsWhenThereIsSpace) {
   WriterOptions options;
   options.queue.max_rows = 10;
