@@ -149,14 +149,18 @@ absl::Status FinishRow(Transaction& transaction, StreamState& state) {
 }
 
 // The first turn fences the writer, so that nothing is added while chunks go. True: more to do.
-bool DeleteTurn(Transaction& transaction, const StreamState& state, bool first) {
+bool DeleteRowsTurn(Transaction& transaction, const StreamState& state, bool first) {
   Database& db = transaction.db();
-  if (DeleteSomeOfStream(db, state.stream, kDeletedPerTurn)) {
-    StreamState fenced = state;
-    ++fenced.epoch;
-    if (first) UpdateStream(db, fenced);
-    return true;
-  }
+  StreamState fenced = state;
+  ++fenced.epoch;
+  if (first) UpdateStream(db, fenced);
+  return DeleteSomeOfStream(db, state.stream, kDeletedPerTurn);
+}
+
+// True: more to do, which only an open in between can have added.
+bool DeleteTurn(Transaction& transaction, const StreamState& state) {
+  Database& db = transaction.db();
+  if (DeleteSomeOfStream(db, state.stream, kDeletedPerTurn)) return true;
   if (state.kind == StreamKind::kReplaceMembers) AbandonReplace(transaction, state.stream);
   DeleteStreamRow(db, state.stream);
   return false;
@@ -190,6 +194,25 @@ absl::StatusOr<File*> SqliteStreams::FileOf(std::string_view stream) const {
 }
 
 absl::StatusOr<Written<StreamState>> SqliteStreams::Open(const OpenStream& open) {
+  ASSIGN_OR_RETURN(auto opened, OpenNamed(open));
+  if (open.kind != StreamKind::kReplaceMembers || opened.value.finished) return opened;
+  // Each turn finds the staging anew: whoever deletes or publishes the stream meanwhile ends this.
+  const auto carry = [&](Transaction& transaction) -> absl::StatusOr<bool> {
+    return CarryReplace(transaction, open.stream);
+  };
+  bool carried = true;
+  RETURN_IF_ERROR(context_.profiles->Read({}, "streams: carry", [&](const ReadLease& lease) {
+    const auto staged = FindReplace(lease.db(), open.stream);
+    carried = !staged.has_value() || staged->carried;
+    return absl::OkStatus();
+  }));
+  if (!carried) {
+    ASSIGN_OR_RETURN(opened.position, context_.profiles->WriteInTurns(carry));
+  }
+  return opened;
+}
+
+absl::StatusOr<Written<StreamState>> SqliteStreams::OpenNamed(const OpenStream& open) {
   absl::MutexLock lock(&names_mutex_);
   ASSIGN_OR_RETURN(const File* owner, FileOf(open.stream));
   const bool to_logs = open.kind == StreamKind::kAppendLogs;
@@ -200,21 +223,17 @@ absl::StatusOr<Written<StreamState>> SqliteStreams::Open(const OpenStream& open)
 
 absl::StatusOr<Written<StreamState>> SqliteStreams::OpenInProfiles(const OpenStream& open) {
   StreamState state;
-  bool opened = false;
-  const auto turn = [&](Transaction& transaction) -> absl::StatusOr<bool> {
-    if (opened) return CarryReplace(transaction, open.stream);
+  const auto decide = [&](Transaction& transaction) -> absl::Status {
     // An abandoned staging of another stream does not stand in the way of this one.
     if (open.kind == StreamKind::kReplaceMembers) SweepMembership(transaction);
     ASSIGN_OR_RETURN(state, OpenRow(transaction, open));
     ReserveName(transaction, open.stream, "p");
     if (open.kind == StreamKind::kReplaceMembers) {
       ASSIGN_OR_RETURN(state, OpenReplace(transaction, open, std::move(state)));
-      const auto staged = FindReplace(transaction.db(), open.stream);
-      opened = staged.has_value() && !staged->carried;
     }
-    return opened;
+    return absl::OkStatus();
   };
-  ASSIGN_OR_RETURN(const CommitPosition position, context_.profiles->WriteInTurns(turn));
+  ASSIGN_OR_RETURN(const CommitPosition position, context_.profiles->Write(decide));
   return Written<StreamState>{std::move(state), position};
 }
 
@@ -286,32 +305,41 @@ absl::StatusOr<Page<StreamState>> SqliteStreams::ListStreams(const PageRequest& 
   return PageOf(std::move(streams), page.limit);
 }
 
+absl::StatusOr<StreamState> SqliteStreams::DeleteRows(File& file, std::string_view stream) {
+  std::optional<StreamState> state;
+  const auto turn = [&](Transaction& transaction) -> absl::StatusOr<bool> {
+    const bool first = !state.has_value();
+    if (first) state = LoadStream(transaction.db(), stream);
+    if (!state.has_value()) return MissingError("stream", stream);
+    return DeleteRowsTurn(transaction, *state, first);
+  };
+  RETURN_IF_ERROR(file.WriteInTurns(turn).status());
+  return *std::move(state);
+}
+
+// What takes long goes first, without the lock: other names are opened meanwhile.
 absl::StatusOr<Written<StreamState>> SqliteStreams::DeleteStream(std::string_view stream) {
-  absl::MutexLock lock(&names_mutex_);
   ASSIGN_OR_RETURN(File* const file, FileOf(stream));
   if (file == nullptr) return MissingError("stream", stream);
+  ASSIGN_OR_RETURN(StreamState state, DeleteRows(*file, stream));
+  absl::MutexLock lock(&names_mutex_);
   const bool in_profiles = file == context_.profiles.get();
   const auto free_name = [&](Transaction& transaction) {
     RunWithStream(transaction, kFreeName, stream);
     RunWithStream(transaction, kDeleteReplace, stream);
     return absl::OkStatus();
   };
-  std::optional<StreamState> state;
   const auto turn = [&](Transaction& transaction) -> absl::StatusOr<bool> {
-    const bool first = !state.has_value();
-    if (first) {
-      state = LoadStream(transaction.db(), stream);
-      if (!state.has_value()) return MissingError("stream", stream);
-      if (in_profiles) state = WithReplace(transaction.db(), *std::move(state));
-    }
-    if (DeleteTurn(transaction, *state, first)) return true;
+    if (!LoadStream(transaction.db(), stream).has_value()) return MissingError("stream", stream);
+    if (in_profiles) state = WithReplace(transaction.db(), std::move(state));
+    if (DeleteTurn(transaction, state)) return true;
     if (in_profiles) RETURN_IF_ERROR(free_name(transaction));
     return false;
   };
   ASSIGN_OR_RETURN(const CommitPosition position, file->WriteInTurns(turn));
   if (!in_profiles) RETURN_IF_ERROR(context_.profiles->Write(free_name).status());
-  if (state->kind == StreamKind::kReplaceMembers) StartMembershipSweep(*context_.profiles);
-  return Written<StreamState>{*std::move(state), position};
+  if (state.kind == StreamKind::kReplaceMembers) StartMembershipSweep(*context_.profiles);
+  return Written<StreamState>{std::move(state), position};
 }
 
 absl::StatusOr<Written<int64_t>> SqliteStreams::AbandonReplace(std::string_view stream) {

@@ -40,13 +40,18 @@ class SqliteStreams : public StreamStore {
  private:
   // The file whose table has the stream; null: neither.
   absl::StatusOr<File*> FileOf(std::string_view stream) const;
+  // Fences or makes the stream and reserves its name; what a replace carries is left to do.
+  absl::StatusOr<Written<StreamState>> OpenNamed(const OpenStream& open);
+  // Fences the stream and deletes its outcomes and hashes; returns the state it had.
+  absl::StatusOr<StreamState> DeleteRows(File& file, std::string_view stream);
   absl::StatusOr<Written<StreamState>> OpenInProfiles(const OpenStream& open);
   absl::StatusOr<Written<StreamState>> OpenInLogs(const OpenStream& open, bool exists);
   absl::StatusOr<std::optional<StreamState>> ReadState(const File& file, std::string_view stream,
                                                        const ReadContext& context) const;
 
   InstanceContext& context_;
-  // One opening or deletion at a time: both look at two files before they write.
+  // One name is given or freed at a time: both look at two files before they write. Held for one
+  // transaction of each file, not for work by turns.
   absl::Mutex names_mutex_;
 };
 

@@ -2,11 +2,15 @@
 // instances half made or half deleted.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
+#include <thread>
 
 #include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
 #include "storage/open.h"
 #include "storage/reason.h"
 #include "storage/sqlite/ack_codec.h"
@@ -94,6 +98,23 @@ class StreamFilesTest : public ::testing::Test {
     called.WaitForNotification();
     return ack;
   }
+  // Opens another stream while `work` is under way, which it is once `begun` is true.
+  void ExpectOthersOpenDuring(const std::function<void()>& work,
+                              const std::function<bool()>& begun) {
+    std::atomic<bool> ended{false};
+    std::thread worker([&] {
+      work();
+      ended = true;
+    });
+    while (!begun() && !ended) absl::SleepFor(absl::Milliseconds(1));
+    OpenStream other;
+    other.stream = "other";
+    other.kind = StreamKind::kImportProfiles;
+    const auto opened = instance_->streams().Open(other);
+    EXPECT_FALSE(ended) << "the other stream was opened only afterwards";
+    EXPECT_TRUE(opened.ok()) << opened.status();
+    worker.join();
+  }
   const InstanceContext& files() const { return instance_->files(); }
 
   TempDirectory directory_;
@@ -144,6 +165,46 @@ TEST_F(StreamFilesTest, ADeletionWithALongLedgerGoesByTurnsAndLeavesNothing) {
   EXPECT_EQ(Ask(*files().profiles, "SELECT count(*) FROM row_outcome"), 0);
   EXPECT_EQ(Ask(*files().profiles, "SELECT count(*) FROM write_stream"), 0);
   EXPECT_EQ(Ask(*files().profiles, "SELECT count(*) FROM stream_name"), 0);
+}
+
+TEST_F(StreamFilesTest, OthersOpenWhileAReplaceCarriesMembers) {
+  Audience audience;
+  audience.id = "a";
+  ASSERT_TRUE(instance_->audiences().CreateAudience(audience, {}).ok());
+  Write(*files().profiles,
+        "INSERT INTO membership(audience, generation, profile, from_seq, to_seq, status, "
+        "qualified_us) SELECT (SELECT number FROM audience WHERE id = 'a'), 1, value, 1, "
+        "9223372036854775807, 1, 5000 FROM (WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL "
+        "SELECT value + 1 FROM n WHERE value < 600000) SELECT value FROM n)");
+  Write(*files().profiles, "UPDATE audience SET max_qualified_us = 5000 WHERE id = 'a'");
+  OpenStream replace;
+  replace.stream = "r";
+  replace.kind = StreamKind::kReplaceMembers;
+  replace.replace = ReplaceOptions{"a", 1'000, 1};
+  ExpectOthersOpenDuring(
+      [&] {
+        const auto opened = instance_->streams().Open(replace);
+        EXPECT_TRUE(opened.ok()) << opened.status();
+      },
+      [&] { return Ask(*files().profiles, "SELECT count(*) FROM audience_replace") != 0; });
+  EXPECT_EQ(Ask(*files().profiles, "SELECT count(*) FROM membership"), 1'200'000);
+}
+
+TEST_F(StreamFilesTest, OthersOpenWhileAStreamOfManyOutcomesIsDeleted) {
+  ASSERT_TRUE(OpenAs(StreamKind::kImportProfiles).ok());
+  Write(*files().profiles,
+        "INSERT INTO row_outcome(stream, row_offset, record_key, outcome, reason, field, flags, "
+        "create_us) SELECT 's', value, x'', 0, 0, '', 0, 0 "
+        "FROM (WITH RECURSIVE n(value) AS (SELECT 0 UNION ALL SELECT value + 1 FROM n "
+        "WHERE value < 499999) SELECT value FROM n)");
+  ExpectOthersOpenDuring(
+      [&] {
+        const auto deleted = instance_->streams().DeleteStream("s");
+        EXPECT_TRUE(deleted.ok()) << deleted.status();
+      },
+      [&] { return Ask(*files().profiles, "SELECT epoch FROM write_stream WHERE id = 's'") > 1; });
+  EXPECT_EQ(Ask(*files().profiles, "SELECT count(*) FROM row_outcome"), 0);
+  EXPECT_EQ(Ask(*files().profiles, "SELECT count(*) FROM write_stream"), 1);
 }
 
 TEST_F(StreamFilesTest, ADeletionOfAnInstanceThatWasInterruptedEndsAtTheNextStart) {
