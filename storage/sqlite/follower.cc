@@ -42,14 +42,13 @@ void ApplyOne(Transaction& transaction, const Schema& schema, const OptOutRow& r
   if (ns == nullptr) return;
   auto& edits = transaction.Overlay<ProfileEdits>();
   const ProfileId profile = ProfileOf(edits, ns->number, row);
-  if (!profile) {
+  const auto consents = ConsentsOptedOut(schema, row.channel, row.purpose);
+  if (!profile || consents.empty()) {
     StatementScope add(transaction.db().Prepared(kAddPending));
     add->BindAll(ns->number.value, row.identity, row.channel, row.purpose, row.event_us).Run();
     return;
   }
-  for (const Attribute* consent : ConsentsOptedOut(schema, row.channel, row.purpose)) {
-    edits.OptOut(profile, *consent, row.event_us);
-  }
+  for (const Attribute* consent : consents) edits.OptOut(profile, *consent, row.event_us);
 }
 
 absl::Status StoppedError() {

@@ -6,7 +6,9 @@ namespace {
 constexpr char kAny[] = "SELECT 1 FROM pending_opt_out LIMIT 1";
 constexpr char kGet[] =
     "SELECT channel, purpose, opt_out_us FROM pending_opt_out WHERE namespace = ?1 AND value = ?2";
-constexpr char kForget[] = "DELETE FROM pending_opt_out WHERE namespace = ?1 AND value = ?2";
+constexpr char kForget[] =
+    "DELETE FROM pending_opt_out "
+    "WHERE namespace = ?1 AND value = ?2 AND channel = ?3 AND purpose = ?4";
 
 }  // namespace
 
@@ -16,7 +18,7 @@ void PendingOptOuts::Refresh() {
   refreshed_ = true;
 }
 
-std::vector<PendingOptOut> PendingOptOuts::Take(const IdentityCell& identity) {
+std::vector<PendingOptOut> PendingOptOuts::Find(const IdentityCell& identity) {
   std::vector<PendingOptOut> pending;
   if (!refreshed_) Refresh();
   if (!any_) return pending;
@@ -25,14 +27,17 @@ std::vector<PendingOptOut> PendingOptOuts::Take(const IdentityCell& identity) {
   while (get->Step()) {
     pending.push_back({std::string(get->Text(0)), std::string(get->Text(1)), get->Int(2)});
   }
-  if (!pending.empty()) taken_.push_back(identity);
   return pending;
 }
 
+void PendingOptOuts::Forget(const IdentityCell& identity, const PendingOptOut& opt_out) {
+  forgotten_.push_back({identity, opt_out});
+}
+
 void PendingOptOuts::Flush() {
-  for (const IdentityCell& identity : taken_) {
+  for (const auto& [identity, opt_out] : forgotten_) {
     StatementScope forget(db_.Prepared(kForget));
-    forget->BindInt(1, identity.ns.value).BindText(2, identity.value).Run();
+    forget->BindAll(identity.ns.value, identity.value, opt_out.channel, opt_out.purpose).Run();
   }
 }
 

@@ -1,4 +1,4 @@
-// Opt-outs of people who are not here yet.
+// Opt-outs that found no profile, or no consent attribute to set.
 #ifndef PASSERELLE_STORAGE_SQLITE_PENDING_OPT_OUTS_H_
 #define PASSERELLE_STORAGE_SQLITE_PENDING_OPT_OUTS_H_
 
@@ -25,15 +25,22 @@ class PendingOptOuts {
 
   // Looks again whether there are any at all.
   void Refresh();
-  // Those of an identity; they are deleted by Flush. `identity` must live until then.
-  std::vector<PendingOptOut> Take(const IdentityCell& identity);
+  // Those of an identity. Valid while the transaction lasts: one that was forgotten before is
+  // found again.
+  std::vector<PendingOptOut> Find(const IdentityCell& identity);
+  // To be deleted by Flush. `identity` must live until then.
+  void Forget(const IdentityCell& identity, const PendingOptOut& opt_out);
   void Flush();
 
  private:
   Database& db_;
   bool refreshed_ = false;
   bool any_ = false;
-  std::vector<IdentityCell> taken_;
+  struct Forgotten {
+    IdentityCell identity;
+    PendingOptOut opt_out;
+  };
+  std::vector<Forgotten> forgotten_;
 };
 
 }  // namespace passerelle::storage::sqlite

@@ -92,6 +92,8 @@ struct ProfileEdits::State {
   Effect Apply(ProfileRow& row, StoredValue& stored, const FieldPlan& field,
                const TimedCell& write);
   void Give(ProfileRow& row, const IdentityCell& identity, const Schema& schema);
+  bool OptOut(ProfileId profile, const Attribute& consent, int64_t event_us);
+  void ApplyPending(ProfileId profile, const IdentityCell& identity, const Schema& schema);
 
   const int64_t commit_us;
   TextArena arena;
@@ -159,9 +161,29 @@ void ProfileEdits::State::Give(ProfileRow& row, const IdentityCell& identity,
   identities.Add(row.id, identity);
   row.identities_changed = true;
   const IdentityNamespace* ns = schema.FindNamespace(identity.ns);
-  if (row.known || ns == nullptr || ns->kind != NamespaceKind::kPerson) return;
-  row.known = true;
-  row.known_changed = true;
+  if (!row.known && ns != nullptr && ns->kind == NamespaceKind::kPerson) {
+    row.known = true;
+    row.known_changed = true;
+  }
+  ApplyPending(row.id, identity, schema);
+}
+
+bool ProfileEdits::State::OptOut(ProfileId profile, const Attribute& consent, int64_t event_us) {
+  ProfileRow& row = rows.Get(profile, rows.sets().Of({consent.number}));
+  Cell opted_out;
+  opted_out.kind = Cell::Kind::kInt;
+  const FieldPlan field{0, consent.number, 0, MergePolicy::kSet, true};
+  return Apply(row, row.ValueOf(consent.number), field, {opted_out, event_us}) == Effect::kChanged;
+}
+
+// One that no consent attribute stands for yet stays.
+void ProfileEdits::State::ApplyPending(ProfileId profile, const IdentityCell& identity,
+                                       const Schema& schema) {
+  for (const PendingOptOut& opt_out : pending.Find(identity)) {
+    const auto consents = ConsentsOptedOut(schema, opt_out.channel, opt_out.purpose);
+    for (const Attribute* consent : consents) OptOut(profile, *consent, opt_out.opt_out_us);
+    if (!consents.empty()) pending.Forget(identity, opt_out);
+  }
 }
 
 ProfileEdits::ProfileEdits(Transaction& transaction)
@@ -191,11 +213,6 @@ ProfileId ProfileEdits::Create(absl::Span<const IdentityCell> identities, const 
   for (const IdentityCell& identity : identities) {
     if (state_->identities.Find(identity.ns, identity.value)) continue;
     state_->Give(row, identity, schema);
-    for (const PendingOptOut& opt_out : state_->pending.Take(identity)) {
-      for (const Attribute* consent : ConsentsOptedOut(schema, opt_out.channel, opt_out.purpose)) {
-        OptOut(row.id, *consent, opt_out.opt_out_us);
-      }
-    }
   }
   return row.id;
 }
@@ -264,12 +281,7 @@ void ProfileEdits::Write(ProfileId profile, const RecordBatch& batch, int64_t ro
 }
 
 bool ProfileEdits::OptOut(ProfileId profile, const Attribute& consent, int64_t event_us) {
-  ProfileRow& row = state_->rows.Get(profile, state_->rows.sets().Of({consent.number}));
-  Cell opted_out;
-  opted_out.kind = Cell::Kind::kInt;
-  const FieldPlan field{0, consent.number, 0, MergePolicy::kSet, true};
-  return state_->Apply(row, row.ValueOf(consent.number), field, {opted_out, event_us}) ==
-         Effect::kChanged;
+  return state_->OptOut(profile, consent, event_us);
 }
 
 void ProfileEdits::Delete(ProfileId profile) {

@@ -44,6 +44,9 @@ std::vector<const Attribute*> ConsentsOptedOut(const Schema& schema, std::string
 // Overlay of a transaction (Transaction::Overlay<ProfileEdits>()). Reads see rows plus what was
 // decided before in the same transaction. Methods may throw SQLite::Exception.
 //
+// Wherever a profile is given an identity, the pending opt-outs of that identity are applied, and
+// those that set at least one consent attribute are forgotten.
+//
 // Batches, and the values of identities and cells, must live as long as the transaction; a
 // request's own memory does. Exceptions: the value of Find.
 class ProfileEdits : public TransactionOverlay {
@@ -62,8 +65,7 @@ class ProfileEdits : public TransactionOverlay {
   bool Exists(ProfileId profile);
 
   // A new profile with these identities (derived ones included, unless another profile has them);
-  // `known` if any is of a person. Pending opt-outs of its identities are applied and forgotten.
-  // None of the others may be taken.
+  // `known` if any is of a person. None of the others may be taken.
   ProfileId Create(absl::Span<const IdentityCell> identities, const Schema& schema);
   // Adds identities the profile lacks, which must be free (derived ones that are not are left out);
   // returns how many were added, derived ones included; -1 (and adds none) if it would have more

@@ -15,14 +15,18 @@ class FollowerContract : public LogContractBase {
     AddDelivery("summer", {}, "email", "");
   }
 
-  // Imports a profile by its external id, with nothing else known of it.
-  ProfileId Import(const std::string& external_id) {
-    auto text = std::make_shared<std::string>(external_id);
+  // Imports a profile by its external id, with nothing else known of it but perhaps an address.
+  ProfileId Import(const std::string& external_id, const std::string& email = "") {
+    auto texts =
+        std::make_shared<std::vector<std::string>>(std::vector<std::string>{external_id, email});
     ImportBatch batch;
-    batch.rows.keepalive = text;
-    batch.rows.identities.push_back({Namespace("external_id"), *text, false});
+    batch.rows.keepalive = texts;
+    batch.rows.identities.push_back({Namespace("external_id"), texts->front(), false});
+    if (!email.empty()) {
+      batch.rows.identities.push_back({Namespace("email"), texts->back(), false});
+    }
     Record record;
-    record.identities = 1;
+    record.identities = static_cast<uint32_t>(batch.rows.identities.size());
     batch.rows.records.push_back(record);
     const auto ack = Await<WriteAck>(
         [&](Done<WriteAck>& done) { return instance().importer().SubmitImport(batch, done); });
@@ -163,6 +167,33 @@ TEST_P(FollowerContract, TheOptOutOfSomeoneUnknownWaitsForThem) {
   const ProfileId profile = Import("late");
   EXPECT_EQ(ConsentOf(profile, email_), kOptedOut);
   EXPECT_EQ(ConsentTimeOf(profile, email_), row.event_us);
+}
+
+TEST_P(FollowerContract, AWaitingOptOutIsAppliedToAProfileThatIsGivenTheIdentity) {
+  const ProfileId profile = Import("p1");
+  const LogRow row = WithIdentity(OptOut("summer", 1, ""), "email", "a@example.com");
+  AppendAndWait({row});
+  EXPECT_EQ(ConsentOf(profile, email_), kUnknown);
+  EXPECT_EQ(Import("p1", "a@example.com").value, profile.value);
+  EXPECT_EQ(ConsentOf(profile, email_), kOptedOut);
+  EXPECT_EQ(ConsentTimeOf(profile, email_), row.event_us);
+}
+
+// Nothing stands for the channel when the opt-outs come and when the profile does.
+TEST_P(FollowerContract, AnOptOutWithoutAConsentAttributeIsKeptUntilThereIsOne) {
+  AddDelivery("calls", {}, "phone", "");
+  const LogRow of_unknown = OptOut("calls", 1, "late");
+  const LogRow of_known = OptOut("calls", 2, "p1");
+  const ProfileId known = Import("p1");
+  AppendAndWait({of_unknown, of_known});
+  const ProfileId late = Import("late");
+  const AttributeNumber phone =
+      AddAttribute("phone_ok", AttributeType::kBool, Consent{"phone", "", false});
+  for (ProfileId profile : {known, late}) {
+    ASSERT_TRUE(instance().profiles().DeleteProfile(profile, {}).ok());
+  }
+  EXPECT_EQ(ConsentTimeOf(Import("p1"), phone), of_known.event_us);
+  EXPECT_EQ(ConsentTimeOf(Import("late"), phone), of_unknown.event_us);
 }
 
 TEST_P(FollowerContract, OfManyWaitingOptOutsTheLatestTimeIsKept) {

@@ -181,7 +181,7 @@ CREATE TABLE source (
   revision     INTEGER NOT NULL
 ) STRICT;
 
--- Opt-outs of people who are not here yet, applied when they are created.
+-- Opt-outs that found no profile, or no consent attribute; applied when a profile is given the identity.
 CREATE TABLE pending_opt_out (
   namespace  INTEGER NOT NULL,
   value      TEXT NOT NULL,
