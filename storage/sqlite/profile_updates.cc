@@ -12,7 +12,8 @@ namespace {
 Outcome OutcomeOf(const AttributeResult& written, bool in_scope) {
   if (written.changed) return Outcome::kUpdated;
   if (written.fields_applied > 0) return Outcome::kUnchanged;
-  if (!in_scope) return Outcome::kOutOfScope;
+  const bool only_stale = written.out_of_scope.empty() && !written.stale.empty();
+  if (!in_scope && !only_stale) return Outcome::kOutOfScope;
   return written.stale.empty() ? Outcome::kUnchanged : Outcome::kStale;
 }
 

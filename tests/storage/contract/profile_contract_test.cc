@@ -123,13 +123,17 @@ TEST_P(ProfileContract, AnOptOutAppliesWhateverTheScope) {
             Outcome::kNotFound);
 }
 
-TEST_P(ProfileContract, AStaleOptOutOutsideTheScopeIsOutOfScope) {
+TEST_P(ProfileContract, AStaleOptOutOutsideTheScopeIsStaleUnlessOthersAreOutOfScope) {
   ImportOne({FieldFor(email_ok)}, {{external, "1"}}, {Int(1)}, now_us());
   const Destination scoped = MakeScoped("scoped", "mens");
   const RowResult row =
       UpdateOne(scoped, {FieldFor(email_ok, "mail")}, {{external, "1"}}, {Int(0)}, now_us() - 1);
-  EXPECT_EQ(row.outcome, Outcome::kOutOfScope);
+  EXPECT_EQ(row.outcome, Outcome::kStale);
   EXPECT_EQ(row.stale_fields, (vector<std::string>{"mail"}));
+  const RowResult both = UpdateOne(scoped, {FieldFor(email_ok, "mail"), FieldFor(city, "town")},
+                                   {{external, "1"}}, {Int(0), Text("Lyon")}, now_us() - 1);
+  EXPECT_EQ(both.outcome, Outcome::kOutOfScope);
+  EXPECT_EQ(both.stale_fields, (vector<std::string>{"mail"}));
   EXPECT_EQ(IntOf("1", email_ok), 1);
 }
 
