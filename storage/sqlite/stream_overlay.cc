@@ -29,16 +29,16 @@ absl::Status JudgeStream(const StreamState& state, const StreamBatch& batch) {
                   absl::StrCat("another writer opened it: epoch ", state.epoch, ", got ",
                                batch.position.epoch));
   }
-  const int64_t end = batch.position.offset + batch.rows;
-  if (state.finished && end > state.next_offset) {
+  const int64_t offset = batch.position.offset;
+  const bool gap = offset < 0 || offset > state.next_offset;
+  if (state.finished && offset >= 0 && (gap || batch.rows > state.next_offset - offset)) {
     return Refuse(StatusCode::kFailedPrecondition, Reason::kStreamFinished, stream,
                   absl::StrCat("finished at ", state.next_offset, " records"));
   }
-  if (batch.position.offset < 0 || batch.position.offset > state.next_offset) {
-    return Refuse(
-        StatusCode::kOutOfRange, Reason::kOffsetGap, stream,
-        absl::StrCat("the next offset is ", state.next_offset, ", got ", batch.position.offset),
-        {{"next_offset", absl::StrCat(state.next_offset)}});
+  if (gap) {
+    return Refuse(StatusCode::kOutOfRange, Reason::kOffsetGap, stream,
+                  absl::StrCat("the next offset is ", state.next_offset, ", got ", offset),
+                  {{"next_offset", absl::StrCat(state.next_offset)}});
   }
   return absl::OkStatus();
 }

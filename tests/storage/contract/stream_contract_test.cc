@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -183,6 +184,17 @@ TEST_P(StreamContract, AGapNamesTheNextOffset) {
   const auto ack = SendAt(stream, 6, 5);
   EXPECT_EQ(Refused(ack), (RefusalOf{StatusCode::kOutOfRange, Reason::kOffsetGap}));
   EXPECT_EQ(Detail(ack.status(), "next_offset"), "5");
+}
+
+TEST_P(StreamContract, AnOffsetAtTheEndOfNumbersIsAGap) {
+  const StreamState stream = OpenStreamOf("s");
+  ASSERT_TRUE(SendAt(stream, 0, 5).ok());
+  const RefusalOf gap{StatusCode::kOutOfRange, Reason::kOffsetGap};
+  const int64_t last = std::numeric_limits<int64_t>::max();
+  EXPECT_EQ(Refused(SendAt(stream, last, 5)), gap);
+  EXPECT_EQ(Refused(SendAt(stream, -5, 5)), gap);
+  ASSERT_TRUE(instance().streams().Finish("s", stream.epoch, 5).ok());
+  EXPECT_EQ(Refused(SendAt(stream, last, 5)).reason, Reason::kStreamFinished);
 }
 
 TEST_P(StreamContract, AnotherOpenFencesTheOlderWriter) {
