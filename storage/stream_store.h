@@ -87,7 +87,9 @@ class StreamStore {
   // Marks a stream finished; a replace is published in the same transaction. The same call again
   // gives the same answer. FAILED_PRECONDITION kTotalMismatch unless total == next_offset (metadata
   // next_offset); kReplaceRefused if more than max_refused_percent of the records were refused
-  // (rejected, not found or ambiguous); ABORTED kEpochFenced; NOT_FOUND kStreamNotFound. Blocks.
+  // (rejected, not found or ambiguous), or if there were no records at all and max_refused_percent
+  // is less than 100: emptying an audience is asked for expressly; ABORTED kEpochFenced; NOT_FOUND
+  // kStreamNotFound. Blocks.
   virtual absl::StatusOr<Written<StreamState>> Finish(std::string_view stream, int64_t epoch,
                                                       int64_t total_records) = 0;
 

@@ -137,6 +137,11 @@ absl::Status CheckRefused(const OutcomeCounts& totals, double max_refused_percen
   const int64_t refused =
       totals[Outcome::kRejected] + totals[Outcome::kNotFound] + totals[Outcome::kAmbiguous];
   const int64_t total = totals.Total();
+  if (total == 0 && max_refused_percent < 100) {
+    return MakeError(absl::StatusCode::kFailedPrecondition, Reason::kReplaceRefused,
+                     "replace not published: it has no records; to empty the audience, begin it "
+                     "with max_refused_percent 100");
+  }
   if (static_cast<double>(refused) * 100 <= max_refused_percent * static_cast<double>(total)) {
     return absl::OkStatus();
   }

@@ -120,7 +120,8 @@ class AudienceContractBase : public ProfileContractBase {
   }
   // All of it at once.
   void Replace(const std::vector<Pushed>& members, std::optional<int64_t> as_of_us) {
-    const auto begun = Begin(as_of_us, "replace" + std::to_string(++replaces_));
+    const auto begun =
+        Begin(as_of_us, "replace" + std::to_string(++replaces_), members.empty() ? 100 : 1);
     ASSERT_TRUE(begun.ok()) << begun.status();
     if (!members.empty()) Stage(members);
     const auto published = Publish();

@@ -33,6 +33,14 @@ TEST_P(ReplaceContract, AnEmptyReplaceEmptiesTheAudience) {
   EXPECT_EQ(Members(), Names{});
 }
 
+TEST_P(ReplaceContract, AnEmptyReplaceThatDidNotAskForItIsRefused) {
+  Push({{"1", true, 10}});
+  ASSERT_TRUE(Begin(kAsOf, "nightly", 99).ok());
+  EXPECT_EQ(Refused(Publish()),
+            (RefusalOf{absl::StatusCode::kFailedPrecondition, Reason::kReplaceRefused}));
+  EXPECT_EQ(Members(), Names{"1"});
+}
+
 TEST_P(ReplaceContract, AsOfIsTheTimeOfTheFirstOpenUnlessGiven) {
   const int64_t opened_us = now_us();
   ASSERT_TRUE(Begin(std::nullopt).ok());
