@@ -9,79 +9,65 @@ namespace {
 
 using storage::LogRow;
 
-void SetBytes(std::string_view text, std::string* out) { out->assign(text.data(), text.size()); }
-
-// name, type, description, in delivery log, in tracking log, always sent, personal, render
+// number, name, type, description, in delivery log, in tracking log, always sent, personal,
+// integer, text
 constexpr LogSchemaField kFields[] = {
-    {"sequence", "int64", "Number of the row: one sequence over both logs, in commit order.", true,
-     true, true, false, [](const LogRow& row, v1::LogEntry* e) { e->set_sequence(row.sequence); }},
-    {"kind", "enum", "Which log the row is of.", true, true, true, false,
-     [](const LogRow& row, v1::LogEntry* e) {
-       e->set_kind(static_cast<v1::LogKind>(static_cast<int>(row.kind)));
-     }},
-    {"delivery", "string", "Id of the delivery.", true, true, true, false,
-     [](const LogRow& row, v1::LogEntry* e) { SetBytes(row.delivery, e->mutable_delivery()); }},
-    {"broadlog_id", "int64", "Id of the message within the delivery.", true, true, false, false,
-     [](const LogRow& row, v1::LogEntry* e) { e->set_broadlog_id(row.broadlog_id); }},
-    {"tracking_log_id", "int64", "Id of the tracking event within the delivery.", false, true,
-     false, false,
-     [](const LogRow& row, v1::LogEntry* e) { e->set_tracking_log_id(row.tracking_log_id); }},
-    {"event_time_us", "timestamp", "When it happened, in microseconds since 1970.", true, true,
-     false, false, [](const LogRow& row, v1::LogEntry* e) { e->set_event_time_us(row.event_us); }},
-    {"append_time_us", "timestamp", "When it was appended, in microseconds since 1970.", true, true,
-     false, false,
-     [](const LogRow& row, v1::LogEntry* e) { e->set_append_time_us(row.append_us); }},
-    {"identity_namespace", "string", "Namespace of the identity the message went to.", true, true,
-     false, false,
-     [](const LogRow& row, v1::LogEntry* e) {
-       SetBytes(row.identity_namespace, e->mutable_identity_namespace());
-     }},
-    {"identity", "string", "Identity the message went to.", true, true, false, true,
-     [](const LogRow& row, v1::LogEntry* e) { SetBytes(row.identity, e->mutable_identity()); }},
-    {"status", "enum", "Status of the message.", true, false, false, false,
-     [](const LogRow& row, v1::LogEntry* e) {
-       e->set_status(static_cast<v1::DeliveryStatus>(row.status));
-     }},
-    {"failure_type", "enum", "How bad a failure is.", true, false, false, false,
-     [](const LogRow& row, v1::LogEntry* e) {
-       e->set_failure_type(static_cast<v1::FailureType>(row.failure_type));
-     }},
-    {"failure_reason", "int64", "Reason code of a failure; 0: none.", true, false, false, false,
-     [](const LogRow& row, v1::LogEntry* e) { e->set_failure_reason(row.failure_reason); }},
-    {"reason_message", "string", "The provider's words.", true, false, false, true,
-     [](const LogRow& row, v1::LogEntry* e) {
-       SetBytes(row.reason_message, e->mutable_reason_message());
-     }},
-    {"quarantine", "bool", "The address was put in quarantine.", true, false, false, false,
-     [](const LogRow& row, v1::LogEntry* e) {
-       e->set_quarantine((row.flags & storage::kQuarantine) != 0);
-     }},
-    {"control_group", "bool", "The message was kept back for the control group.", true, true, false,
-     false,
-     [](const LogRow& row, v1::LogEntry* e) {
-       e->set_control_group((row.flags & storage::kControlGroup) != 0);
-     }},
-    {"seed", "bool", "A seed address.", true, true, false, false,
-     [](const LogRow& row, v1::LogEntry* e) { e->set_seed((row.flags & storage::kSeed) != 0); }},
-    {"proof", "bool", "A proof.", true, true, false, false,
-     [](const LogRow& row, v1::LogEntry* e) { e->set_proof((row.flags & storage::kProof) != 0); }},
-    {"tracking_kind", "enum", "What happened.", false, true, false, false,
-     [](const LogRow& row, v1::LogEntry* e) {
-       e->set_tracking_kind(static_cast<v1::TrackingKind>(row.tracking_kind));
-     }},
-    {"url", "string", "The link.", false, true, false, true,
-     [](const LogRow& row, v1::LogEntry* e) { SetBytes(row.url, e->mutable_url()); }},
-    {"url_category", "string", "Category of the link.", false, true, false, false,
-     [](const LogRow& row, v1::LogEntry* e) {
-       SetBytes(row.url_category, e->mutable_url_category());
-     }},
-    {"profile_unknown", "bool", "The identity matched no profile when the row was appended.", true,
-     true, false, false,
-     [](const LogRow& row, v1::LogEntry* e) {
-       e->set_profile_unknown((row.flags & storage::kProfileUnknown) != 0);
-     }},
-    {"profile", "int64", "Id of the profile the identity pointed to; 0: none.", true, true, false,
-     false, [](const LogRow& row, v1::LogEntry* e) { e->set_profile(row.profile); }},
+    {v1::LogEntry::kSequenceFieldNumber, "sequence", "int64",
+     "Number of the row: one sequence over both logs, in commit order.", true, true, true, false,
+     [](const LogRow& row) { return row.sequence; }, nullptr},
+    {v1::LogEntry::kKindFieldNumber, "kind", "enum", "Which log the row is of.", true, true, true,
+     false, [](const LogRow& row) { return static_cast<int64_t>(row.kind); }, nullptr},
+    {v1::LogEntry::kDeliveryFieldNumber, "delivery", "string", "Id of the delivery.", true, true,
+     true, false, nullptr, [](const LogRow& row) { return row.delivery; }},
+    {v1::LogEntry::kBroadlogIdFieldNumber, "broadlog_id", "int64",
+     "Id of the message within the delivery.", true, true, false, false,
+     [](const LogRow& row) { return row.broadlog_id; }, nullptr},
+    {v1::LogEntry::kTrackingLogIdFieldNumber, "tracking_log_id", "int64",
+     "Id of the tracking event within the delivery.", false, true, false, false,
+     [](const LogRow& row) { return row.tracking_log_id; }, nullptr},
+    {v1::LogEntry::kEventTimeUsFieldNumber, "event_time_us", "timestamp",
+     "When it happened, in microseconds since 1970.", true, true, false, false,
+     [](const LogRow& row) { return row.event_us; }, nullptr},
+    {v1::LogEntry::kAppendTimeUsFieldNumber, "append_time_us", "timestamp",
+     "When it was appended, in microseconds since 1970.", true, true, false, false,
+     [](const LogRow& row) { return row.append_us; }, nullptr},
+    {v1::LogEntry::kIdentityNamespaceFieldNumber, "identity_namespace", "string",
+     "Namespace of the identity the message went to.", true, true, false, false, nullptr,
+     [](const LogRow& row) { return row.identity_namespace; }},
+    {v1::LogEntry::kIdentityFieldNumber, "identity", "string", "Identity the message went to.",
+     true, true, false, true, nullptr, [](const LogRow& row) { return row.identity; }},
+    {v1::LogEntry::kStatusFieldNumber, "status", "enum", "Status of the message.", true, false,
+     false, false, [](const LogRow& row) { return int64_t{row.status}; }, nullptr},
+    {v1::LogEntry::kFailureTypeFieldNumber, "failure_type", "enum", "How bad a failure is.", true,
+     false, false, false, [](const LogRow& row) { return int64_t{row.failure_type}; }, nullptr},
+    {v1::LogEntry::kFailureReasonFieldNumber, "failure_reason", "int64",
+     "Reason code of a failure; 0: none.", true, false, false, false,
+     [](const LogRow& row) { return int64_t{row.failure_reason}; }, nullptr},
+    {v1::LogEntry::kReasonMessageFieldNumber, "reason_message", "string", "The provider's words.",
+     true, false, false, true, nullptr, [](const LogRow& row) { return row.reason_message; }},
+    {v1::LogEntry::kQuarantineFieldNumber, "quarantine", "bool",
+     "The address was put in quarantine.", true, false, false, false,
+     [](const LogRow& row) { return int64_t{(row.flags & storage::kQuarantine) != 0}; }, nullptr},
+    {v1::LogEntry::kControlGroupFieldNumber, "control_group", "bool",
+     "The message was kept back for the control group.", true, true, false, false,
+     [](const LogRow& row) { return int64_t{(row.flags & storage::kControlGroup) != 0}; }, nullptr},
+    {v1::LogEntry::kSeedFieldNumber, "seed", "bool", "A seed address.", true, true, false, false,
+     [](const LogRow& row) { return int64_t{(row.flags & storage::kSeed) != 0}; }, nullptr},
+    {v1::LogEntry::kProofFieldNumber, "proof", "bool", "A proof.", true, true, false, false,
+     [](const LogRow& row) { return int64_t{(row.flags & storage::kProof) != 0}; }, nullptr},
+    {v1::LogEntry::kTrackingKindFieldNumber, "tracking_kind", "enum", "What happened.", false, true,
+     false, false, [](const LogRow& row) { return int64_t{row.tracking_kind}; }, nullptr},
+    {v1::LogEntry::kUrlFieldNumber, "url", "string", "The link.", false, true, false, true, nullptr,
+     [](const LogRow& row) { return row.url; }},
+    {v1::LogEntry::kUrlCategoryFieldNumber, "url_category", "string", "Category of the link.",
+     false, true, false, false, nullptr, [](const LogRow& row) { return row.url_category; }},
+    {v1::LogEntry::kProfileUnknownFieldNumber, "profile_unknown", "bool",
+     "The identity matched no profile when the row was appended.", true, true, false, false,
+     [](const LogRow& row) { return int64_t{(row.flags & storage::kProfileUnknown) != 0}; },
+     nullptr},
+    {v1::LogEntry::kProfileFieldNumber, "profile", "int64",
+     "Id of the profile the identity pointed to; 0: none.", true, true, false, false,
+     [](const LogRow& row) { return row.profile; }, nullptr},
 };
 
 bool Fits(const LogSchemaField& field, std::optional<storage::LogKind> schema) {
@@ -125,10 +111,6 @@ absl::StatusOr<LogFieldSet> ChooseLogFields(std::optional<storage::LogKind> sche
     if (wanted && Fits(field, schema)) fields.push_back(&field);
   }
   return fields;
-}
-
-void RenderLogRow(const storage::LogRow& row, const LogFieldSet& fields, v1::LogEntry* entry) {
-  for (const LogSchemaField* field : fields) field->render(row, entry);
 }
 
 v1::LogSchema DescribeLogSchema(storage::LogKind schema) {

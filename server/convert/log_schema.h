@@ -1,7 +1,8 @@
 // The one table of log fields: GetSchema tells it, sources and exports choose from it, and log rows
-// are written to the wire by it. Pure.
+// are written to the wire by it (log_wire.h). Pure.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,6 +20,7 @@ namespace passerelle {
 inline constexpr int kLogSchemaVersion = 1;
 
 struct LogSchemaField {
+  int number;        // LogEntry's
   const char* name;  // LogEntry's
   const char* type;  // string, int64, timestamp, bool or enum
   const char* description;
@@ -26,8 +28,9 @@ struct LogSchemaField {
   bool in_tracking_log;
   bool always_sent;
   bool personal;
-  // Sets the field of `entry` from `row`.
-  void (*render)(const storage::LogRow& row, v1::LogEntry* entry);
+  // Its value in a row. One of the two is null: `text` gives strings, `integer` all others.
+  int64_t (*integer)(const storage::LogRow& row);
+  std::string_view (*text)(const storage::LogRow& row);
 };
 
 // All fields, in the order of their numbers.
@@ -48,9 +51,6 @@ using LogFieldSet = std::vector<const LogSchemaField*>;
 absl::StatusOr<LogFieldSet> ChooseLogFields(std::optional<storage::LogKind> schema,
                                             absl::Span<const std::string> names,
                                             std::string_view path);
-
-// Writes the chosen fields of a row; others of `entry` are left alone.
-void RenderLogRow(const storage::LogRow& row, const LogFieldSet& fields, v1::LogEntry* entry);
 
 v1::LogSchema DescribeLogSchema(storage::LogKind schema);
 

@@ -1,5 +1,7 @@
 #include "server/services/log_export.h"
 
+#include <grpcpp/support/proto_buffer_reader.h>
+
 #include <algorithm>
 #include <functional>
 #include <memory>
@@ -8,8 +10,10 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "passerelle/v1/log_service.pb.h"
 #include "server/convert/log_filter.h"
 #include "server/convert/log_schema.h"
+#include "server/convert/log_wire.h"
 #include "server/convert/names.h"
 #include "server/errors.h"
 #include "server/limits.h"
@@ -26,12 +30,6 @@ constexpr std::size_t kMessageBytes = 1024 * 1024;  // a message ends with the r
 constexpr int32_t kScanRows = 50'000;               // rows that one step looks at
 constexpr char kSources[] = "/sources/";
 
-std::size_t SizeOf(const storage::LogRow& row) {
-  constexpr std::size_t kNumbers = 64;
-  return kNumbers + row.delivery.size() + row.identity_namespace.size() + row.identity.size() +
-         row.reason_message.size() + row.url.size() + row.url_category.size();
-}
-
 // Fields beyond what a row is found and counted by.
 bool HasDetails(const LogFieldSet& fields) {
   constexpr std::string_view kDetails[] = {"reason_message", "quarantine", "control_group", "seed",
@@ -41,19 +39,16 @@ bool HasDetails(const LogFieldSet& fields) {
   });
 }
 
-class LogExport final : public FeedSource {
+class LogExport final : public FeedSourceOf<grpc::ByteBuffer> {
  public:
-  LogExport(const ServiceContext& context, const v1::ExportLogsRequest& request)
-      : context_(context), request_(request) {}
+  LogExport(const ServiceContext& context, const grpc::ByteBuffer& request)
+      : context_(context), encoded_request_(request) {}
 
   ~LogExport() override {
     if (subscription_ != 0) stores_->logs().Unsubscribe(subscription_);
     if (notice_ != 0) context_.notices->Unsubscribe(notice_);
   }
 
-  google::protobuf::MessageLite* NewMessage(google::protobuf::Arena* arena) const override {
-    return google::protobuf::Arena::CreateMessage<v1::ExportLogsResponse>(arena);
-  }
   void OnWake(std::function<void()> wake) override { wake_ = std::move(wake); }
   void OnEnd(std::function<void(const absl::Status&)> end) override { end_ = std::move(end); }
   absl::Duration PauseLimit() const override {
@@ -61,30 +56,29 @@ class LogExport final : public FeedSource {
   }
 
   absl::StatusOr<FeedStep> Next(const storage::ReadContext& read,
-                                google::protobuf::MessageLite* message) override {
-    auto& response = static_cast<v1::ExportLogsResponse&>(*message);
-    if (!opened_) return Begin(read, &response);
-    if (!request_.follow() && after_ >= end_sequence_) return End(&response);
-    return ReadOn(read, &response);
+                                grpc::ByteBuffer* message) override {
+    if (!opened_) return Begin(read, message);
+    if (!request_.follow() && after_ >= end_sequence_) return End(message);
+    return ReadOn(read, message);
   }
 
  private:
-  absl::StatusOr<FeedStep> Begin(const storage::ReadContext& read,
-                                 v1::ExportLogsResponse* response);
+  absl::StatusOr<FeedStep> Begin(const storage::ReadContext& read, grpc::ByteBuffer* message);
+  absl::Status ReadRequest();
   absl::Status Open(const storage::ReadContext& read, v1::ExportLogsResponse::Header* header);
   absl::Status OpenSource(const storage::ReadContext& read, v1::ExportLogsResponse::Header* header);
   absl::Status OpenAdHoc(v1::ExportLogsResponse::Header* header);
   absl::Status ChooseStart(const storage::ReadContext& read);
   absl::StatusOr<int64_t> ConsumerPosition(const storage::ReadContext& read) const;
-  absl::StatusOr<FeedStep> ReadOn(const storage::ReadContext& read,
-                                  v1::ExportLogsResponse* response);
-  absl::StatusOr<FeedStep> End(v1::ExportLogsResponse* response);
-  // Ends a message: its cursor and sequence.
-  FeedStep Send(v1::ExportLogsResponse* response);
+  absl::StatusOr<FeedStep> ReadOn(const storage::ReadContext& read, grpc::ByteBuffer* message);
+  absl::StatusOr<FeedStep> End(grpc::ByteBuffer* message);
+  // Ends a message: the rows read, what `rest` tells, its cursor and sequence.
+  FeedStep Send(v1::ExportLogsResponse rest, grpc::ByteBuffer* message);
   std::string CursorAt(int64_t sequence) const;
 
   const ServiceContext context_;
-  const v1::ExportLogsRequest request_;
+  grpc::ByteBuffer encoded_request_;
+  v1::ExportLogsRequest request_;
   std::function<void()> wake_;
   std::function<void(const absl::Status&)> end_;
   bool opened_ = false;
@@ -95,6 +89,7 @@ class LogExport final : public FeedSource {
   std::string source_;  // empty: ad hoc
   storage::LogFilter filter_;
   LogFieldSet fields_;
+  LogWire wire_;
   ExportCursor cursor_;  // what every cursor of this export is bound to
   int32_t batch_rows_ = kDefaultBatchRows;
   int64_t after_ = 0;
@@ -104,10 +99,18 @@ class LogExport final : public FeedSource {
 };
 
 absl::StatusOr<FeedStep> LogExport::Begin(const storage::ReadContext& read,
-                                          v1::ExportLogsResponse* response) {
-  RETURN_IF_ERROR(Open(read, response->mutable_header()));
+                                          grpc::ByteBuffer* message) {
+  RETURN_IF_ERROR(ReadRequest());
+  v1::ExportLogsResponse first;
+  RETURN_IF_ERROR(Open(read, first.mutable_header()));
   opened_ = true;
-  return Send(response);
+  return Send(std::move(first), message);
+}
+
+absl::Status LogExport::ReadRequest() {
+  grpc::ProtoBufferReader bytes(&encoded_request_);
+  if (bytes.status().ok() && request_.ParseFromZeroCopyStream(&bytes)) return absl::OkStatus();
+  return errors::FieldInvalid({"request", "got bytes that are no ExportLogsRequest"});
 }
 
 absl::Status LogExport::Open(const storage::ReadContext& read,
@@ -222,39 +225,37 @@ absl::StatusOr<int64_t> LogExport::ConsumerPosition(const storage::ReadContext& 
 }
 
 absl::StatusOr<FeedStep> LogExport::ReadOn(const storage::ReadContext& read,
-                                           v1::ExportLogsResponse* response) {
+                                           grpc::ByteBuffer* message) {
   const int64_t last = request_.follow() ? storage::kForever : end_sequence_;
-  std::size_t bytes = 0;
   int64_t cut = 0;  // the last row that is sent, when others of the page are not
-  int64_t sent = 0;
   const auto sink = [&](const storage::LogRow& row) {
     if (cut != 0 || row.sequence > last) return;
-    RenderLogRow(row, fields_, response->add_rows());
-    bytes += SizeOf(row);
-    sent = row.sequence;
-    if (bytes >= kMessageBytes) cut = sent;
+    wire_.Add(row, fields_);
+    if (wire_.size_bytes() >= kMessageBytes) cut = row.sequence;
   };
   ASSIGN_OR_RETURN(const storage::LogPage page,
                    stores_->logs().ReadLogs(filter_, after_, batch_rows_, kScanRows, sink, read));
   after_ = cut != 0 ? cut : std::min(page.after, last);
-  if (!response->rows().empty()) return Send(response);
-  if (!request_.follow()) return after_ >= end_sequence_ ? End(response) : FeedStep::kMore;
+  v1::ExportLogsResponse rest;
+  if (!wire_.empty()) return Send(std::move(rest), message);
+  if (!request_.follow()) return after_ >= end_sequence_ ? End(message) : FeedStep::kMore;
   if (context_.clock->Now() - last_message_ >= PauseLimit()) {
-    response->set_heartbeat(true);
-    return Send(response);
+    rest.set_heartbeat(true);
+    return Send(std::move(rest), message);
   }
   return page.at_end ? FeedStep::kWait : FeedStep::kMore;
 }
 
 // The tail may have held no row that matched: a last message tells its cursor all the same.
-absl::StatusOr<FeedStep> LogExport::End(v1::ExportLogsResponse* response) {
+absl::StatusOr<FeedStep> LogExport::End(grpc::ByteBuffer* message) {
   if (sent_ >= after_) return FeedStep::kEnd;
-  return Send(response);
+  return Send({}, message);
 }
 
-FeedStep LogExport::Send(v1::ExportLogsResponse* response) {
-  response->set_cursor(CursorAt(after_));
-  response->set_sequence(after_);
+FeedStep LogExport::Send(v1::ExportLogsResponse rest, grpc::ByteBuffer* message) {
+  rest.set_cursor(CursorAt(after_));
+  rest.set_sequence(after_);
+  wire_.Take(rest, message);
   sent_ = after_;
   last_message_ = context_.clock->Now();
   return FeedStep::kMessage;
@@ -268,11 +269,11 @@ std::string LogExport::CursorAt(int64_t sequence) const {
 
 }  // namespace
 
-grpc::ServerWriteReactor<v1::ExportLogsResponse>* ExportLogs(
-    const ServiceContext& context, Door& door, grpc::CallbackServerContext* grpc_context,
-    const v1::ExportLogsRequest* request) {
-  return StartFeed<v1::ExportLogsResponse>(door, grpc_context, "LogService/ExportLogs",
-                                           std::make_unique<LogExport>(context, *request));
+grpc::ServerWriteReactor<grpc::ByteBuffer>* ExportLogs(const ServiceContext& context, Door& door,
+                                                       grpc::CallbackServerContext* grpc_context,
+                                                       const grpc::ByteBuffer& request) {
+  return StartFeed<grpc::ByteBuffer>(door, grpc_context, "LogService/ExportLogs",
+                                     std::make_unique<LogExport>(context, request));
 }
 
 }  // namespace passerelle

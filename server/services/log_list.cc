@@ -4,6 +4,7 @@
 #include "absl/strings/str_split.h"
 #include "server/convert/log_filter.h"
 #include "server/convert/log_schema.h"
+#include "server/convert/log_wire.h"
 #include "server/convert/names.h"
 #include "server/errors.h"
 #include "server/limits.h"

@@ -14,7 +14,9 @@
 
 namespace passerelle {
 
-class LogService final : public v1::LogService::CallbackService {
+// ExportLogs sends messages that it encodes itself, so gRPC hands over bytes in both directions.
+class LogService final
+    : public v1::LogService::WithRawCallbackMethod_ExportLogs<v1::LogService::CallbackService> {
  public:
   LogService(Door& door, const ServiceContext& context) : door_(door), context_(context) {}
 
@@ -22,9 +24,9 @@ class LogService final : public v1::LogService::CallbackService {
       grpc::CallbackServerContext* context) override {
     return passerelle::AppendLogs(context_, door_, context);
   }
-  grpc::ServerWriteReactor<v1::ExportLogsResponse>* ExportLogs(
-      grpc::CallbackServerContext* context, const v1::ExportLogsRequest* request) override {
-    return passerelle::ExportLogs(context_, door_, context, request);
+  grpc::ServerWriteReactor<grpc::ByteBuffer>* ExportLogs(grpc::CallbackServerContext* context,
+                                                         const grpc::ByteBuffer* request) override {
+    return passerelle::ExportLogs(context_, door_, context, *request);
   }
   grpc::ServerUnaryReactor* BatchAppendLogs(grpc::CallbackServerContext* context,
                                             const v1::BatchAppendLogsRequest* request,

@@ -32,26 +32,20 @@ constexpr std::size_t kMessageBytes = 1024 * 1024;  // what a message aims at
 constexpr int32_t kFirstPage = 64;                  // until the size of a member is known
 constexpr char kDefaultNamespace[] = "external_id";
 
-class MembersFeed final : public FeedSource {
+class MembersFeed final : public FeedSourceOf<Response> {
  public:
   MembersFeed(const ServiceContext& context, const v1::StreamMembersRequest& request)
       : context_(context), request_(request) {}
 
-  google::protobuf::MessageLite* NewMessage(google::protobuf::Arena* arena) const override {
-    return google::protobuf::Arena::CreateMessage<Response>(arena);
-  }
-
-  absl::StatusOr<FeedStep> Next(const storage::ReadContext& read,
-                                google::protobuf::MessageLite* message) override {
-    auto& response = static_cast<Response&>(*message);
+  absl::StatusOr<FeedStep> Next(const storage::ReadContext& read, Response* response) override {
     if (!opened_) {
       RETURN_IF_ERROR(Open(read));
       opened_ = true;
-      return SendHeader(&response);
+      return SendHeader(response);
     }
     if (ended_) return FeedStep::kEnd;
-    if (place_.at_end) return SendTrailer(&response);
-    return place_.incremental ? ReadChanges(read, &response) : ReadMembers(read, &response);
+    if (place_.at_end) return SendTrailer(response);
+    return place_.incremental ? ReadChanges(read, response) : ReadMembers(read, response);
   }
 
  private:

@@ -13,12 +13,6 @@ namespace {
 
 constexpr absl::Duration kRetryAfter = absl::Milliseconds(500);
 
-// A message and the memory it lives in.
-struct FeedMessage {
-  google::protobuf::Arena arena;
-  google::protobuf::MessageLite* wire = nullptr;
-};
-
 }  // namespace
 
 class FeedCall : public std::enable_shared_from_this<FeedCall> {
@@ -50,7 +44,7 @@ class FeedCall : public std::enable_shared_from_this<FeedCall> {
   std::mutex mutex_;
   // All that follows is guarded by mutex_.
   FeedWire* wire_ = nullptr;  // null before Start and after the end
-  std::unique_ptr<FeedMessage> spare_ = std::make_unique<FeedMessage>();
+  std::unique_ptr<FeedMessage> spare_;
   std::unique_ptr<FeedMessage> making_;
   std::unique_ptr<FeedMessage> ready_;
   std::unique_ptr<FeedMessage> writing_;
@@ -148,7 +142,7 @@ void FeedCall::Advance() {
   if (writes) writing_ = std::move(ready_);
   // First, so that the next message is made while this thread encodes the one it writes.
   if (!ending_) MakeNext();
-  if (writes) wire_->Write(*writing_->wire);
+  if (writes) wire_->Write(*writing_);
   if (ending_ && writing_ == nullptr && ready_ == nullptr && making_ == nullptr) FinishNow();
 }
 
@@ -162,7 +156,7 @@ void FeedCall::MakeNext() {
 }
 
 void FeedCall::StartStep() {
-  making_ = spare_ != nullptr ? std::move(spare_) : std::make_unique<FeedMessage>();
+  making_ = spare_ != nullptr ? std::move(spare_) : source_->NewMessage();
   WorkPool& pool = door_.pools().long_calls;
   const auto step = [self = shared_from_this(), message = making_.get()] { self->Step(message); };
   const bool taken = admitted_ ? pool.SubmitContinuation(step) : pool.Submit(step);
@@ -177,12 +171,10 @@ void FeedCall::StartStep() {
 
 // Until TakeStep this thread alone has the message, which is making_, and the source.
 void FeedCall::Step(FeedMessage* message) {
-  message->arena.Reset();
-  message->wire = source_->NewMessage(&message->arena);
+  message->Clear();
   const absl::Status alive = call_->CheckAlive();
-  const absl::StatusOr<FeedStep> step = alive.ok()
-                                            ? source_->Next(call_->ForReading(), message->wire)
-                                            : absl::StatusOr<FeedStep>(alive);
+  const absl::StatusOr<FeedStep> step =
+      alive.ok() ? source_->Step(call_->ForReading(), message) : absl::StatusOr<FeedStep>(alive);
   const std::lock_guard<std::mutex> lock(mutex_);
   TakeStep(step);
   Advance();

@@ -8,7 +8,7 @@
 #pragma once
 
 #include <google/protobuf/arena.h>
-#include <google/protobuf/message_lite.h>
+#include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/server_callback.h>
 
 #include <functional>
@@ -30,19 +30,50 @@ enum class FeedStep {
   kEnd,      // all was sent: the call ends with OK
 };
 
-// What a stream sends. Used by one thread at a time, on the long pool.
+// A message in the making, kept for the later messages of its call.
+class FeedMessage {
+ public:
+  virtual ~FeedMessage() = default;
+  // Makes it empty.
+  virtual void Clear() = 0;
+};
+
+// `Wire` is a protobuf message, or grpc::ByteBuffer for one that its source has already encoded.
+template <class Wire>
+class FeedMessageOf final : public FeedMessage {
+ public:
+  void Clear() override {
+    arena_.Reset();
+    wire_ = google::protobuf::Arena::CreateMessage<Wire>(&arena_);
+  }
+  Wire* wire() const { return wire_; }
+
+ private:
+  google::protobuf::Arena arena_;
+  Wire* wire_ = nullptr;
+};
+
+template <>
+class FeedMessageOf<grpc::ByteBuffer> final : public FeedMessage {
+ public:
+  void Clear() override { wire_.Clear(); }
+  grpc::ByteBuffer* wire() const { return &wire_; }
+
+ private:
+  mutable grpc::ByteBuffer wire_;
+};
+
+// What a stream sends, as its call sees it. Used by one thread at a time, on the long pool.
 class FeedSource {
  public:
   virtual ~FeedSource() = default;
-  virtual google::protobuf::MessageLite* NewMessage(google::protobuf::Arena* arena) const = 0;
-
-  // One short step; the first one opens. `message` is empty. `wake` may be called by anybody, on
-  // any thread, as long as the source lives and after.
-  virtual absl::StatusOr<FeedStep> Next(const storage::ReadContext& read,
-                                        google::protobuf::MessageLite* message) = 0;
+  virtual std::unique_ptr<FeedMessage> NewMessage() const = 0;
+  // One short step; the first one opens. `message` is empty.
+  virtual absl::StatusOr<FeedStep> Step(const storage::ReadContext& read, FeedMessage* message) = 0;
 
   // Told before the first step. A source that waits calls `wake` when there may be news; it does
-  // not block and may come too often.
+  // not block and may come too often. It may be called by anybody, on any thread, as long as the
+  // source lives and after.
   virtual void OnWake(std::function<void()> wake) {}
   // Ends the call with a status: told before the first step, for sources that may be ended from
   // outside.
@@ -52,11 +83,26 @@ class FeedSource {
   virtual absl::Duration PauseLimit() const { return absl::InfiniteDuration(); }
 };
 
+// What sources derive from.
+template <class Wire>
+class FeedSourceOf : public FeedSource {
+ public:
+  // FeedSource::Step.
+  virtual absl::StatusOr<FeedStep> Next(const storage::ReadContext& read, Wire* message) = 0;
+
+  std::unique_ptr<FeedMessage> NewMessage() const final {
+    return std::make_unique<FeedMessageOf<Wire>>();
+  }
+  absl::StatusOr<FeedStep> Step(const storage::ReadContext& read, FeedMessage* message) final {
+    return Next(read, static_cast<FeedMessageOf<Wire>*>(message)->wire());
+  }
+};
+
 // What the call needs of its reactor.
 class FeedWire {
  public:
   virtual ~FeedWire() = default;
-  virtual void Write(const google::protobuf::MessageLite& message) = 0;
+  virtual void Write(const FeedMessage& message) = 0;
   virtual void End(const grpc::Status& status) = 0;
 };
 
@@ -70,8 +116,8 @@ void OnWritten(FeedCall& call, bool ok);
 void OnCancel(FeedCall& call);
 }  // namespace feed
 
-template <class Response>
-class FeedReactor final : public grpc::ServerWriteReactor<Response>, private FeedWire {
+template <class Wire>
+class FeedReactor final : public grpc::ServerWriteReactor<Wire>, private FeedWire {
  public:
   explicit FeedReactor(std::shared_ptr<FeedCall> call) : call_(std::move(call)) {
     feed::Start(call_, this);
@@ -81,8 +127,8 @@ class FeedReactor final : public grpc::ServerWriteReactor<Response>, private Fee
   void OnDone() override { delete this; }
 
  private:
-  void Write(const google::protobuf::MessageLite& message) override {
-    this->StartWrite(static_cast<const Response*>(&message));
+  void Write(const FeedMessage& message) override {
+    this->StartWrite(static_cast<const FeedMessageOf<Wire>&>(message).wire());
   }
   void End(const grpc::Status& status) override { this->Finish(status); }
 
@@ -90,11 +136,11 @@ class FeedReactor final : public grpc::ServerWriteReactor<Response>, private Fee
 };
 
 // Begins a call that sends what `source` makes. `method` is a literal.
-template <class Response>
-grpc::ServerWriteReactor<Response>* StartFeed(Door& door, grpc::CallbackServerContext* context,
-                                              const char* method,
-                                              std::unique_ptr<FeedSource> source) {
-  return new FeedReactor<Response>(
+template <class Wire>
+grpc::ServerWriteReactor<Wire>* StartFeed(Door& door, grpc::CallbackServerContext* context,
+                                          const char* method,
+                                          std::unique_ptr<FeedSourceOf<Wire>> source) {
+  return new FeedReactor<Wire>(
       MakeFeedCall(door, door.BeginCall(context, method), std::move(source)));
 }
 
