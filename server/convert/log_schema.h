@@ -1,5 +1,5 @@
 // The one table of log fields: GetSchema tells it, sources and exports choose from it, and log rows
-// are written to the wire by it (log_wire.h). Pure.
+// are written to the wire by it (services/log_wire.h). Pure.
 #pragma once
 
 #include <cstdint>

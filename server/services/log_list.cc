@@ -4,12 +4,12 @@
 #include "absl/strings/str_split.h"
 #include "server/convert/log_filter.h"
 #include "server/convert/log_schema.h"
-#include "server/convert/log_wire.h"
 #include "server/convert/names.h"
 #include "server/errors.h"
 #include "server/limits.h"
 #include "server/services/call_steps.h"
 #include "server/services/log_service.h"
+#include "server/services/log_wire.h"
 #include "server/services/pages.h"
 
 namespace passerelle {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
@@ -223,8 +224,10 @@ TEST_F(WriterTest, RowsOfSmallCallsAreBoundedToo) {
   options.queue.max_rows = 1'000;
   Open(options);
   Hold hold(*writer_);
-  const auto sized = [](int64_t id, int64_t rows) {
-    auto request = std::make_unique<AddItem>(id, "x", std::make_shared<Outcome>());
+  std::map<int64_t, std::shared_ptr<Outcome>> outcomes;
+  const auto sized = [&outcomes](int64_t id, int64_t rows) {
+    outcomes[id] = std::make_shared<Outcome>();
+    auto request = std::make_unique<AddItem>(id, "x", outcomes[id]);
     request->rows_ = rows;
     return request;
   };
@@ -233,6 +236,7 @@ TEST_F(WriterTest, RowsOfSmallCallsAreBoundedToo) {
   EXPECT_TRUE(writer_->Submit(sized(3, 400)).ok());
   EXPECT_TRUE(writer_->Submit(sized(4, 1)).ok()) << "a call of one row is not shut out by others";
   hold.Open();
+  for (int64_t id : {1, 3, 4}) outcomes[id]->done.WaitForNotification();
 }
 
 TEST_F(WriterTest, AFullQueueRefusesAtOnceAndTellsWhenThereIsSpace) {

@@ -1,4 +1,4 @@
-#include "server/convert/log_wire.h"
+#include "server/services/log_wire.h"
 
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/wire_format_lite.h>

@@ -1,4 +1,4 @@
-#include "server/convert/log_wire.h"
+#include "server/services/log_wire.h"
 
 #include <grpcpp/support/proto_buffer_reader.h>
 #include <gtest/gtest.h>
