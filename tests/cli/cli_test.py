@@ -159,6 +159,8 @@ def test_gzip_ndjson_crlf_mark_and_quoted_breaks_are_read(ask, tmp_path, importe
     ("name,age\nx,1\n", "no column is named like an identity namespace"),
     ("external_id,external_id\n1,2\n", "comes twice"),
     ("", "is empty"),
+    ("external_id,age\r1,2\r", "lines end with CR alone"),
+    ("\0e\0x", "is UTF-16"),
 ])
 def test_a_wrong_file_is_named_with_its_line(cli, tmp_path, imported, text, words):
     path = tmp_path / "wrong.csv"
@@ -356,6 +358,36 @@ def test_a_cursor_file_keeps_the_position(cli, logged, tmp_path):
     assert [row["broadlog_id"] for row in rows] == list(range(1, 26))
     cursor.write_text("nonsense")
     assert "CURSOR_INVALID" in cli(*export, code=2).stderr
+
+
+def test_what_a_killed_export_left_behind_its_position_is_cut_off(cli, logged, tmp_path):
+    out, cursor = tmp_path / "killed.csv", tmp_path / "killed.cursor"
+    export = ("logs", "export", "--cursor-file", cursor, "--out", out, "--kind", "tracking")
+    cli(*export)
+    whole = out.read_text()
+    out.write_text(whole + "torn,row")
+    cli(*export)
+    assert out.read_text() == whole
+    out.write_text(whole[:20])
+    assert "move it away" in cli(*export, code=1).stderr
+
+
+def test_a_file_that_is_written_anew_stays_until_the_new_one_is_whole(cli, activated, tmp_path):
+    out = tmp_path / "kept.csv"
+    out.write_text("before\n")
+    cli("members", "nobody", "--reach", "email", "--out", out, code=4)
+    assert out.read_text() == "before\n" and not out.with_name("kept.csv.part").exists()
+    cli("members", "seg-a", "--reach", "email", "--out", out)
+    assert out.read_text().startswith("profile,") and not out.with_name("kept.csv.part").exists()
+
+
+def test_messages_name_what_is_wrong(cli, ask, tmp_path, imported):
+    assert "'fly' is no command" in cli("fly", code=2).stderr
+    assert "created 2,000" in cli("streams", "list").stdout
+    late = tmp_path / "late.ndjson"
+    late.write_text('{"external_id": "z1"}\n' * 1_500 + '{"external_id": "z2", "city": "Metz"}\n')
+    cli("import", late)
+    assert ask("profiles", "lookup", "external_id", "z2")["attributes"]["city"] == "Metz"
 
 
 def test_tail_shows_rows_and_ends_at_an_interrupt(server, logged):

@@ -1,9 +1,11 @@
 // The run of a file's ingest: progress while it goes, an account at the end.
+#include <algorithm>
 #include <iostream>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
+#include "passerelle/error.h"
 #include "tools/passerelle/file_ingest.h"
 #include "tools/passerelle/output.h"
 #include "tools/passerelle/progress.h"
@@ -29,6 +31,17 @@ Json ToJson(const std::map<v1::Outcome, int64_t>& outcomes) {
   return object;
 }
 
+// Records whose acknowledgement was lost with its connection: their outcomes are in the totals.
+int64_t AcknowledgedOnReconnect(const client::IngestResult& result) {
+  int64_t told = 0;
+  for (const auto& [outcome, rows] : result.outcomes) told += rows;
+  return std::max<int64_t>(0, result.received - told);
+}
+
+std::string CountOf(int64_t number, const std::string& thing) {
+  return absl::StrCat(WithCommas(number), " ", thing, number == 1 ? "" : "s");
+}
+
 struct Account {
   std::string verb;
   std::string file;
@@ -50,6 +63,7 @@ void PrintAccountJson(const Account& account) {
                  {"total_records", result.total_records},
                  {"totals", ToJson(result.totals)},
                  {"reconnects", result.reconnects},
+                 {"acknowledged_on_reconnect", AcknowledgedOnReconnect(result)},
                  {"commit_token", result.commit_token},
                  {"seconds", absl::ToDoubleSeconds(account.time)}});
 }
@@ -70,10 +84,13 @@ void PrintRefusedRows(const Account& account) {
   }
 }
 
-void PrintOutcomes(const std::map<v1::Outcome, int64_t>& outcomes) {
+void PrintOutcomes(const std::map<v1::Outcome, int64_t>& outcomes, int64_t on_reconnect = 0) {
   Json rows = Json::array();
   for (const auto& [outcome, count] : outcomes) {
     rows.push_back({{"outcome", OutcomeWords(outcome)}, {"rows", WithCommas(count)}});
+  }
+  if (on_reconnect > 0) {
+    rows.push_back({{"outcome", "acknowledged on reconnect"}, {"rows", WithCommas(on_reconnect)}});
   }
   if (!rows.empty()) PrintTable(rows, {{"outcome", "OUTCOME"}, {"rows", "ROWS"}});
 }
@@ -87,12 +104,18 @@ void PrintAccount(const Account& account) {
   }
   std::cout << absl::StrFormat(", %.1f s, ", absl::ToDoubleSeconds(account.time))
             << RateOf(result.received, account.time) << "\n";
-  PrintOutcomes(result.outcomes);
+  const int64_t on_reconnect = AcknowledgedOnReconnect(result);
+  PrintOutcomes(result.outcomes, on_reconnect);
   PrintRefusedRows(account);
   if (!result.status.ok()) return;
+  if (result.total_records == 0) std::cout << "no rows\n";
+  if (on_reconnect > 0) {
+    std::cout << "\nthe stream in all, with those acknowledged on reconnect:\n";
+    PrintOutcomes(result.totals);
+  }
   if (result.already_known > 0) {
-    std::cout << "stream " << account.stream << " is complete: " << WithCommas(result.total_records)
-              << " records in all";
+    std::cout << "stream " << account.stream
+              << " is complete: " << CountOf(result.total_records, "record") << " in all";
     if (result.received == 0) std::cout << "; nothing new, nothing doubled";
     std::cout << "\n";
   }
@@ -101,8 +124,23 @@ void PrintAccount(const Account& account) {
 // How to go on after an interrupt or a failure.
 void TellHowToGoOn(const Account& account) {
   const int64_t safe = account.result.already_known + account.result.received;
-  std::cerr << WithCommas(safe) << " records are safe in stream '" << account.stream
-            << "'; run the same command again to go on after them\n";
+  if (client::ReasonOf(account.result.status) == v1::ERROR_REASON_REPLACE_REFUSED) return;
+  std::cerr << CountOf(safe, "record") << (safe == 1 ? " is" : " are") << " safe in stream '"
+            << account.stream << "'; run the same command again to go on after "
+            << (safe == 1 ? "it" : "them") << "\n";
+}
+
+// The file could not be read before anything of it was accepted: nothing came from the server.
+bool FailedByFile(const client::IngestResult& result) {
+  return result.status.code() == absl::StatusCode::kInvalidArgument &&
+         client::ReasonNameOf(result.status).empty() && result.received == 0;
+}
+
+// Leaves no empty stream behind; if it cannot be deleted it stays, which harms nothing.
+void ForgetStream(Session& session, const std::string& stream) {
+  v1::DeleteWriteStreamRequest request;
+  request.set_name(session.NameOf("writeStreams", stream));
+  session.Call(&v1::StreamService::Stub::DeleteWriteStream, request).status().IgnoreError();
 }
 
 }  // namespace
@@ -114,6 +152,7 @@ absl::Status RunIngest(
   absl::StatusOr<client::Client*> connected = session.Connect();
   if (!connected.ok()) return connected.status();
   session.EndInOrder();
+  session.set_stream(stream);
   Account account;
   account.verb = job.verb;
   account.file = flags.file;
@@ -122,6 +161,10 @@ absl::Status RunIngest(
   if (!session.json() && flags.stream.empty()) progress.Say("stream " + stream);
   client::IngestOptions options;
   options.stop = &session.stop();
+  bool fresh = false;
+  options.on_opened = [&](const v1::StreamOpened& opened) {
+    fresh = opened.next_offset() == 0 && !opened.finished();
+  };
   options.on_progress = [&](const client::IngestResult& so_far) {
     progress.Update(reader.file().fraction(), so_far.received);
   };
@@ -136,6 +179,7 @@ absl::Status RunIngest(
   account.result = run(**connected, options);
   account.time = absl::Now() - began;
   progress.End();
+  if (fresh && FailedByFile(account.result)) ForgetStream(session, stream);
   if (session.json()) {
     PrintAccountJson(account);
   } else {

@@ -27,6 +27,7 @@ struct LogFlags {
   std::string format;
   std::string out;
   bool follow = false;
+  bool spreadsheet_safe = false;
   int limit = 20;
 };
 
@@ -80,10 +81,30 @@ absl::StatusOr<v1::ExportLogsRequest> RequestOf(const Session& session, const Lo
     return absl::InvalidArgumentError("--consumer: is of a source; give --source");
   }
   if (flags.cursor_file.empty()) return request;
-  auto cursor = ReadState(flags.cursor_file);
-  if (!cursor.ok()) return cursor.status();
-  request.set_cursor(*cursor);
+  auto position = ReadPosition(flags.cursor_file);
+  if (!position.ok()) return position.status();
+  request.set_cursor(position->cursor);
   return request;
+}
+
+// With a cursor the file is cut to what it held when the cursor was kept, if it is the same file.
+absl::StatusOr<RowOutput::Target> TargetOf(const LogFlags& flags,
+                                           const v1::ExportLogsRequest& request, bool json) {
+  auto format = RowFormatOf(flags.format, flags.out, json);
+  if (!format.ok()) return format.status();
+  RowOutput::Target target = {flags.out, *format};
+  target.spreadsheet_safe = flags.spreadsheet_safe;
+  const bool keeps_position = !flags.cursor_file.empty() || !flags.consumer.empty();
+  const bool goes_on = !request.cursor().empty() || !flags.consumer.empty();
+  if (!goes_on) {
+    target.mode =
+        keeps_position || flags.follow ? RowOutput::Mode::kBeginNew : RowOutput::Mode::kReplace;
+  }
+  if (flags.cursor_file.empty()) return target;
+  auto position = ReadPosition(flags.cursor_file);
+  if (!position.ok()) return position.status();
+  if (position->path == flags.out) target.keep_bytes = position->bytes;
+  return target;
 }
 
 void TellEnd(const Session& session, const LogFlags& flags, const client::LogExportResult& result) {
@@ -106,10 +127,9 @@ void TellEnd(const Session& session, const LogFlags& flags, const client::LogExp
 absl::Status Export(Session& session, const LogFlags& flags) {
   auto request = RequestOf(session, flags);
   if (!request.ok()) return request.status();
-  auto format = RowFormatOf(flags.format, flags.out, session.json());
-  if (!format.ok()) return format.status();
-  const bool goes_on = !request->cursor().empty() || !flags.consumer.empty();
-  auto output = RowOutput::Open(flags.out, *format, /*append=*/goes_on);
+  auto target = TargetOf(flags, *request, session.json());
+  if (!target.ok()) return target.status();
+  auto output = RowOutput::Open(*target);
   if (!output.ok()) return output.status();
   auto connected = session.Connect();
   if (!connected.ok()) return connected.status();
@@ -127,11 +147,13 @@ absl::Status Export(Session& session, const LogFlags& flags) {
     progress.Update(-1, rows);
     absl::Status status = (*output)->Flush();
     if (!status.ok() || flags.cursor_file.empty() || response.cursor().empty()) return status;
-    return WriteState(flags.cursor_file, response.cursor());
+    return WritePosition(flags.cursor_file, {response.cursor(), flags.out, (*output)->size()});
   };
   client::LogExportResult result = client::ExportLogs(**connected, *request, take, options);
   progress.End();
+  if (result.status.ok()) result.status = (*output)->Commit();
   TellEnd(session, flags, result);
+  TellLeft(session, **output, flags.out);
   return result.status;
 }
 
@@ -203,8 +225,11 @@ void AddLogExport(CLI::App& logs, Session& session) {
   exported->add_option("--consumer", flags->consumer,
                        "Go on where this consumer of the source is, and move it");
   exported->add_option("--fields", flags->fields, "Fields to send: event_time,status");
-  exported->add_option("--cursor-file", flags->cursor_file, "A file that keeps the position");
+  exported->add_option("--cursor-file", flags->cursor_file,
+                       "A file that keeps the position, and how long --out was there: no row comes "
+                       "twice or torn, however a run ended");
   exported->add_flag("--follow", flags->follow, "Go on as rows are appended");
+  exported->add_flag("--spreadsheet-safe", flags->spreadsheet_safe, kSpreadsheetSafeWords);
   exported->add_option("--format", flags->format, "csv or ndjson");
   exported->add_option("--out", flags->out,
                        "The file to write, or to go on with; standard output by default");

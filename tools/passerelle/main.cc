@@ -60,6 +60,18 @@ void AddCommands(CLI::App& app, Session& session) {
   AddHealth(app, session);
 }
 
+// A word that is no command is named, where the parser only misses one.
+ExitCode TellParseError(const CLI::App& app, const CLI::ParseError& error) {
+  const std::vector<std::string> left = app.remaining(/*recurse=*/true);
+  const bool misses_command = error.get_name() == "RequiredError" &&
+                              std::string(error.what()).find("subcommand") != std::string::npos;
+  if (misses_command && !left.empty() && left[0].rfind("-", 0) != 0) {
+    std::cerr << "passerelle: '" << left[0] << "' is no command here; see --help\n";
+    return kExitUsage;
+  }
+  return app.exit(error) == 0 ? kExitOk : kExitUsage;
+}
+
 int Run(int argc, char** argv) {
   std::ios::sync_with_stdio(false);
   static Session session;
@@ -79,7 +91,7 @@ int Run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? kExitOk : kExitUsage;
+    return TellParseError(app, error);
   }
   std::cout.flush();
   if (!std::cout) {

@@ -21,6 +21,7 @@ struct MembersFlags {
   std::string since_file;
   std::string format;
   std::string out;
+  bool spreadsheet_safe = false;
 };
 
 std::string TimeText(int64_t time_us) {
@@ -168,7 +169,8 @@ absl::Status Members(Session& session, const MembersFlags& flags) {
   if (!format.ok()) return format.status();
   auto types = AttributeTypes(session);
   if (!types.ok()) return types.status();
-  auto output = RowOutput::Open(flags.out, *format, /*append=*/false);
+  auto output =
+      RowOutput::Open({flags.out, *format, RowOutput::Mode::kReplace, -1, flags.spreadsheet_safe});
   if (!output.ok()) return output.status();
   auto connected = session.Connect();
   if (!connected.ok()) return connected.status();
@@ -189,8 +191,11 @@ absl::Status Members(Session& session, const MembersFlags& flags) {
       },
       options);
   progress.End();
-  if (!result.status.ok()) return result.status;
-  absl::Status flushed = (*output)->Flush();
+  if (!result.status.ok()) {
+    TellLeft(session, **output, flags.out);
+    return result.status;
+  }
+  absl::Status flushed = (*output)->Commit();
   if (flushed.ok() && !flags.since_file.empty()) {
     flushed = WriteState(flags.since_file, result.trailer.end_token());
   }
@@ -217,6 +222,7 @@ void AddMembers(CLI::App& app, Session& session) {
       ->add_option("--since-file", flags->since_file,
                    "A file that keeps the end token: whole at first, then what changed")
       ->excludes(since);
+  members->add_flag("--spreadsheet-safe", flags->spreadsheet_safe, kSpreadsheetSafeWords);
   members->add_option("--format", flags->format, "csv or ndjson");
   members->add_option("--out", flags->out, "The file to write; standard output by default");
   session.OnRun(members, [&session, flags] { return Members(session, *flags); });

@@ -54,7 +54,41 @@ void PrintRow(const std::vector<std::string>& cells, const std::vector<std::size
   std::cout << absl::StripTrailingAsciiWhitespace(line) << "\n";
 }
 
+// What would move a terminal's cursor or worse: C0, DEL and, in UTF-8, C1.
+std::string Escaped(const std::string& text) {
+  std::string shown;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto letter = static_cast<unsigned char>(text[i]);
+    const auto next = static_cast<unsigned char>(i + 1 < text.size() ? text[i + 1] : 0);
+    if (letter == '\n') {
+      shown += "\\n";
+    } else if (letter == '\t') {
+      shown += "\\t";
+    } else if (letter < 0x20 || letter == 0x7F) {
+      absl::StrAppendFormat(&shown, "\\x%02x", letter);
+    } else if (letter == 0xC2 && next >= 0x80 && next < 0xA0) {
+      absl::StrAppendFormat(&shown, "\\x%02x", next);
+      ++i;
+    } else {
+      shown.push_back(text[i]);
+    }
+  }
+  return shown;
+}
+
+// "created 64,000" of {outcome, rows}.
+std::string ReadableCount(const Json& value) {
+  int64_t rows = 0;
+  const std::string number = Readable(value["rows"]);
+  const bool counted = absl::SimpleAtoi(number, &rows);
+  const std::string outcome = absl::StrReplaceAll(Readable(value["outcome"]), {{"-", " "}});
+  return absl::StrCat(outcome, " ", counted ? WithCommas(rows) : number);
+}
+
 std::string ReadableObject(const Json& value) {
+  if (value.size() == 2 && value.contains("outcome") && value.contains("rows")) {
+    return ReadableCount(value);
+  }
   std::vector<std::string> parts;
   for (const auto& [key, item] : value.items()) {
     const std::string text = Readable(item);
@@ -98,7 +132,7 @@ std::string WithCommas(int64_t number) {
 
 std::string Readable(const Json& value) {
   if (value.is_null()) return "";
-  if (value.is_string()) return EnumWords(LastPart(value.get<std::string>()));
+  if (value.is_string()) return Escaped(EnumWords(LastPart(value.get<std::string>())));
   if (value.is_number_float()) return absl::StrFormat("%.6g", value.get<double>());
   if (value.is_object()) return ReadableObject(value);
   if (!value.is_array()) return value.dump();

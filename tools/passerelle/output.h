@@ -36,7 +36,7 @@ void PrintList(const std::string& key, const Json& rows, const std::vector<Table
                bool json);
 void PrintJson(const Json& value);
 
-// A value as a person reads it.
+// A value as a person reads it; control characters as \n, \t, \x1b.
 std::string Readable(const Json& value);
 // "21,307".
 std::string WithCommas(int64_t number);

@@ -9,11 +9,21 @@
 namespace passerelle::tools {
 namespace {
 
+std::string AdviceForRefusedReplace(const std::string& stream) {
+  const std::string name = stream.empty() ? "STREAM" : stream;
+  return absl::StrCat("`passerelle streams outcomes ", name,
+                      "` shows the rows; then `passerelle streams delete ", name,
+                      "` and the corrected file, or the same command with a larger "
+                      "--max-refused-percent");
+}
+
 // What to do next, where the server's words do not say it.
-std::string AdviceFor(const absl::Status& status) {
+std::string AdviceFor(const Session& session, const absl::Status& status) {
   switch (client::ReasonOf(status)) {
     case v1::ERROR_REASON_UNKNOWN_ATTRIBUTE:
-      return "see `passerelle attributes list`; --create-attributes makes missing ones";
+      return session.command() == "import"
+                 ? "see `passerelle attributes list`; --create-attributes makes missing ones"
+                 : "see `passerelle attributes list`";
     case v1::ERROR_REASON_UNKNOWN_NAMESPACE:
       return "see `passerelle namespaces list`";
     case v1::ERROR_REASON_UNMAPPED_FIELD:
@@ -32,8 +42,7 @@ std::string AdviceFor(const absl::Status& status) {
     case v1::ERROR_REASON_STREAM_FINISHED:
       return "use another --stream";
     case v1::ERROR_REASON_REPLACE_REFUSED:
-      return "see the rows with `passerelle streams outcomes STREAM`; --max-refused-percent allows "
-             "more";
+      return AdviceForRefusedReplace(session.stream());
     case v1::ERROR_REASON_REPLACE_IN_PROGRESS:
       return "finish that stream, or `passerelle streams delete` it";
     case v1::ERROR_REASON_CURSOR_MISMATCH:
@@ -72,7 +81,10 @@ std::string Session::NameOf(const std::string& collection, const std::string& id
 }
 
 void Session::OnRun(CLI::App* command, std::function<absl::Status()> run) {
-  command->callback([this, run = std::move(run)] { Conclude(run()); });
+  command->callback([this, command, run = std::move(run)] {
+    command_ = command->get_name();
+    Conclude(run());
+  });
 }
 
 void Session::Conclude(const absl::Status& status) {
@@ -99,7 +111,7 @@ ExitCode ExitCodeOf(const absl::Status& status) {
 
 void TellError(const Session& session, const absl::Status& status) {
   const std::string reason = client::ReasonNameOf(status);
-  const std::string advice = AdviceFor(status);
+  const std::string advice = AdviceFor(session, status);
   std::string message(status.message());
   if (message.empty()) message = absl::StatusCodeToString(status.code());
   if (session.json()) {

@@ -63,6 +63,11 @@ class Session {
 
   // Does `run` when the command line names `command`; its status becomes the exit code.
   void OnRun(CLI::App* command, std::function<absl::Status()> run);
+  // The durable stream that the command writes, for what is said about errors.
+  void set_stream(const std::string& stream) { stream_ = stream; }
+  const std::string& stream() const { return stream_; }
+  // The command that runs: "import".
+  const std::string& command() const { return command_; }
   // An error that says more than its status: --strict.
   void Refuse() { exit_code_ = kExitRefused; }
   int exit_code() const { return exit_code_; }
@@ -74,6 +79,8 @@ class Session {
   client::StopSignal stop_;
   std::atomic<bool> ends_in_order_{false};
   std::unique_ptr<client::Client> client_;
+  std::string stream_;
+  std::string command_;
   int exit_code_ = kExitOk;
 };
 

@@ -47,7 +47,9 @@ absl::Status Create(Session& session, const SourceFlags& flags) {
     for (const std::string& text : ParseList(list)) {
       const std::size_t at = text.find('=');
       auto* field = source->add_fields();
-      field->set_field(text.substr(0, at));
+      const std::string id = text.substr(0, at);
+      const bool time = id == "event_time" || id == "append_time";
+      field->set_field(time ? id + "_us" : id);
       if (at != std::string::npos) field->set_rename(text.substr(at + 1));
     }
   }

@@ -4,9 +4,13 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 
 namespace passerelle::tools {
 
@@ -31,6 +35,24 @@ absl::Status WriteState(const std::string& path, const std::string& text) {
   std::fclose(file);
   if (written && std::rename(fresh.c_str(), path.c_str()) == 0) return absl::OkStatus();
   return absl::ErrnoToStatus(errno, absl::StrCat(path, ": cannot be written"));
+}
+
+absl::StatusOr<ExportPosition> ReadPosition(const std::string& path) {
+  absl::StatusOr<std::string> text = ReadState(path);
+  if (!text.ok()) return text.status();
+  const std::vector<std::string> lines = absl::StrSplit(*text, '\n');
+  ExportPosition position;
+  position.cursor = lines[0];
+  if (lines.size() < 2) return position;
+  const std::pair<std::string, std::string> file =
+      absl::StrSplit(lines[1], absl::MaxSplits(' ', 1));
+  if (absl::SimpleAtoi(file.first, &position.bytes)) position.path = file.second;
+  return position;
+}
+
+absl::Status WritePosition(const std::string& path, const ExportPosition& position) {
+  if (position.path.empty()) return WriteState(path, position.cursor);
+  return WriteState(path, absl::StrCat(position.cursor, "\n", position.bytes, " ", position.path));
 }
 
 }  // namespace passerelle::tools

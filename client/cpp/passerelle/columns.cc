@@ -20,8 +20,7 @@ int64_t ColumnBuilder::Add(const Value& value) {
     return 1;
   }
   if (std::holds_alternative<Unreadable>(value)) {
-    column_.mutable_presence()->push_back(kUnreadable);
-    return 1;
+    return AddUnreadable();
   }
   column_.mutable_presence()->push_back(kValue);
   ++values_;
@@ -62,7 +61,14 @@ int64_t ColumnBuilder::AddText(const std::string& text) {
   return text.size() + 3;
 }
 
-int64_t ColumnBuilder::AddTime(const std::optional<int64_t>& time_us) {
+int64_t ColumnBuilder::AddUnreadable() {
+  column_.mutable_presence()->push_back(kUnreadable);
+  unreadable_ = true;
+  return 1;
+}
+
+int64_t ColumnBuilder::AddTime(const std::optional<int64_t>& time_us, bool unreadable) {
+  if (unreadable) return AddUnreadable();
   column_.mutable_presence()->push_back(time_us ? kValue : kAbsent);
   if (!time_us) return 1;
   column_.add_integers(*time_us);

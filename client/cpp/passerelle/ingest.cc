@@ -14,6 +14,9 @@
 namespace passerelle::client {
 namespace {
 
+// A number that is no status of the contract: the server refuses the row that has it.
+constexpr int kNoStatus = 1'000;
+
 // Fills a batch of rows; `Batch` is one of the three columnar messages.
 template <typename Batch>
 class RowCutter {
@@ -36,7 +39,8 @@ class RowCutter {
     for (std::size_t i = 0; i < identities_.size(); ++i) {
       bytes_ += identities_[i].Add(row.identities[i]);
     }
-    bytes_ += times_.AddTime(row.event_time_us) + keys_.AddText(row.record_key);
+    bytes_ += times_.AddTime(row.event_time_us, row.event_time_unreadable) +
+              keys_.AddText(row.record_key);
     if constexpr (kPush) AddMembership(row);
     return absl::OkStatus();
   }
@@ -63,14 +67,19 @@ class RowCutter {
     to->Swap(from);
   }
 
+  static v1::MembershipStatus StatusOf(const Row& row) {
+    if (row.status_unreadable) return static_cast<v1::MembershipStatus>(kNoStatus);
+    return row.exited ? v1::MEMBERSHIP_STATUS_EXITED : v1::MEMBERSHIP_STATUS_REALIZED;
+  }
+
   void AddMembership(const Row& row) {
     if constexpr (kPush) {
       batch_.add_audience_indexes(row.audience);
-      batch_.add_statuses(row.exited ? v1::MEMBERSHIP_STATUS_EXITED
-                                     : v1::MEMBERSHIP_STATUS_REALIZED);
-      bytes_ += 2 + qualified_.AddTime(row.qualification_time_us);
+      batch_.add_statuses(StatusOf(row));
+      bytes_ +=
+          2 + qualified_.AddTime(row.qualification_time_us, row.qualification_time_unreadable);
       all_first_ = all_first_ && row.audience == 0;
-      all_realized_ = all_realized_ && !row.exited;
+      all_realized_ = all_realized_ && !row.exited && !row.status_unreadable;
     }
   }
 

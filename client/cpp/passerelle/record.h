@@ -31,11 +31,14 @@ struct Row {
   std::vector<Value> identities;  // texts, one for each opened namespace
   std::vector<Value> fields;      // one for each opened field
   std::optional<int64_t> event_time_us;
-  std::string record_key;  // empty: none
+  bool event_time_unreadable = false;  // as Unreadable; event_time_us is not looked at
+  std::string record_key;              // empty: none
   // Pushes only.
   uint32_t audience = 0;  // index into the opened audiences
   bool exited = false;
   std::optional<int64_t> qualification_time_us;
+  bool qualification_time_unreadable = false;
+  bool status_unreadable = false;  // the server refuses the row, `exited` is not looked at
 };
 
 // Records in a fixed order: the record at an offset is always the same. Used by one thread.

@@ -54,12 +54,16 @@ absl::Status CsvReader::ReadHeader() {
   if (!found.ok()) return found.status();
   if (!*found) {
     return absl::InvalidArgumentError(
-        absl::StrCat(file_->path(), ": is empty, wanted a header line"));
+        absl::StrCat(file_->path(), ": is empty: no rows, and no header line"));
   }
   columns_.clear();
   std::set<std::string> seen;
   for (std::size_t i = 0; i < row_cells_; ++i) {
     const std::string& name = row_[i].text;
+    const std::size_t at = name.find('\r');
+    if (at != std::string::npos && name.substr(at, 2) != "\r\n") {
+      return ErrorAt(row_line_, "lines end with CR alone; wanted LF or CRLF");
+    }
     if (name.empty()) return ErrorAt(row_line_, absl::StrCat("column ", i + 1, " has no name"));
     if (!seen.insert(name).second) {
       return ErrorAt(row_line_, absl::StrCat("column '", name, "' comes twice"));

@@ -2,6 +2,8 @@
 
 #include <google/protobuf/descriptor.h>
 
+#include <limits>
+
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
@@ -16,6 +18,7 @@ using google::protobuf::EnumValueDescriptor;
 using google::protobuf::FieldDescriptor;
 
 constexpr char kEventTime[] = "event_time_us";
+constexpr int kNoEnumValue = 1'000;  // no value of any enum of a log row
 
 // What an export has and an append does not: such columns are left out.
 bool IsSetByServer(const std::string& column) {
@@ -44,8 +47,26 @@ bool SetInteger(const FieldDescriptor& field, const std::string& text, v1::RawLo
   }
   if (field.cpp_type() == FieldDescriptor::CPPTYPE_INT64) {
     row->GetReflection()->SetInt64(row, &field, integer);
+  } else if (integer != static_cast<int32_t>(integer)) {
+    return false;
   } else {
     row->GetReflection()->SetInt32(row, &field, static_cast<int32_t>(integer));
+  }
+  return true;
+}
+
+// Gives the field a value that the server refuses for it, so that only this row is refused. False
+// for fields that have none.
+bool MakeRefused(const FieldDescriptor& field, v1::RawLogEntry* row) {
+  const auto* reflection = row->GetReflection();
+  if (field.cpp_type() == FieldDescriptor::CPPTYPE_ENUM) {
+    reflection->SetEnumValue(row, &field, kNoEnumValue);
+  } else if (field.name() == kEventTime) {
+    reflection->SetInt64(row, &field, std::numeric_limits<int64_t>::max());
+  } else if (field.name() == "broadlog_id") {
+    reflection->SetInt64(row, &field, -1);
+  } else {
+    return false;
   }
   return true;
 }
@@ -141,7 +162,8 @@ absl::StatusOr<bool> FileLogs::Next(v1::RawLogEntry* row) {
   *row = defaults_;
   for (std::size_t i = 0; i < fields_.size(); ++i) {
     if (cells_[i].state != Cell::State::kText || cells_[i].text.empty()) continue;
-    if (!SetLogField(*fields_[i], cells_[i].text, row)) return Wrong(i, WantedFor(*fields_[i]));
+    if (SetLogField(*fields_[i], cells_[i].text, row)) continue;
+    if (!MakeRefused(*fields_[i], row)) return Wrong(i, WantedFor(*fields_[i]));
   }
   ++next_;
   return true;

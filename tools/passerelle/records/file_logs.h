@@ -27,7 +27,9 @@ class FileLogs : public client::LogSource {
                                                         const LogDefaults& defaults);
 
   absl::Status Seek(int64_t offset) override;
-  // INVALID_ARGUMENT naming file, line and column for a value that does not fit its field.
+  // A kind, status, event time or broadlog_id that cannot be read is given a value that the server
+  // refuses, row by row. INVALID_ARGUMENT naming file, line and column for a value that does not
+  // fit one of the other fields.
   absl::StatusOr<bool> Next(v1::RawLogEntry* row) override;
 
   RecordReader& reader() { return *reader_; }

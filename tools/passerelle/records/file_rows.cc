@@ -59,12 +59,6 @@ absl::Status FileRows::Seek(int64_t offset) {
   return absl::OkStatus();
 }
 
-absl::Status FileRows::Wrong(int column, const char* wanted) const {
-  return absl::InvalidArgumentError(
-      absl::StrCat(reader_->file().path(), ":", reader_->line(), ": column '", cell_names_[column],
-                   "': got a text of ", cells_[column].text.size(), " bytes, wanted ", wanted));
-}
-
 void FileRows::SetIdentities(client::Row* row) const {
   row->identities.resize(identity_cells_.size());
   for (std::size_t i = 0; i < identity_cells_.size(); ++i) {
@@ -94,30 +88,30 @@ void FileRows::SetFields(client::Row* row) {
   }
 }
 
-absl::Status FileRows::SetTime(int column, std::optional<int64_t>* time_us) const {
+void FileRows::SetTime(int column, std::optional<int64_t>* time_us, bool* unreadable) const {
   time_us->reset();
-  if (column < 0 || cells_[column].text.empty()) return absl::OkStatus();
+  *unreadable = false;
+  if (column < 0 || cells_[column].text.empty()) return;
   *time_us = ToMicroseconds(cells_[column].text);
-  return *time_us ? absl::OkStatus() : Wrong(column, WordsFor(v1::ATTRIBUTE_TYPE_TIMESTAMP));
+  *unreadable = !time_us->has_value();
 }
 
 // An audience that is not in the list gets the index after the last, and so is the server's to
 // refuse, row by row.
-absl::Status FileRows::SetMembership(client::Row* row) const {
+void FileRows::SetMembership(client::Row* row) const {
   row->audience = 0;
   if (audience_cell_ >= 0) {
     auto found = audience_indexes_.find(cells_[audience_cell_].text);
     row->audience = found == audience_indexes_.end() ? audience_indexes_.size() : found->second;
   }
   row->exited = false;
+  row->status_unreadable = false;
   if (status_cell_ >= 0 && !cells_[status_cell_].text.empty()) {
     const std::string& status = cells_[status_cell_].text;
     row->exited = absl::EqualsIgnoreCase(status, "exited");
-    if (!row->exited && !absl::EqualsIgnoreCase(status, "realized")) {
-      return Wrong(status_cell_, "realized or exited");
-    }
+    row->status_unreadable = !row->exited && !absl::EqualsIgnoreCase(status, "realized");
   }
-  return SetTime(qualification_cell_, &row->qualification_time_us);
+  SetTime(qualification_cell_, &row->qualification_time_us, &row->qualification_time_unreadable);
 }
 
 absl::StatusOr<bool> FileRows::Next(client::Row* row) {
@@ -125,9 +119,8 @@ absl::StatusOr<bool> FileRows::Next(client::Row* row) {
   if (!more.ok() || !*more) return more;
   SetIdentities(row);
   SetFields(row);
-  absl::Status status = SetTime(event_time_cell_, &row->event_time_us);
-  if (status.ok()) status = SetMembership(row);
-  if (!status.ok()) return status;
+  SetTime(event_time_cell_, &row->event_time_us, &row->event_time_unreadable);
+  SetMembership(row);
   if (record_key_cell_ >= 0) row->record_key.assign(cells_[record_key_cell_].text);
   ++next_;
   return true;

@@ -47,9 +47,9 @@ class FileRows : public client::RowSource {
                                                         RowPlan plan);
 
   absl::Status Seek(int64_t offset) override;
-  // A value of another type than its field is Unreadable, and so the server's to refuse, row by
-  // row. INVALID_ARGUMENT naming file, line and column, never the value, for a time or a status
-  // that cannot be read, and for a record that does not fit the header.
+  // A value of another type than its field, a time or a status that cannot be read is given as
+  // unreadable, and so is the server's to refuse, row by row. INVALID_ARGUMENT naming file and line
+  // for a record that does not fit the header.
   absl::StatusOr<bool> Next(client::Row* row) override;
 
   RecordReader& reader() { return *reader_; }
@@ -58,11 +58,10 @@ class FileRows : public client::RowSource {
   FileRows(std::unique_ptr<RecordReader> reader, RowPlan plan);
   int ColumnIndex(const std::string& column, std::vector<std::string>* names);
   void FindColumns(std::vector<std::string>* names);
-  absl::Status Wrong(int column, const char* wanted) const;
   void SetIdentities(client::Row* row) const;
   void SetFields(client::Row* row);
-  absl::Status SetTime(int column, std::optional<int64_t>* time_us) const;
-  absl::Status SetMembership(client::Row* row) const;
+  void SetTime(int column, std::optional<int64_t>* time_us, bool* unreadable) const;
+  void SetMembership(client::Row* row) const;
 
   const std::unique_ptr<RecordReader> reader_;
   const RowPlan plan_;

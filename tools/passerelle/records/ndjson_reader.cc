@@ -1,13 +1,12 @@
 #include "tools/passerelle/records/ndjson_reader.h"
 
-#include <algorithm>
+#include <set>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
 
 namespace passerelle::tools {
 namespace {
-
-constexpr int kRecordsForColumns = 1'000;
 
 void ToCell(const nlohmann::json& value, Cell* cell) {
   cell->state = value.is_null() ? Cell::State::kNull : Cell::State::kText;
@@ -28,15 +27,17 @@ absl::StatusOr<std::unique_ptr<RecordReader>> NdjsonReader::Open(std::unique_ptr
 }
 
 absl::Status NdjsonReader::FindColumns() {
-  for (int i = 0; i < kRecordsForColumns; ++i) {
+  std::set<std::string> seen;
+  while (true) {
     absl::StatusOr<bool> more = NextObject();
     if (!more.ok()) return more.status();
     if (!*more) break;
     for (const auto& [name, value] : object_.items()) {
-      if (std::find(columns_.begin(), columns_.end(), name) == columns_.end()) {
-        columns_.push_back(name);
-      }
+      if (seen.insert(name).second) columns_.push_back(name);
     }
+  }
+  if (columns_.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(file_->path(), ": is empty: no rows"));
   }
   return Rewind();
 }

@@ -33,7 +33,7 @@ class RecordReader {
  public:
   virtual ~RecordReader() = default;
 
-  // The names in the header, or in the first 1,000 objects.
+  // The names in the header, or the keys of all objects in the order in which they first come.
   const std::vector<std::string>& columns() const { return columns_; }
   // Names the columns that Next gives, in that order. INVALID_ARGUMENT naming a column that the
   // file does not have, and those it has.

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -86,6 +87,14 @@ absl::StatusOr<bool> TextFile::Fill() {
   return bytes > 0;
 }
 
+absl::Status TextFile::CheckEncoding() const {
+  const std::string_view start(buffer_.data() + begin_, std::min<std::size_t>(end_ - begin_, 2));
+  const bool utf16 = start == "\xFF\xFE" || start == "\xFE\xFF" ||
+                     (start.size() == 2 && (start[0] == 0) != (start[1] == 0));
+  if (!utf16) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(path_, ": is UTF-16, wanted UTF-8"));
+}
+
 void TextFile::SkipByteOrderMark() {
   if (std::string_view(buffer_.data(), end_).substr(0, 3) == kByteOrderMark) begin_ += 3;
 }
@@ -107,7 +116,11 @@ absl::StatusOr<bool> TextFile::NextLine(std::string_view* line) {
     const bool first = line_ == 0 && searched == 0;
     absl::StatusOr<bool> more = Fill();
     if (!more.ok()) return more.status();
-    if (first) SkipByteOrderMark();
+    if (first) {
+      absl::Status encoding = CheckEncoding();
+      if (!encoding.ok()) return encoding;
+      SkipByteOrderMark();
+    }
     if (!*more) break;
   }
   if (begin_ == end_) return false;

@@ -24,7 +24,8 @@ class TextFile {
   TextFile& operator=(const TextFile&) = delete;
 
   // The next line with its line break; the last may have none. Good until the next call. A byte
-  // order mark at the beginning is left out. False at the end; DATA_LOSS for a damaged gzip file.
+  // order mark at the beginning is left out. False at the end; DATA_LOSS for a damaged gzip file,
+  // INVALID_ARGUMENT for UTF-16.
   absl::StatusOr<bool> NextLine(std::string_view* line);
   absl::Status Rewind();
 
@@ -40,6 +41,7 @@ class TextFile {
  private:
   TextFile(std::string path, std::string real_path, gzFile file, int64_t size);
   absl::StatusOr<bool> Fill();
+  absl::Status CheckEncoding() const;
   void SkipByteOrderMark();
 
   const std::string path_;
