@@ -18,7 +18,7 @@ inline constexpr int kMaxFilterIds = 1'000;  // deliveries or audiences of one f
 
 // The filter of a request; `path` is its field ("filter"). FIELD_INVALID for an unspecified kind, a
 // malformed id, too many ids, a malformed time, or an end that is not after the start. That the ids
-// exist is not asked: no row matches one that does not.
+// exist is not asked here (see CheckFilterNames).
 absl::StatusOr<storage::LogFilter> ReadLogFilter(const v1::LogFilter& filter,
                                                  std::string_view path);
 

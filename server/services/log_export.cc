@@ -16,6 +16,7 @@
 #include "server/convert/names.h"
 #include "server/errors.h"
 #include "server/limits.h"
+#include "server/services/log_filter_names.h"
 #include "server/services/log_wire.h"
 #include "server/services/requests.h"
 #include "server/streams/feed.h"
@@ -126,6 +127,7 @@ absl::Status LogExport::Open(const storage::ReadContext& read,
   RETURN_IF_ERROR(by_source ? OpenSource(read, header) : OpenAdHoc(header));
   filter_.with_details = HasDetails(fields_);
   RETURN_IF_ERROR(AwaitCommit(context_, *stores_, request_.commit_token(), read));
+  if (!by_source) RETURN_IF_ERROR(CheckFilterNames(filter_, *stores_, read));
   if (request_.follow()) {
     // Before the bounds are read, so that no commit falls between.
     subscription_ = stores_->logs().Subscribe([wake = wake_](int64_t) { wake(); });

@@ -8,6 +8,7 @@
 #include "server/errors.h"
 #include "server/limits.h"
 #include "server/services/call_steps.h"
+#include "server/services/log_filter_names.h"
 #include "server/services/log_service.h"
 #include "server/services/log_wire.h"
 #include "server/services/pages.h"
@@ -81,6 +82,7 @@ absl::Status LogService::Serve(CallContext& call, const v1::ListLogsRequest& req
                    BeginPage(context_, request, {call.method(), {request.parent(), filter_hash}}));
   ASSIGN_OR_RETURN(const Reading reading,
                    BeginReading(context_, call, {parent.instance, request.commit_token()}));
+  RETURN_IF_ERROR(CheckFilterNames(filter, *reading.instance, reading.context));
   ASSIGN_OR_RETURN(const storage::LogBounds bounds,
                    reading.instance->logs().Bounds(reading.context));
   ASSIGN_OR_RETURN(const LogPlace place, StartOfPage(bounds, pager));

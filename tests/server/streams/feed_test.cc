@@ -107,6 +107,24 @@ TEST_F(Feed, ACursorOfAnotherFilterAndAMalformedOneAreRefused) {
   EXPECT_EQ(ReasonOf(Run(request).status), "CURSOR_INVALID");
 }
 
+TEST_F(Feed, AFilterThatNamesWhatIsNotThereIsRefusedByItsField) {
+  CreateDelivery("spring");
+  v1::ExportLogsRequest request = Export();
+  request.mutable_filter()->add_deliveries("spring");
+  EXPECT_TRUE(Run(request).status.ok());
+  request.mutable_filter()->add_deliveries("sprng");
+  const grpc::Status refused = Run(request).status;
+  EXPECT_EQ(ReasonOf(refused), "RESOURCE_NOT_FOUND");
+  EXPECT_EQ(refused.error_message(), "filter.deliveries[1]: there is no delivery 'sprng'");
+  v1::ListLogsRequest list;
+  list.set_parent(kInstance);
+  list.mutable_filter()->add_audiences("vpi");
+  v1::ListLogsResponse rows;
+  const grpc::Status unknown = logs_->ListLogs(Context().get(), list, &rows);
+  EXPECT_EQ(ReasonOf(unknown), "RESOURCE_NOT_FOUND");
+  EXPECT_EQ(unknown.error_message(), "filter.audiences[0]: there is no audience 'vpi'");
+}
+
 TEST_F(Feed, AnExportOfChosenFieldsSendsThoseAndTheOnesAlwaysSent) {
   CreateDelivery("spring");
   Append("spring", 1, 1);
