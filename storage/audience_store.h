@@ -144,7 +144,9 @@ class AudienceStore {
   //
   // Matching, policies, times of attributes: as ProfileStore::SubmitUpdates, without scope. Unknown
   // profiles: as the destination's on_unknown says; with kKeepAsUnknown only the device identities
-  // of the row are stored, and a row without one is REJECTED kDeviceIdentityRequired. Membership:
+  // of the row are stored, and a row without one is REJECTED kDeviceIdentityRequired. An
+  // exit creates nobody: for an unknown profile it is NOT_FOUND; and it needs no mandatory field.
+  // Membership:
   // the time that counts for a stored row is the later of its own and its generation's as_of; an
   // older push is STALE, kept in history as an empty interval; an equal or newer one counts
   // (missing time = commit time). Realized while realized, or exited while exited: no membership

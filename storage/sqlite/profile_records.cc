@@ -78,7 +78,7 @@ bool IsRefusedAlone(const RecordBatch& batch, int64_t row, int64_t commit_us, Ro
     return true;
   }
   const Cell* cells = CellsOf(batch, row);
-  for (size_t i = 0; i < batch.fields.size(); ++i) {
+  for (size_t i = 0; record.realized && i < batch.fields.size(); ++i) {
     if (!batch.fields[i].mandatory || !IsMissing(cells[i])) continue;
     Reject(batch, RowReason::kMandatoryFieldMissing, static_cast<int>(i), result);
     return true;

@@ -25,7 +25,8 @@ inline absl::Span<const IdentityCell> IdentitiesOf(const RecordBatch& batch, int
 absl::Span<const IdentityCell> IdentitiesFrom(const RecordBatch& batch, int64_t first);
 
 // True if the record is refused: kTimeInFuture (event or qualification time more than 24 h after
-// commit_us), kMandatoryFieldMissing, kIdentityMissing. Fills outcome, reason and field.
+// commit_us), kMandatoryFieldMissing (not for a record that exits), kIdentityMissing. Fills
+// outcome, reason and field.
 bool IsRefusedAlone(const RecordBatch& batch, int64_t row, int64_t commit_us, RowResult& result);
 
 struct ProfileMatch {

@@ -131,7 +131,9 @@ ProfileId PushRequest::FindOrCreate(ProfileEdits& edits, int64_t row, RowResult&
     result.outcome = Outcome::kAmbiguous;
     return {};
   }
-  if (!match.profile && rules_->on_unknown == OnUnknown::kReport) {
+  const bool creates =
+      rules_->on_unknown != OnUnknown::kReport && batch_.rows.records[row].realized;
+  if (!match.profile && !creates) {
     result.outcome = Outcome::kNotFound;
     return {};
   }

@@ -167,6 +167,26 @@ TEST_P(AudienceContract, UnknownProfilesAreReportedCreatedOrKeptAsTheDestination
   EXPECT_TRUE(instance().profiles().LookupProfile(ecid, "device", {}).ok());
 }
 
+TEST_P(AudienceContract, AnExitCreatesNobodyAndNeedsNoMandatoryField) {
+  Push({{"1", true, 100}});
+  FieldWrite mandatory = FieldFor(city, "town");
+  mandatory.mandatory = true;
+  Records leaving({mandatory});
+  leaving.Add({{external, "1"}}, {Absent()});
+  leaving.Last().realized = false;
+  EXPECT_EQ(OnlyRow(Submit(BatchOf(std::move(leaving), vip))).outcome, Outcome::kExited);
+  Records entering({mandatory});
+  entering.Add({{external, "1"}}, {Absent()});
+  EXPECT_EQ(OnlyRow(Submit(BatchOf(std::move(entering), vip))).reason,
+            RowReason::kMandatoryFieldMissing);
+  for (const OnUnknown on_unknown : {OnUnknown::kCreate, OnUnknown::kKeepAsUnknown}) {
+    destination_ =
+        AddDestination("unknown" + std::to_string(static_cast<int>(on_unknown)), on_unknown);
+    EXPECT_EQ(Push({{"nobody", false, 100}}), Outcomes{Outcome::kNotFound});
+    EXPECT_FALSE(IdOf("nobody"));
+  }
+}
+
 TEST_P(AudienceContract, IdentitiesOfTwoProfilesAreAmbiguousUnlessTheFirstMatchCounts) {
   ImportOne({}, {{email, "a@example.com"}}, {});
   const auto push_both = [&] {
