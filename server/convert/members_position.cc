@@ -11,6 +11,13 @@ constexpr std::size_t kPlaceNumbers = 16;
 
 }  // namespace
 
+void MoveTo(const std::optional<storage::MemberPosition>& next, MembersPosition* position) {
+  position->at_end = !next.has_value();
+  if (!next.has_value()) return;
+  position->phase = static_cast<uint64_t>(next->phase);
+  position->after = static_cast<uint64_t>(next->after);
+}
+
 void WriteEnd(const MembersPosition& position, MembersToken* token) {
   token->detail = {kEnd, position.shape, position.commit_us};
 }

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
 #include "server/convert/tokens.h"
+#include "storage/audience_store.h"
 
 namespace passerelle {
 
@@ -23,6 +25,9 @@ struct MembersPosition {
   uint64_t excluded[5] = {};  // by storage::Exclusion
   bool at_end = false;        // nothing but the trailer is missing
 };
+
+// Moves on to where the store says the next page begins; none: to the end.
+void MoveTo(const std::optional<storage::MemberPosition>& next, MembersPosition* position);
 
 // The end of a whole stream, from which an incremental goes on.
 void WriteEnd(const MembersPosition& position, MembersToken* token);

@@ -28,8 +28,9 @@ namespace {
 using Response = v1::StreamMembersResponse;
 
 constexpr int32_t kDefaultBatchMembers = 1'024;
-constexpr std::size_t kMessageBytes = 1024 * 1024;  // what a message aims at
-constexpr int32_t kFirstPage = 64;                  // until the size of a member is known
+constexpr std::size_t kMessageBytes = 1024 * 1024;         // what a message aims at
+constexpr std::size_t kMaxBatchBytes = 3 * kMessageBytes;  // leaves room below 4 MiB
+constexpr int32_t kFirstPage = 64;                         // until the size of a member is known
 constexpr char kDefaultNamespace[] = "external_id";
 
 class MembersFeed final : public FeedSourceOf<Response> {
@@ -270,11 +271,7 @@ absl::StatusOr<FeedStep> MembersFeed::ReadMembers(const storage::ReadContext& re
   ASSIGN_OR_RETURN(std::optional<storage::MemberPosition> next,
                    stores_->audiences().ReadMembers(moment_, output_, position, page_, sink, read));
   if (cut.has_value()) next = cut;
-  place_.at_end = !next.has_value();
-  if (next.has_value()) {
-    place_.phase = static_cast<uint64_t>(next->phase);
-    place_.after = static_cast<uint64_t>(next->after);
-  }
+  MoveTo(next, &place_);
   LearnSize(writer, seen);
   return SendBatch(response);
 }
@@ -282,6 +279,7 @@ absl::StatusOr<FeedStep> MembersFeed::ReadMembers(const storage::ReadContext& re
 absl::StatusOr<FeedStep> MembersFeed::ReadChanges(const storage::ReadContext& read,
                                                   Response* response) {
   MemberWriter writer = WriterOf(response);
+  const MembersPosition start = place_;
   int32_t seen = 0;
   const auto sink = [&](const storage::MemberRow& row) {
     Take(row, &writer);
@@ -289,11 +287,14 @@ absl::StatusOr<FeedStep> MembersFeed::ReadChanges(const storage::ReadContext& re
   };
   ASSIGN_OR_RETURN(const std::optional<storage::MemberPosition> next,
                    changes_->Next(page_, sink, read));
-  place_.at_end = !next.has_value();
-  if (next.has_value()) {
-    place_.phase = static_cast<uint64_t>(next->phase);
-    place_.after = static_cast<uint64_t>(next->after);
+  if (writer.bytes() > kMaxBatchBytes && seen > 1) {  // again from where it began, in smaller pages
+    place_ = start;
+    page_ = seen / 2;
+    response->Clear();
+    RETURN_IF_ERROR(StartChanges());
+    return FeedStep::kMore;
   }
+  MoveTo(next, &place_);
   LearnSize(writer, seen);
   return SendBatch(response);
 }
