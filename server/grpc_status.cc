@@ -11,6 +11,7 @@
 #include "google/rpc/status.pb.h"
 #include "server/convert/text.h"
 #include "server/errors.h"
+#include "server/log.h"
 #include "server/storage_reason.h"
 #include "storage/reason.h"
 
@@ -59,7 +60,12 @@ absl::Status LimitOf(const absl::Status& status) {
   for (const auto& [key, value] : storage::MetadataOf(status)) {
     if (key == "limit") subject = value;
   }
-  return errors::LimitReached({std::move(subject), std::string(status.message())});
+  std::string problem(status.message());
+  if (storage::ReasonOf(status) == storage::Reason::kDiskFull) {
+    Log(LogLevel::kError, "disk_full", {{"detail", problem}});
+    absl::StrAppend(&problem, "; free space, then send again; nothing was lost");
+  }
+  return errors::LimitReached({std::move(subject), std::move(problem)});
 }
 
 absl::Status ByStorageReason(const absl::Status& status) {

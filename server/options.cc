@@ -172,6 +172,17 @@ std::string WithoutRepeatedName(const std::string& message) {
   return absl::StartsWith(tail, head) ? tail : message;
 }
 
+// CLI11 tells the key only.
+absl::Status ConfigProblem(const CLI::App& app, const CLI::ConfigError& error) {
+  constexpr char kUnknown[] = "INI was not able to parse ";
+  std::string problem = error.what();
+  if (absl::StartsWith(problem, kUnknown)) {
+    problem = absl::StrCat("unknown setting '", problem.substr(sizeof(kUnknown) - 1), "'");
+  }
+  const std::string file = app.get_option("--config")->as<std::string>();
+  return absl::InvalidArgumentError(absl::StrCat("--config ", file, ": ", problem));
+}
+
 absl::Status CheckTexts(const Options& options) {
   for (const TextFlag& text : kTextFlags) {
     if ((options.*text.field).find_first_of(std::string("\0\n\r", 3)) != std::string::npos) {
@@ -301,10 +312,14 @@ absl::StatusOr<ParsedOptions> ParseOptions(std::vector<std::string> arguments) {
     parsed.command = Command::kPrintAndExit;
     parsed.text = absl::StrCat("passerelled ", kVersion, "\n");
     return parsed;
+  } catch (const CLI::ConfigError& error) {
+    return ConfigProblem(app, error);
   } catch (const CLI::ParseError& error) {
     return absl::InvalidArgumentError(WithoutRepeatedName(error.what()));
   }
-  if (absl::Status status = CheckOptions(parsed.options); !status.ok()) return status;
+  Options checked = parsed.options;
+  if (print_config && checked.data.empty()) checked.data = ".";  // to be filled in where it is read
+  if (absl::Status status = CheckOptions(checked); !status.ok()) return status;
   if (print_config) {
     parsed.command = Command::kPrintAndExit;
     parsed.text = ConfigText(parsed.options);

@@ -114,13 +114,16 @@ absl::Status ProfileService::Serve(CallContext& call, const v1::LookupProfileReq
   const auto schema = reading.instance->schema().schema();
   ASSIGN_OR_RETURN(const LookupKey key,
                    ReadIdentity(request.identity(), *schema, settings.default_region));
-  // The identity may be personal data, so the error names the collection only.
-  const std::string sought = absl::StrCat(request.parent(), "/profiles/-");
+  // The identity may be personal data, so the error names its namespace only.
+  const absl::Status missing = MakeError(
+      v1::ERROR_REASON_RESOURCE_NOT_FOUND,
+      absl::StrCat("identity in namespace ", request.identity().namespace_(), ": not found"));
   const auto id = reading.instance->profiles().LookupProfile(key.ns, key.value, reading.context);
-  if (!id.ok()) return ForResource(id.status(), sought);
+  if (storage::ReasonOf(id.status()) == storage::Reason::kNotFound) return missing;
+  if (!id.ok()) return id.status();
   ASSIGN_OR_RETURN(const auto found,
                    reading.instance->profiles().GetProfiles({*id}, reading.context));
-  if (found.empty()) return errors::ResourceNotFound(sought);
+  if (found.empty()) return missing;
   *response = ToProto({parent, *schema}, found[0]);
   return absl::OkStatus();
 }

@@ -158,7 +158,8 @@ absl::Status DataDirectory::Lock() {
   if (lock_fd_ < 0) return IoError("cannot open", path, strerror(errno));
   if (flock(lock_fd_, LOCK_EX | LOCK_NB) == 0) return absl::OkStatus();
   if (errno != EWOULDBLOCK) return IoError("cannot lock", path, strerror(errno));
-  return Refuse(Reason::kLockedByAnotherServer, path, "another process serves this directory");
+  return Refuse(Reason::kLockedByAnotherServer, path,
+                "another server has this data directory open; stop it or give another --data");
 }
 
 // A control file is made only for a store that has nothing yet: beside instances, its absence is a

@@ -95,7 +95,8 @@ TEST(Options, NumbersOutOfRangeNameFlagGotAndWanted) {
 TEST(Options, UnknownFlagsAndSettingsAreRefused) {
   EXPECT_NE(Refusal({"--data=d", "--reeders=4"}).find("--reeders"), std::string::npos);
   const ConfigFile file("reeders = 4\n");
-  EXPECT_NE(Refusal({"--data=d", "--config", file.path()}).find("reeders"), std::string::npos);
+  EXPECT_EQ(Refusal({"--data=d", "--config", file.path()}),
+            "--config " + file.path() + ": unknown setting 'reeders'");
   EXPECT_NE(Refusal({"--data=d", "--config", file.path() + ".absent"}).find(".absent"),
             std::string::npos);
 }
@@ -128,6 +129,12 @@ TEST(Options, MalformedAddressesAreRefused) {
            "unix:" + std::string(108, 'p')}) {
     EXPECT_FALSE(ParseListenAddress(address).ok()) << address;
   }
+}
+
+TEST(Options, PrintConfigNeedsNoDataDirectory) {
+  const auto printed = ParseOptions({"--readers=9", "--print-config"});
+  ASSERT_TRUE(printed.ok()) << printed.status();
+  EXPECT_NE(printed->text.find("readers"), std::string::npos);
 }
 
 TEST(Options, WhatPrintConfigPrintsIsReadBackTheSame) {

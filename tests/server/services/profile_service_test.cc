@@ -46,7 +46,7 @@ TEST_F(ProfileServiceTest, LookUpsAreNormalisedAndNeverTellTheValueTheyMissed) {
   ASSERT_EQ(Told(Call(&Stub::BatchImportProfiles, import)), "OK");
   EXPECT_EQ(Told(Lookup("email", " ADA@example.COM ")), "OK");
   EXPECT_EQ(Told(Lookup("email", "bob@example.com")),
-            "RESOURCE_NOT_FOUND: instances/default/profiles/-: not found");
+            "RESOURCE_NOT_FOUND: identity in namespace email: not found");
   EXPECT_EQ(ReasonOf(Lookup("email", "no address")), "FIELD_INVALID");
   EXPECT_EQ(Told(Lookup("crm", "1")),
             "UNKNOWN_NAMESPACE: identity.namespace: unknown namespace 'crm'");
