@@ -59,7 +59,8 @@ TEST_F(StatementTest, EmptyTextIsNotNull) {
 TEST_F(StatementTest, BindAllBindsByType) {
   Statement get(db_->handle(), "SELECT ?1, ?2, ?3, ?4, ?5, ?6");
   const std::string text = "text";
-  get.BindAll(7, 1.5, true, text, std::optional<int64_t>(), std::optional<std::string>("x"));
+  const std::optional<std::string> present = "x";  // bound, not copied: it has to stay
+  get.BindAll(7, 1.5, true, text, std::optional<int64_t>(), present);
   ASSERT_TRUE(get.Step());
   EXPECT_EQ(get.Type(0), SQLITE_INTEGER);
   EXPECT_EQ(get.Type(1), SQLITE_FLOAT);
