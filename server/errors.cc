@@ -21,6 +21,15 @@ void Attach(const Detail& detail, absl::Status* status) {
                      absl::Cord(detail.SerializeAsString()));
 }
 
+absl::Status ComeAgain(absl::Status status, absl::Duration after) {
+  google::rpc::RetryInfo retry;
+  const int64_t nanoseconds = absl::ToInt64Nanoseconds(after);
+  retry.mutable_retry_delay()->set_seconds(nanoseconds / 1'000'000'000);
+  retry.mutable_retry_delay()->set_nanos(static_cast<int32_t>(nanoseconds % 1'000'000'000));
+  Attach(retry, &status);
+  return status;
+}
+
 absl::Status FieldError(v1::ErrorReason reason, FieldProblem problem, ErrorMetadata metadata = {}) {
   metadata.emplace_back("field", problem.field);
   absl::Status status =
@@ -62,84 +71,6 @@ absl::Status MakeError(v1::ErrorReason reason, std::string message, ErrorMetadat
   for (auto& [key, value] : metadata) (*info.mutable_metadata())[key] = std::move(value);
   Attach(info, &status);
   return status;
-}
-
-absl::StatusCode CodeOf(v1::ErrorReason reason) {
-  using absl::StatusCode;
-  switch (reason) {
-    case v1::ERROR_REASON_FIELD_REQUIRED:
-    case v1::ERROR_REASON_FIELD_INVALID:
-    case v1::ERROR_REASON_NAME_INVALID:
-    case v1::ERROR_REASON_FIELD_IMMUTABLE:
-    case v1::ERROR_REASON_UNKNOWN_ATTRIBUTE:
-    case v1::ERROR_REASON_UNKNOWN_NAMESPACE:
-    case v1::ERROR_REASON_UNMAPPED_FIELD:
-    case v1::ERROR_REASON_WRONG_TYPE:
-    case v1::ERROR_REASON_ATTRIBUTE_NOT_WRITABLE:
-    case v1::ERROR_REASON_EMPTY_BATCH:
-    case v1::ERROR_REASON_BATCH_TOO_LARGE:
-    case v1::ERROR_REASON_COLUMN_MISMATCH:
-    case v1::ERROR_REASON_MESSAGE_OUT_OF_ORDER:
-    case v1::ERROR_REASON_UNREADABLE_MESSAGE:
-    case v1::ERROR_REASON_AUDIENCE_NOT_IN_DESTINATION:
-    case v1::ERROR_REASON_PAGE_TOKEN_INVALID:
-    case v1::ERROR_REASON_CURSOR_INVALID:
-    case v1::ERROR_REASON_CURSOR_MISMATCH:
-    case v1::ERROR_REASON_COMMIT_TOKEN_INVALID:
-      return StatusCode::kInvalidArgument;
-    case v1::ERROR_REASON_CURSOR_EXPIRED:
-    case v1::ERROR_REASON_OFFSET_GAP:
-      return StatusCode::kOutOfRange;
-    case v1::ERROR_REASON_RESOURCE_NOT_FOUND:
-    case v1::ERROR_REASON_STREAM_NOT_FOUND:
-      return StatusCode::kNotFound;
-    case v1::ERROR_REASON_RESOURCE_ALREADY_EXISTS:
-    case v1::ERROR_REASON_REQUEST_ID_REUSED:
-      return StatusCode::kAlreadyExists;
-    case v1::ERROR_REASON_ETAG_MISMATCH:
-    case v1::ERROR_REASON_EPOCH_FENCED:
-    case v1::ERROR_REASON_MAPPING_CHANGED:
-    case v1::ERROR_REASON_BATCH_ROLLED_BACK:
-      return StatusCode::kAborted;
-    case v1::ERROR_REASON_TOTAL_MISMATCH:
-    case v1::ERROR_REASON_WRONG_SYNC_TYPE:
-    case v1::ERROR_REASON_STORE_RESTORED:
-    case v1::ERROR_REASON_CONTENT_MISMATCH:
-    case v1::ERROR_REASON_STREAM_KIND_MISMATCH:
-    case v1::ERROR_REASON_STREAM_FINISHED:
-    case v1::ERROR_REASON_DESTINATION_PAUSED:
-    case v1::ERROR_REASON_DESTINATION_DELETED:
-    case v1::ERROR_REASON_SOURCE_PAUSED:
-    case v1::ERROR_REASON_RESOURCE_IN_USE:
-    case v1::ERROR_REASON_NOT_PAUSED:
-    case v1::ERROR_REASON_REPLACE_REFUSED:
-    case v1::ERROR_REASON_REPLACE_IN_PROGRESS:
-    case v1::ERROR_REASON_AUDIENCE_NOT_A_LIST:
-      return StatusCode::kFailedPrecondition;
-    case v1::ERROR_REASON_OVERLOADED:
-    case v1::ERROR_REASON_LIMIT_REACHED:
-      return StatusCode::kResourceExhausted;
-    case v1::ERROR_REASON_COMMIT_OUTCOME_UNKNOWN:
-    case v1::ERROR_REASON_SERVER_DRAINING:
-    case v1::ERROR_REASON_STORE_UNAVAILABLE:
-      return StatusCode::kUnavailable;
-    case v1::ERROR_REASON_DEADLINE_EXCEEDED:
-      return StatusCode::kDeadlineExceeded;
-    case v1::ERROR_REASON_CALL_CANCELLED:
-      return StatusCode::kCancelled;
-    case v1::ERROR_REASON_STORE_DAMAGED:
-      return StatusCode::kDataLoss;
-    case v1::ERROR_REASON_PERMISSION_DENIED:
-      return StatusCode::kPermissionDenied;
-    case v1::ERROR_REASON_UNAUTHENTICATED:
-      return StatusCode::kUnauthenticated;
-    case v1::ERROR_REASON_UNSPECIFIED:
-    case v1::ERROR_REASON_INTERNAL:
-    case v1::ErrorReason_INT_MIN_SENTINEL_DO_NOT_USE_:
-    case v1::ErrorReason_INT_MAX_SENTINEL_DO_NOT_USE_:
-      return StatusCode::kInternal;
-  }
-  return StatusCode::kInternal;
 }
 
 namespace errors {
@@ -304,6 +235,15 @@ absl::Status StreamFinished(std::string message) {
   return MakeError(v1::ERROR_REASON_STREAM_FINISHED, std::move(message));
 }
 
+absl::Status ConsumerExpired(std::string message, std::string earliest) {
+  return MakeError(v1::ERROR_REASON_CONSUMER_EXPIRED, std::move(message),
+                   {{"earliest", std::move(earliest)}});
+}
+
+absl::Status BackupInProgress(std::string message) {
+  return MakeError(v1::ERROR_REASON_BACKUP_IN_PROGRESS, std::move(message));
+}
+
 absl::Status DestinationPaused(std::string name) {
   return ResourceError(v1::ERROR_REASON_DESTINATION_PAUSED, std::move(name),
                        "is paused; resume it");
@@ -336,13 +276,11 @@ absl::Status ReplaceInProgress(std::string message) {
 }
 
 absl::Status Overloaded(std::string message, absl::Duration retry_after) {
-  absl::Status status = MakeError(v1::ERROR_REASON_OVERLOADED, std::move(message));
-  google::rpc::RetryInfo retry;
-  const int64_t nanoseconds = absl::ToInt64Nanoseconds(retry_after);
-  retry.mutable_retry_delay()->set_seconds(nanoseconds / 1'000'000'000);
-  retry.mutable_retry_delay()->set_nanos(static_cast<int32_t>(nanoseconds % 1'000'000'000));
-  Attach(retry, &status);
-  return status;
+  return ComeAgain(MakeError(v1::ERROR_REASON_OVERLOADED, std::move(message)), retry_after);
+}
+
+absl::Status DiskFull(std::string message, absl::Duration retry_after) {
+  return ComeAgain(MakeError(v1::ERROR_REASON_DISK_FULL, std::move(message)), retry_after);
 }
 
 absl::Status LimitReached(FieldProblem subject) {

@@ -94,6 +94,8 @@ struct Offsets {
 absl::Status OffsetGap(Offsets offsets);  // metadata "next_offset"
 absl::Status StreamKindMismatch(std::string message);
 absl::Status StreamFinished(std::string message);
+absl::Status ConsumerExpired(std::string message, std::string earliest);  // metadata "earliest"
+absl::Status BackupInProgress(std::string message);
 absl::Status DestinationPaused(std::string name);
 absl::Status DestinationDeleted(std::string name);
 absl::Status SourcePaused(std::string name);
@@ -104,6 +106,7 @@ absl::Status ReplaceInProgress(std::string message);
 
 // RetryInfo tells when to come again.
 absl::Status Overloaded(std::string message, absl::Duration retry_after);
+absl::Status DiskFull(std::string message, absl::Duration retry_after);
 // QuotaFailure names the subject.
 absl::Status LimitReached(FieldProblem subject);
 absl::Status CommitOutcomeUnknown();

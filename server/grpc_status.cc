@@ -23,6 +23,7 @@ constexpr char kDetailPrefix[] = "type.googleapis.com/google.rpc.";
 constexpr std::size_t kMaxMessageBytes = 1'024;
 constexpr std::size_t kMaxDetailBytes = 4'096;  // Base64 and the message must fit beside it
 constexpr absl::Duration kRetryAfter = absl::Milliseconds(500);
+constexpr absl::Duration kRetryAfterFullDisk = absl::Seconds(5);
 
 absl::Status Renamed(v1::ErrorReason reason, const absl::Status& status) {
   return MakeError(reason, std::string(status.message()), storage::MetadataOf(status));
@@ -56,16 +57,18 @@ absl::Status ByCode(const absl::Status& status) {
 }
 
 absl::Status LimitOf(const absl::Status& status) {
-  std::string subject = "disk";
+  std::string subject = "limit";
   for (const auto& [key, value] : storage::MetadataOf(status)) {
     if (key == "limit") subject = value;
   }
-  std::string problem(status.message());
-  if (storage::ReasonOf(status) == storage::Reason::kDiskFull) {
-    Log(LogLevel::kError, "disk_full", {{"detail", problem}});
-    absl::StrAppend(&problem, "; free space, then send again; nothing was lost");
-  }
-  return errors::LimitReached({std::move(subject), std::move(problem)});
+  return errors::LimitReached({std::move(subject), std::string(status.message())});
+}
+
+absl::Status DiskFullOf(const absl::Status& status) {
+  Log(LogLevel::kError, "disk_full", {{"detail", std::string(status.message())}});
+  return errors::DiskFull(
+      absl::StrCat("disk: ", status.message(), "; free space, then send again; nothing was lost"),
+      kRetryAfterFullDisk);
 }
 
 absl::Status ByStorageReason(const absl::Status& status) {
@@ -76,6 +79,7 @@ absl::Status ByStorageReason(const absl::Status& status) {
     return errors::Overloaded(std::string(status.message()), kRetryAfter);
   }
   if (shown == v1::ERROR_REASON_LIMIT_REACHED) return LimitOf(status);
+  if (shown == v1::ERROR_REASON_DISK_FULL) return DiskFullOf(status);
   return Renamed(shown, status);
 }
 

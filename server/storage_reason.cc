@@ -25,6 +25,11 @@ v1::ErrorReason PublicReason(storage::Reason reason) {
     case Reason::kReadTooLong:
       return v1::ERROR_REASON_OVERLOADED;
     case Reason::kDiskFull:
+      return v1::ERROR_REASON_DISK_FULL;
+    case Reason::kConsumerExpired:
+      return v1::ERROR_REASON_CONSUMER_EXPIRED;
+    case Reason::kBackupInProgress:
+      return v1::ERROR_REASON_BACKUP_IN_PROGRESS;
     case Reason::kLimitReached:
       return v1::ERROR_REASON_LIMIT_REACHED;
     case Reason::kDeadlineExceeded:

@@ -28,6 +28,7 @@ enum class Reason : int {
   kDiskFull,              // no space left, or quota reached; nothing was written
   kIoError,               // an I/O error before COMMIT; nothing was written
   kQueueFull,             // too many writes are waiting; nothing was queued
+  kBackupInProgress,      // another backup of the instance is running
   kConstraint,            // the database refused the rows of one request; nothing was written
   // One call.
   kDeadlineExceeded,
@@ -60,10 +61,11 @@ enum class Reason : int {
   kDestinationDeleted,
   kMappingChanged,
   // Positions.
-  kHistoryGone,    // older than what is kept
-  kStoreRestored,  // of another store epoch
-  kWrongEpoch,     // a commit position of another store
-  kBeyondEnd,      // a position that was never given out
+  kHistoryGone,      // older than what is kept
+  kStoreRestored,    // of another store epoch
+  kConsumerExpired,  // it was behind for longer than retention waits
+  kWrongEpoch,       // a commit position of another store
+  kBeyondEnd,        // a position that was never given out
 };
 
 using ErrorMetadata = std::vector<std::pair<std::string, std::string>>;

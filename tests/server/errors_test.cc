@@ -81,6 +81,8 @@ std::vector<absl::Status> OneOfEach() {
           OffsetGap({200, 100}),
           StreamKindMismatch("m"),
           StreamFinished("m"),
+          ConsumerExpired("m", "e"),
+          BackupInProgress("m"),
           DestinationPaused("d"),
           DestinationDeleted("d"),
           SourcePaused("s"),
@@ -89,6 +91,7 @@ std::vector<absl::Status> OneOfEach() {
           ReplaceRefused("m"),
           ReplaceInProgress("m"),
           Overloaded("m", absl::Milliseconds(1500)),
+          DiskFull("m", absl::Seconds(2)),
           LimitReached(problem),
           CommitOutcomeUnknown(),
           ServerDraining(),
@@ -172,7 +175,7 @@ TEST(Errors, TextThatMayBePersonalIsNotQuoted) {
 TEST(StorageErrors, EachReasonBecomesAPublicOne) {
   using storage::Reason;
   const std::pair<Reason, const char*> pairs[] = {{Reason::kQueueFull, "OVERLOADED"},
-                                                  {Reason::kDiskFull, "LIMIT_REACHED"},
+                                                  {Reason::kDiskFull, "DISK_FULL"},
                                                   {Reason::kStoreClosed, "STORE_UNAVAILABLE"},
                                                   {Reason::kDamagedFile, "STORE_DAMAGED"},
                                                   {Reason::kConstraint, "INTERNAL"},
