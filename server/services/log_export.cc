@@ -20,6 +20,7 @@
 #include "server/services/log_wire.h"
 #include "server/services/requests.h"
 #include "server/streams/feed.h"
+#include "storage/fault_point.h"
 #include "storage/reason.h"
 #include "storage/status.h"
 
@@ -255,7 +256,8 @@ absl::StatusOr<FeedStep> LogExport::End(grpc::ByteBuffer* message) {
 }
 
 FeedStep LogExport::Send(v1::ExportLogsResponse rest, grpc::ByteBuffer* message) {
-  rest.set_cursor(CursorAt(after_));
+  const bool ahead = PLANTED("cursor-ahead") && after_ < end_sequence_;
+  rest.set_cursor(CursorAt(ahead ? after_ + 1 : after_));
   rest.set_sequence(after_);
   wire_.Take(rest, message);
   sent_ = after_;

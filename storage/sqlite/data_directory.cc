@@ -13,6 +13,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "storage/fault_point.h"
 #include "storage/reason.h"
 #include "storage/sqlite/file_check.h"
 #include "storage/sqlite/run.h"
@@ -177,6 +178,7 @@ absl::Status DataDirectory::OpenControl() {
       RETURN_IF_ERROR(RemoveAll(absl::StrCat(fresh, part)));
     }
     RETURN_IF_ERROR(CreateFile(fresh, FileKind::kControl, {NewSetId(), ""}));
+    FAULT_POINT("create-control");
     RETURN_IF_ERROR(Rename(fresh, control_path_));
   }
   ASSIGN_OR_RETURN(const FileMeta meta, CheckFile(control_path_, FileKind::kControl));
@@ -272,8 +274,10 @@ absl::StatusOr<InstanceFiles> DataDirectory::CreateInstanceFiles(std::string_vie
   RETURN_IF_ERROR(MakeDirectory(fresh));
   const FileIdentity identity{set_id_, std::string(id)};
   RETURN_IF_ERROR(CreateFile(absl::StrCat(fresh, "/profiles.db"), FileKind::kProfiles, identity));
+  FAULT_POINT("create-between-files");
   RETURN_IF_ERROR(CreateFile(absl::StrCat(fresh, "/logs.db"), FileKind::kLogs, identity));
   RETURN_IF_ERROR(SyncDirectory(fresh));
+  FAULT_POINT("create-before-rename");
   RETURN_IF_ERROR(Rename(fresh, folder));
   return FilesOf(id);
 }
@@ -284,6 +288,7 @@ absl::Status DataDirectory::RemoveInstanceFiles(std::string_view id) {
   const std::string gone = FolderOf(absl::StrCat(kGonePrefix, std::string(id)));
   RETURN_IF_ERROR(RemoveAll(gone));
   RETURN_IF_ERROR(Rename(FolderOf(id), gone));
+  FAULT_POINT("delete-renamed");
   return RemoveAll(gone);
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/time/clock.h"
+#include "storage/fault_point.h"
 #include "storage/reason.h"
 #include "storage/sqlite/profile_edits.h"
 #include "storage/status.h"
@@ -148,6 +149,7 @@ absl::StatusOr<bool> OptOutFollower::Step() {
     return absl::OkStatus();
   }));
   if (!page.rows.empty()) RETURN_IF_ERROR(Apply(page));
+  FAULT_POINT("follower-between-batches");
   RETURN_IF_ERROR(Advance(page.through));
   return true;
 }

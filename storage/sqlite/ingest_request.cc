@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/types/span.h"
+#include "storage/fault_point.h"
 #include "storage/reason.h"
 #include "storage/sqlite/ack_codec.h"
 #include "storage/sqlite/requests.h"
@@ -16,6 +17,7 @@ namespace passerelle::storage::sqlite {
 namespace {
 
 constexpr size_t kRefusedRowsNamed = 20;
+constexpr int64_t kSkippedEvery = 23;  // rows that the planted bug loses
 
 // Decide's answer when nothing is to be stored: the ack is complete. Refusing keeps a transaction
 // of nothing but such answers from being committed.
@@ -86,6 +88,8 @@ void IngestRequest::DecideRows(Transaction& transaction, int64_t first) {
       result.outcome = Outcome::kRejected;
       result.reason = refused->reason;
       result.field = refused->field;
+    } else if (PLANTED("skip-row") && row % kSkippedEvery == kSkippedEvery - 1) {
+      result.outcome = kind_ == StreamKind::kAppendLogs ? Outcome::kAppended : Outcome::kUpdated;
     } else {
       DecideRow(transaction, row, result);
     }

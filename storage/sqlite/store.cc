@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "storage/fault_point.h"
 #include "storage/reason.h"
 #include "storage/sqlite/admin_write.h"
 #include "storage/sqlite/instance_rows.h"
@@ -59,6 +60,7 @@ absl::StatusOr<Written<Instance>> SqliteStore::CreateInstance(const Instance& in
     if (!write.validate_only) {
       RETURN_IF_ERROR(directory_->RemoveInstanceFiles(instance.id));
       RETURN_IF_ERROR(directory_->CreateInstanceFiles(instance.id).status());
+      FAULT_POINT("create-before-row");
     }
     const int64_t revision = transaction.NextSeq();
     result = instance;
@@ -130,6 +132,7 @@ absl::Status SqliteStore::DeleteInstance(std::string_view id, const AdminWrite& 
 }
 
 absl::Status SqliteStore::EndDeletion(const std::string& id) {
+  FAULT_POINT("delete-marked");
   std::shared_ptr<SqliteInstance> open;
   {
     absl::MutexLock lock(&mutex_);
@@ -141,6 +144,7 @@ absl::Status SqliteStore::EndDeletion(const std::string& id) {
   if (open != nullptr) open->Close().IgnoreError();
   open.reset();
   RETURN_IF_ERROR(directory_->RemoveInstanceFiles(id));
+  FAULT_POINT("delete-files-gone");
   return control_
       ->Write([&](Transaction& transaction) {
         DeleteInstanceRow(transaction.db(), id);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "storage/fault_point.h"
 #include "storage/reason.h"
 #include "storage/status.h"
 
@@ -24,7 +25,7 @@ absl::Status JudgeStream(const StreamState& state, const StreamBatch& batch) {
     return Refuse(StatusCode::kFailedPrecondition, Reason::kStreamKindMismatch, stream,
                   "it belongs to another kind of ingest or to another destination");
   }
-  if (batch.position.epoch != state.epoch) {
+  if (batch.position.epoch != state.epoch && !PLANTED("lost-epoch-fence")) {
     return Refuse(StatusCode::kAborted, Reason::kEpochFenced, stream,
                   absl::StrCat("another writer opened it: epoch ", state.epoch, ", got ",
                                batch.position.epoch));
@@ -78,7 +79,7 @@ absl::StatusOr<StreamJudgement> StreamOverlay::Judge(Transaction& transaction,
   }
   RETURN_IF_ERROR(JudgeStream(entry.state, batch));
   const int64_t known = std::min(batch.rows, entry.state.next_offset - batch.position.offset);
-  if (known == 0) return StreamJudgement{};
+  if (known == 0 || PLANTED("double-on-retry")) return StreamJudgement{};
   return JudgeKnown(transaction, entry, batch, known);
 }
 

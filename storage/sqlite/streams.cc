@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "storage/fault_point.h"
 #include "storage/reason.h"
 #include "storage/sqlite/admin_write.h"
 #include "storage/sqlite/membership_sweep.h"
@@ -247,6 +248,7 @@ absl::StatusOr<Written<StreamState>> SqliteStreams::OpenInLogs(const OpenStream&
                           return absl::OkStatus();
                         })
                         .status());
+    FAULT_POINT("open-name-reserved");
   }
   StreamState state;
   ASSIGN_OR_RETURN(const CommitPosition position,
@@ -337,6 +339,7 @@ absl::StatusOr<Written<StreamState>> SqliteStreams::DeleteStream(std::string_vie
     return false;
   };
   ASSIGN_OR_RETURN(const CommitPosition position, file->WriteInTurns(turn));
+  FAULT_POINT("delete-stream-row-gone");
   if (!in_profiles) RETURN_IF_ERROR(context_.profiles->Write(free_name).status());
   if (state.kind == StreamKind::kReplaceMembers) StartMembershipSweep(*context_.profiles);
   return Written<StreamState>{std::move(state), position};

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/types/span.h"
+#include "storage/fault_point.h"
 #include "storage/reason.h"
 #include "storage/sqlite/migrations.h"
 #include "storage/sqlite/run.h"
@@ -154,6 +155,12 @@ absl::Status Writer::Attempt(Batch& batch, bool take_more) {
   const bool all_refused = std::all_of(batch.begin(), batch.end(),
                                        [](const Entry& entry) { return !entry.refusal.ok(); });
   if (!status.ok() || all_refused) return Abandon(std::move(status));
+  Batch answered;
+  if (PLANTED("ack-before-commit") && !batch.back().request->alone()) {
+    answered.swap(batch);
+    for (Entry& entry : answered) entry.request->Done(entry.refusal, last);
+    absl::SleepFor(absl::Milliseconds(20));
+  }
   return FlushAndCommit(transaction);
 }
 
@@ -207,7 +214,9 @@ absl::Status Writer::FlushAndCommit(Transaction& transaction) {
     return absl::OkStatus();
   });
   if (!status.ok()) return Abandon(std::move(status));
+  FAULT_POINT("before-commit");
   RETURN_IF_ERROR(Commit(*db_, "writing"));
+  FAULT_POINT("after-commit");
   {
     absl::MutexLock lock(&last_mutex_);
     last_ = info;
@@ -235,6 +244,7 @@ void Writer::Finish(Batch batch) {
       }
     }
     entry.request->Done(entry.refusal, info);
+    FAULT_POINT("between-acks");
   }
 }
 
@@ -287,7 +297,9 @@ void Writer::CheckpointIfDue() {
 void Writer::CheckpointThroughGate(int64_t wal_bytes) {
   bool idle = readers_ == nullptr || readers_->CloseGate(kReadsMayTake);
   if (!idle && wal_bytes >= options_.wal_limit_bytes) idle = readers_->CutReads(kCutMayTake);
+  FAULT_POINT("mid-checkpoint");
   const auto result = Checkpoint(*db_, idle ? CheckpointMode::kTruncate : CheckpointMode::kPassive);
+  FAULT_POINT("after-checkpoint");
   if (readers_ != nullptr) readers_->OpenGate();
   if (!result.ok()) return Fail(result.status());
   const bool emptied = idle && *result == CheckpointResult::kComplete;
