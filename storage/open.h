@@ -21,6 +21,9 @@ struct StoreOptions {
   int64_t wal_threshold_bytes = int64_t{32} << 20;
   int64_t cache_bytes_per_writer = int64_t{64} << 20;
   std::function<absl::Time()> clock = [] { return absl::Now(); };
+  // How often each open instance is tidied: what nobody can read any more goes. At least a
+  // millisecond; real time, not the clock's.
+  absl::Duration housekeeping_period = absl::Hours(1);
   // Called once when a file stops taking writes.
   std::function<void(const absl::Status&)> on_failure;
 };

@@ -45,27 +45,29 @@ class BlockingWrite : public WriteRequest {
   bool more_ = false;
 };
 
-class BackgroundWrite : public WriteRequest {
+}  // namespace
+
+class File::BackgroundWrite : public WriteRequest {
  public:
-  BackgroundWrite(std::function<absl::StatusOr<bool>(Transaction&)> decide,
-                  const std::atomic<bool>* closing)
-      : decide_(std::move(decide)), closing_(closing) {}
+  BackgroundWrite(File& file, absl::string_view name, BackgroundTurn decide)
+      : file_(file), name_(name), decide_(std::move(decide)) {}
 
   bool alone() const override { return true; }
   absl::Status Decide(Transaction& transaction) override {
     ASSIGN_OR_RETURN(more_, decide_(transaction));
     return absl::OkStatus();
   }
-  bool NeedsAnotherTurn() const override { return more_ && !*closing_; }
-  void Done(const absl::Status&, const CommitInfo&) override {}
+  bool NeedsAnotherTurn() const override { return !file_.EndBackground(name_, more_); }
+  void Done(const absl::Status& status, const CommitInfo&) override {
+    if (!status.ok()) file_.ForgetBackground(name_);
+  }
 
  private:
-  std::function<absl::StatusOr<bool>(Transaction&)> decide_;
-  const std::atomic<bool>* closing_;
+  File& file_;
+  const std::string name_;
+  const BackgroundTurn decide_;
   bool more_ = false;
 };
-
-}  // namespace
 
 absl::StatusOr<std::unique_ptr<File>> File::Open(char letter, WriterOptions writer,
                                                  ReaderPoolOptions readers) {
@@ -110,8 +112,31 @@ absl::StatusOr<CommitPosition> File::Write(absl::FunctionRef<absl::Status(Transa
   });
 }
 
-void File::WriteInBackground(std::function<absl::StatusOr<bool>(Transaction&)> decide) {
-  writer_->Submit(std::make_unique<BackgroundWrite>(std::move(decide), &closing_)).IgnoreError();
+bool File::BeginBackground(absl::string_view name) {
+  absl::MutexLock lock(&background_mutex_);
+  const auto [found, added] = background_.try_emplace(name, false);
+  if (!added) found->second = true;
+  return added;
+}
+
+bool File::EndBackground(absl::string_view name, bool more) {
+  absl::MutexLock lock(&background_mutex_);
+  const auto found = background_.find(name);
+  const bool asked_again = std::exchange(found->second, false);
+  if ((more || asked_again) && !closing_) return false;
+  background_.erase(found);
+  return true;
+}
+
+void File::ForgetBackground(absl::string_view name) {
+  absl::MutexLock lock(&background_mutex_);
+  background_.erase(name);
+}
+
+void File::WriteInBackground(absl::string_view name, BackgroundTurn decide) {
+  if (!BeginBackground(name)) return;
+  auto request = std::make_unique<BackgroundWrite>(*this, name, std::move(decide));
+  if (!writer_->Submit(std::move(request)).ok()) ForgetBackground(name);
 }
 
 // An answer that needs no commit leaves by an error, which undoes whatever `decide` wrote.

@@ -5,11 +5,16 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <string>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
 #include "storage/read_context.h"
 #include "storage/sqlite/readers.h"
 #include "storage/sqlite/transaction.h"
@@ -53,16 +58,30 @@ class File {
       absl::FunctionRef<absl::StatusOr<bool>(Transaction&)> decide);
 
   // As WriteInTurns, without waiting and whatever comes of it: for tidying that is begun again some
-  // other time. Ends with the present turn when the file is closed.
-  void WriteInBackground(std::function<absl::StatusOr<bool>(Transaction&)> decide);
+  // other time. Ends with the present turn when the file is closed. Where one of this name waits or
+  // is at work, `decide` is dropped and that one takes at least one more turn: so whatever was
+  // committed before this call is seen by a turn after it.
+  using BackgroundTurn = std::function<absl::StatusOr<bool>(Transaction&)>;
+  void WriteInBackground(absl::string_view name, BackgroundTurn decide);
 
   absl::Status Close();
 
  private:
+  class BackgroundWrite;
+
   File(char letter, std::unique_ptr<Writer> writer, std::unique_ptr<ReaderPool> readers);
+
+  // False: one of this name is at work, and was told.
+  bool BeginBackground(absl::string_view name);
+  // At the end of a turn. False: take another.
+  bool EndBackground(absl::string_view name, bool more);
+  void ForgetBackground(absl::string_view name);
 
   const char letter_;
   std::atomic<bool> closing_{false};
+  absl::Mutex background_mutex_;
+  // By the name of what waits or is at work: whether it was asked for again.
+  absl::flat_hash_map<std::string, bool> background_ ABSL_GUARDED_BY(background_mutex_);
   std::unique_ptr<ReaderPool> readers_;
   std::unique_ptr<Writer> writer_;
 };

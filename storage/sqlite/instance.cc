@@ -7,6 +7,7 @@
 #include "storage/sqlite/audiences.h"
 #include "storage/sqlite/flows.h"
 #include "storage/sqlite/follower.h"
+#include "storage/sqlite/housekeeping.h"
 #include "storage/sqlite/logs.h"
 #include "storage/sqlite/profile_import.h"
 #include "storage/sqlite/profiles.h"
@@ -74,8 +75,12 @@ absl::Status SqliteInstance::OpenParts(const InstanceFiles& files, const StoreOp
   parts_->audiences = std::make_unique<SqliteAudiences>(context_);
   parts_->logs = std::make_unique<SqliteLogs>(context_);
   parts_->follower = std::make_unique<OptOutFollower>(context_, *parts_->logs);
-  return parts_->follower->Start();
+  RETURN_IF_ERROR(parts_->follower->Start());
+  StartChores();
+  return absl::OkStatus();
 }
+
+void SqliteInstance::StartChores() { sqlite::StartChores(context_); }
 
 SchemaStore& SqliteInstance::schema() { return *parts_->schema; }
 ProfileStore& SqliteInstance::profiles() { return *parts_->profiles; }

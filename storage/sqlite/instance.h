@@ -21,7 +21,7 @@ absl::StatusOr<std::unique_ptr<File>> OpenFile(char letter, const std::string& p
 class SqliteInstance : public InstanceStore {
  public:
   // Opens both files (which exist and are migrated), makes the built-in namespaces of a new
-  // instance, starts the follower.
+  // instance, starts the follower and the chores.
   static absl::StatusOr<std::shared_ptr<SqliteInstance>> Open(const InstanceFiles& files,
                                                               const StoreOptions& options);
   ~SqliteInstance() override;
@@ -40,6 +40,9 @@ class SqliteInstance : public InstanceStore {
   int64_t log_applied_sequence() const override;
 
   const InstanceContext& files() const { return context_; }
+
+  // Starts what housekeeping.h lists. Does nothing once closed.
+  void StartChores();
 
   // OK while both files take writes; UNAVAILABLE kStoreFailed otherwise.
   absl::Status CheckReady() const;

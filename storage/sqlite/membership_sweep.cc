@@ -61,7 +61,7 @@ void DropRows(Database& db, const Pair& pair, int rows) {
 }  // namespace
 
 void StartMembershipSweep(File& profiles) {
-  profiles.WriteInBackground([](Transaction& transaction) -> absl::StatusOr<bool> {
+  profiles.WriteInBackground("membership", [](Transaction& transaction) -> absl::StatusOr<bool> {
     return SweepMembership(transaction);
   });
 }

@@ -7,7 +7,8 @@
 namespace passerelle::storage::sqlite {
 
 // Submits SweepMembership (replace.h) by turns, between the other writes; does not wait for it. A
-// sweep that was refused, or cut by the end of the process, is taken up by the next one.
+// sweep that was refused, or cut by the end of the process, is taken up by the next one: it is one
+// of the chores (housekeeping.h).
 void StartMembershipSweep(File& profiles);
 
 }  // namespace passerelle::storage::sqlite

@@ -68,7 +68,7 @@ int64_t AbandonReplace(Transaction& transaction, std::string_view stream);
 
 // Removes what nobody can read any more, at most `rows` rows: staging without records for
 // kStagingKeptUs, rows of thrown-away staging, rows of deleted audiences. True while there is more.
-// By turns: StartMembershipSweep (membership_sweep.h), now and then.
+// By turns: StartMembershipSweep (membership_sweep.h), after each of these and periodically.
 bool SweepMembership(Transaction& transaction, int rows = kSweepTurnRows);
 
 }  // namespace passerelle::storage::sqlite

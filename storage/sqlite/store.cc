@@ -1,5 +1,6 @@
 #include "storage/sqlite/store.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "storage/fault_point.h"
@@ -15,6 +16,7 @@ constexpr char kActiveFlows[] =
     "SELECT 'destinations/' || id FROM destination WHERE state = 1 UNION ALL "
     "SELECT 'sources/' || id FROM source WHERE state = 1 ORDER BY 1 LIMIT 20";
 constexpr char kDefaultInstance[] = "default";
+constexpr absl::Duration kShortestPeriod = absl::Milliseconds(1);
 
 absl::Status ClosedError() {
   return MakeError(absl::StatusCode::kUnavailable, Reason::kStoreClosed, "the store is closed");
@@ -25,11 +27,23 @@ absl::Status ClosedError() {
 absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::Open(const StoreOptions& options) {
   std::unique_ptr<SqliteStore> store(new SqliteStore(options));
   RETURN_IF_ERROR(store->Start());
+  store->housekeeping_ =
+      std::make_unique<Housekeeping>(std::max(options.housekeeping_period, kShortestPeriod),
+                                     [self = store.get()] { self->TidyOpenInstances(); });
   return store;
 }
 
 SqliteStore::~SqliteStore() {
   if (control_ != nullptr) Close().IgnoreError();
+}
+
+void SqliteStore::TidyOpenInstances() {
+  Instances open;
+  {
+    absl::MutexLock lock(&mutex_);
+    open = instances_;
+  }
+  for (const auto& [id, instance] : open) instance->StartChores();
 }
 
 absl::Status SqliteStore::Start() {
@@ -218,6 +232,7 @@ SqliteStore::Instances SqliteStore::TakeInstances() {
 }
 
 absl::Status SqliteStore::Close() {
+  if (housekeeping_ != nullptr) housekeeping_->Stop();
   absl::MutexLock lock(&lifecycle_mutex_);
   absl::Status status;
   for (const auto& [id, instance] : TakeInstances()) status.Update(instance->Close());

@@ -13,6 +13,7 @@
 #include "storage/open.h"
 #include "storage/sqlite/data_directory.h"
 #include "storage/sqlite/file.h"
+#include "storage/sqlite/housekeeping.h"
 #include "storage/sqlite/instance.h"
 #include "storage/store.h"
 
@@ -47,6 +48,8 @@ class SqliteStore : public Store {
   absl::StatusOr<std::shared_ptr<SqliteInstance>> OpenRegistered(std::string_view id);
   absl::Status CheckNoActiveFlows(std::string_view id);
   Instances TakeInstances();
+  // One round of the housekeeping.
+  void TidyOpenInstances();
 
   const StoreOptions options_;
   std::unique_ptr<DataDirectory> directory_;
@@ -56,6 +59,7 @@ class SqliteStore : public Store {
   mutable absl::Mutex mutex_;
   Instances instances_ ABSL_GUARDED_BY(mutex_);
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+  std::unique_ptr<Housekeeping> housekeeping_;  // last: it works on the others
 };
 
 }  // namespace passerelle::storage::sqlite

@@ -169,9 +169,7 @@ bool DeleteTurn(Transaction& transaction, const StreamState& state) {
 
 }  // namespace
 
-SqliteStreams::SqliteStreams(InstanceContext& context) : context_(context) {
-  StartMembershipSweep(*context_.profiles);
-}
+SqliteStreams::SqliteStreams(InstanceContext& context) : context_(context) {}
 
 absl::StatusOr<std::optional<StreamState>> SqliteStreams::ReadState(
     const File& file, std::string_view stream, const ReadContext& context) const {
