@@ -27,9 +27,9 @@ class SchemaStore {
   // The present schema. Never blocks. After a write returned, it holds that write.
   virtual std::shared_ptr<const Schema> schema() const = 0;
 
-  // Adds a column in constant time; all profiles hold null. `number`, times and etag of the
-  // argument are ignored. ALREADY_EXISTS kAlreadyExists; RESOURCE_EXHAUSTED kLimitReached at
-  // kAttributesMax, deleted ones included.
+  // Adds a column in constant time; all profiles hold null, until opt-outs that wait for a consent
+  // are applied soon after. `number`, times, etag are ignored. ALREADY_EXISTS kAlreadyExists;
+  // RESOURCE_EXHAUSTED kLimitReached at kAttributesMax, deleted ones included.
   virtual absl::StatusOr<Written<Attribute>> CreateAttribute(const Attribute& attribute,
                                                              const AdminWrite& write) = 0;
   // Stores display_name, personal and read_only_for_sync of the argument, found by id. NOT_FOUND

@@ -16,9 +16,10 @@ constexpr char kSetPosition[] =
     "INSERT INTO meta(key, value) VALUES ('log_applied_seq', ?1) "
     "ON CONFLICT DO UPDATE SET value = excluded.value";
 constexpr char kAddPending[] =
-    "INSERT INTO pending_opt_out(namespace, value, channel, purpose, opt_out_us) "
-    "VALUES (?1, ?2, ?3, ?4, ?5) "
-    "ON CONFLICT DO UPDATE SET opt_out_us = max(opt_out_us, excluded.opt_out_us)";
+    "INSERT INTO pending_opt_out(namespace, value, channel, purpose, opt_out_us, profile) "
+    "VALUES (?1, ?2, ?3, ?4, ?5, ?6) "
+    "ON CONFLICT DO UPDATE SET opt_out_us = max(opt_out_us, excluded.opt_out_us), "
+    "profile = iif(excluded.profile = 0, profile, excluded.profile)";
 
 // A full queue or a read that was cut is gone after this.
 constexpr absl::Duration kRetryAfter = absl::Milliseconds(100);
@@ -46,7 +47,9 @@ void ApplyOne(Transaction& transaction, const Schema& schema, const OptOutRow& r
   const auto consents = ConsentsOptedOut(schema, row.channel, row.purpose);
   if (!profile || consents.empty()) {
     StatementScope add(transaction.db().Prepared(kAddPending));
-    add->BindAll(ns->number.value, row.identity, row.channel, row.purpose, row.event_us).Run();
+    add->BindAll(ns->number.value, row.identity, row.channel, row.purpose, row.event_us,
+                 profile.value);
+    add->Run();
     return;
   }
   for (const Attribute* consent : consents) edits.OptOut(profile, *consent, row.event_us);
@@ -161,10 +164,12 @@ absl::Status OptOutFollower::Advance(int64_t seq) {
   return absl::OkStatus();
 }
 
-// What the file says decides which rows are new, not this object's memory.
+// What the file says decides which rows are new, not this object's memory. The schema is that of
+// the transaction: an opt-out that is kept for lack of an attribute is kept before the attribute is
+// made, and so looked at again after it.
 absl::Status OptOutFollower::Apply(const OptOutPage& page) {
-  const auto schema = context_.schema.Get();
   const auto decide = [&](Transaction& transaction) -> absl::Status {
+    const auto schema = context_.schema.Get();
     const int64_t position = ReadPosition(transaction.db());
     if (page.through <= position) return absl::OkStatus();
     for (const OptOutRow& row : page.rows) {

@@ -5,8 +5,9 @@
 //
 // Whose: the profile that has the row's identity when the row is applied; else the one the append
 // knew, if it still exists; else the opt-out waits as pending, to be applied when a profile is
-// given that identity. It also waits while no consent attribute stands for it. The latest time is
-// kept. A row without an identity, or of a namespace that is gone, asks for nobody.
+// given that identity. It also waits while no consent attribute stands for it, to be applied when
+// one is created (pending_revisit.h). The latest time is kept. A row without an identity, or of a
+// namespace that is gone, asks for nobody.
 #ifndef PASSERELLE_STORAGE_SQLITE_FOLLOWER_H_
 #define PASSERELLE_STORAGE_SQLITE_FOLLOWER_H_
 

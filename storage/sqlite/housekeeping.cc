@@ -3,12 +3,14 @@
 #include <utility>
 
 #include "storage/sqlite/membership_sweep.h"
+#include "storage/sqlite/pending_revisit.h"
 
 namespace passerelle::storage::sqlite {
 namespace {
 
 constexpr Chore kChores[] = {
     {"membership", [](InstanceContext& context) { StartMembershipSweep(*context.profiles); }},
+    {"pending opt-outs", StartRevisit},
 };
 
 }  // namespace

@@ -1,4 +1,5 @@
-// Opt-outs that found no profile, or no consent attribute to set.
+// Opt-outs that found no profile, or no consent attribute to set, as those find them who are given
+// an identity. See pending_revisit.h for those who exist when a consent attribute is created.
 #ifndef PASSERELLE_STORAGE_SQLITE_PENDING_OPT_OUTS_H_
 #define PASSERELLE_STORAGE_SQLITE_PENDING_OPT_OUTS_H_
 

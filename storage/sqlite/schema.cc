@@ -7,6 +7,7 @@
 #include "storage/reason.h"
 #include "storage/sqlite/admin_write.h"
 #include "storage/sqlite/columns.h"
+#include "storage/sqlite/pending_revisit.h"
 #include "storage/sqlite/schema_rows.h"
 #include "storage/status.h"
 
@@ -101,9 +102,12 @@ absl::StatusOr<Written<Attribute>> SqliteSchema::CreateAttribute(const Attribute
     InsertAttribute(db, created, revision);
     AddAttributeColumn(db, created.number, created.type);
     db.ForgetGenerated();
+    if (created.consent.has_value()) OrderRevisit(db);
     return created;
   };
-  return WriteAttribute(attribute.id, write, decide);
+  auto created = WriteAttribute(attribute.id, write, decide);
+  if (created.ok() && attribute.consent.has_value()) StartRevisit(context_);
+  return created;
 }
 
 absl::StatusOr<Written<Attribute>> SqliteSchema::UpdateAttribute(const Attribute& attribute,

@@ -3,7 +3,8 @@
 
 -- Keys of the core, and: schema_revision (the sequence of the last change of attributes or namespaces),
 -- next_namespace (the next namespace number; never used twice), next_profile (the next profile id; never used twice), log_applied_seq (the last
--- sequence of the logs file whose opt-outs are in here).
+-- sequence of the logs file whose opt-outs are in here), pending_revisited (pending opt-outs with a greater number have
+-- not been looked at since a consent attribute was created; absent: all have).
 CREATE TABLE meta (
   key   TEXT PRIMARY KEY,
   value ANY
@@ -181,15 +182,18 @@ CREATE TABLE source (
   revision     INTEGER NOT NULL
 ) STRICT;
 
--- Opt-outs that found no profile, or no consent attribute; applied when a profile is given the identity.
+-- Opt-outs that found no profile, or no consent attribute; applied when a profile is given the identity or a
+-- consent attribute is created.
 CREATE TABLE pending_opt_out (
+  number     INTEGER PRIMARY KEY,
   namespace  INTEGER NOT NULL,
   value      TEXT NOT NULL,
   channel    TEXT NOT NULL,
   purpose    TEXT NOT NULL,
   opt_out_us INTEGER NOT NULL,
-  PRIMARY KEY (namespace, value, channel, purpose)
-) STRICT, WITHOUT ROWID;
+  profile    INTEGER NOT NULL,              -- whose it is if the identity leads to nobody; 0: nobody known
+  UNIQUE (namespace, value, channel, purpose)
+) STRICT;
 
 -- Names of all write streams of the instance, also of those in the logs file.
 CREATE TABLE stream_name (
