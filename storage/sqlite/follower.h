@@ -6,8 +6,14 @@
 // Whose: the profile that has the row's identity when the row is applied; else the one the append
 // knew, if it still exists; else the opt-out waits as pending, to be applied when a profile is
 // given that identity. It also waits while no consent attribute stands for it, to be applied when
-// one is created (pending_revisit.h). The latest time is kept. A row without an identity, or of a
-// namespace that is gone, asks for nobody.
+// one is created (pending_revisit.h). The latest time is kept.
+//
+// A row without an identity is of whom its message (delivery and broadlog id) went to: it takes
+// the identity and profile of the message's delivery row, that of the present status or, if that
+// one has none, of another that has. Where no delivery row with an identity was appended before
+// it, it is applied when the first one is, at that row's sequence and with its own time; of many
+// that wait so the latest. Until then, and for ever without one, it asks for nobody. A row of a
+// namespace that is gone asks for nobody.
 #ifndef PASSERELLE_STORAGE_SQLITE_FOLLOWER_H_
 #define PASSERELLE_STORAGE_SQLITE_FOLLOWER_H_
 

@@ -159,7 +159,7 @@ void AppendRequest::NumberRows(Transaction& transaction, int64_t first) {
   }
   if (events.empty()) return;
   news.AnnounceTo(feed_, transaction);
-  ApplyToMessages(transaction, numbers, events);
+  news.has_opt_outs |= ApplyToMessages(transaction, numbers, events);
 }
 
 void AppendRequest::DecideRow(Transaction& transaction, int64_t index, RowResult& result) {

@@ -14,7 +14,7 @@ namespace passerelle::storage::sqlite {
 // Thread-safe.
 class LogFeed {
  public:
-  // `newest_opt_out`: no opt-out row has a greater sequence.
+  // `newest_opt_out`: no opt-out is to be applied at a greater sequence.
   explicit LogFeed(int64_t newest_opt_out) : newest_opt_out_(newest_opt_out) {}
 
   // As LogStore::Subscribe. Callbacks run one at a time and must not take a lock that a caller of
@@ -22,12 +22,12 @@ class LogFeed {
   int64_t Subscribe(std::function<void(int64_t)> callback);
   void Unsubscribe(int64_t token);
 
-  // A commit with opt-out rows is durable; called before readers are told of it.
+  // A commit with opt-outs to apply is durable; called before readers are told of it.
   void NoteOptOuts(int64_t last_seq);
   // A commit with log rows is durable; called after readers were told of it.
   void Announce(int64_t last_seq);
 
-  // No opt-out row that a reader can see has a greater sequence.
+  // No opt-out that a reader can see is to be applied at a greater sequence.
   int64_t newest_opt_out() const;
 
  private:

@@ -2,23 +2,28 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <tuple>
+#include <utility>
 
 #include "absl/types/span.h"
+#include "storage/sqlite/message_opt_outs.h"
 
 namespace passerelle::storage::sqlite {
 namespace {
 
 constexpr char kInsert[] =
     "INSERT INTO message(delivery, broadlog_id, status, failure_type, failure_reason, apart, "
-    "event_us, seq, early_clicks, early_opens, early_opt_outs) "
-    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT DO NOTHING";
+    "event_us, seq, early_clicks, early_opens, early_opt_outs, identity_seq) "
+    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) ON CONFLICT DO NOTHING";
 constexpr char kGet[] =
     "SELECT status, failure_type, failure_reason, apart, event_us, seq, early_clicks, "
-    "early_opens, early_opt_outs FROM message WHERE delivery = ?1 AND broadlog_id = ?2";
+    "early_opens, early_opt_outs, identity_seq FROM message "
+    "WHERE delivery = ?1 AND broadlog_id = ?2";
 constexpr char kUpdate[] =
     "UPDATE message SET status = ?3, failure_type = ?4, failure_reason = ?5, apart = ?6, "
-    "event_us = ?7, seq = ?8, early_clicks = ?9, early_opens = ?10, early_opt_outs = ?11 "
+    "event_us = ?7, seq = ?8, early_clicks = ?9, early_opens = ?10, early_opt_outs = ?11, "
+    "identity_seq = ?12 "
     "WHERE delivery = ?1 AND broadlog_id = ?2";
 
 // Kinds of tracking rows whose totals are reported: 1 click, 2 open, 3 opt-out.
@@ -33,6 +38,7 @@ struct Message {
   int64_t event_us = 0;
   int64_t seq = 0;
   std::array<int64_t, kReportedKinds> early{};
+  int64_t identity_seq = 0;  // of the delivery row whose identity is the message's; 0: none yet
 };
 
 // What a group of rows makes of a message.
@@ -42,6 +48,7 @@ struct Merged {
   bool first_status = false;                        // the first delivery row is among them
   bool was_early = false;                           // and tracking rows came before it
   std::array<int64_t, kReportedKinds> forgotten{};  // early rows of what proved to be apart
+  MessageOptOuts opt_outs;
 };
 
 using Group = absl::Span<const MessageEvent>;
@@ -79,6 +86,28 @@ void MergeTracking(const LogRow& row, Merged& merged) {
   if (kind >= 1 && kind <= kReportedKinds) ++merged.message.early[kind - 1];
 }
 
+// The identity of the present status counts; of an earlier one as long as no other is known.
+void NoteIdentity(const MessageEvent& event, Merged& merged) {
+  Message& message = merged.message;
+  if (!event.row->identity_ns) return;
+  if (message.identity_seq != 0 && message.seq != event.seq) return;
+  if (message.identity_seq == 0) merged.opt_outs.named_seq = event.seq;
+  message.identity_seq = event.seq;
+  merged.changed = true;
+}
+
+// One that waits has its message stored, so that the delivery row finds it.
+void NoteOptOut(const MessageEvent& event, Merged& merged) {
+  if (event.row->tracking_kind != kTrackingOptOut || event.row->identity_ns) return;
+  MessageOptOuts& opt_outs = merged.opt_outs;
+  if (merged.message.identity_seq != 0) {
+    opt_outs.known.push_back({event.seq, merged.message.identity_seq, event.event_us});
+  } else {
+    opt_outs.waiting_us = std::max(opt_outs.waiting_us, std::optional<int64_t>(event.event_us));
+    merged.changed = true;
+  }
+}
+
 // `stored`: whether `before` is a row of the table.
 Merged Merge(const Message& before, bool stored, Group group) {
   Merged merged;
@@ -87,8 +116,10 @@ Merged Merge(const Message& before, bool stored, Group group) {
   for (const MessageEvent& event : group) {
     if (event.row->kind == LogKind::kDelivery) {
       MergeStatus(event, merged);
+      NoteIdentity(event, merged);
     } else {
       MergeTracking(*event.row, merged);
+      NoteOptOut(event, merged);
     }
   }
   return merged;
@@ -107,20 +138,33 @@ class MessageWriter {
     const MessageKey key{group[0].delivery, group[0].row->broadlog_id};
     // The first row of most messages is their first status: one search of the tree does.
     if (group[0].row->kind == LogKind::kDelivery) {
-      const Merged made = Merge(Message{}, /*stored=*/false, group);
-      if (Insert(key, made.message)) return Count(key, Message{}, made, group);
+      Merged made = Merge(Message{}, /*stored=*/false, group);
+      if (Insert(key, made.message)) {
+        Count(key, Message{}, made, group);
+        return Write(key, std::move(made.opt_outs), /*stored=*/false);
+      }
     }
     Message before;
     const bool stored = Get(key, before);
-    const Merged merged = Merge(before, stored, group);
+    Merged merged = Merge(before, stored, group);
     if (merged.changed) stored ? Update(key, merged.message) : void(Insert(key, merged.message));
     Count(key, before, merged, group);
+    Write(key, std::move(merged.opt_outs), stored);
   }
+
+  // Some rows told of whom an opt-out without an identity is.
+  bool has_opt_outs() const { return has_opt_outs_; }
 
  private:
   static void Bind(Statement& statement, const MessageKey& key, const Message& m) {
     statement.BindAll(key.delivery, key.broadlog_id, m.status, m.failure_type, m.failure_reason,
-                      m.apart, m.event_us, m.seq, m.early[0], m.early[1], m.early[2]);
+                      m.apart, m.event_us, m.seq, m.early[0], m.early[1], m.early[2],
+                      m.identity_seq == m.seq ? std::nullopt
+                                              : std::optional<int64_t>(m.identity_seq));
+  }
+
+  void Write(const MessageKey& key, MessageOptOuts&& opt_outs, bool stored) {
+    if (WriteOptOuts(db_, key, std::move(opt_outs), stored)) has_opt_outs_ = true;
   }
 
   bool Insert(const MessageKey& key, const Message& message) {
@@ -145,6 +189,7 @@ class MessageWriter {
       m.event_us = get_->Int(4);
       m.seq = get_->Int(5);
       for (int i = 0; i < kReportedKinds; ++i) m.early[i] = get_->Int(6 + i);
+      m.identity_seq = get_->IsNull(9) ? m.seq : get_->Int(9);
     }
     get_->Reset();
     return found;
@@ -189,6 +234,7 @@ class MessageWriter {
   StatementScope insert_;
   StatementScope get_;
   StatementScope update_;
+  bool has_opt_outs_ = false;
 };
 
 bool SameMessage(const MessageEvent& a, const MessageEvent& b) {
@@ -202,7 +248,7 @@ bool ByMessage(const MessageEvent& a, const MessageEvent& b) {
 
 }  // namespace
 
-void ApplyToMessages(Transaction& transaction, ReportNumbers& numbers,
+bool ApplyToMessages(Transaction& transaction, ReportNumbers& numbers,
                      std::vector<MessageEvent>& events) {
   if (!std::is_sorted(events.begin(), events.end(), ByMessage)) {
     std::sort(events.begin(), events.end(), ByMessage);
@@ -214,6 +260,7 @@ void ApplyToMessages(Transaction& transaction, ReportNumbers& numbers,
     writer.Apply(Group(events.data() + begin, end - begin));
     begin = end;
   }
+  return writer.has_opt_outs();
 }
 
 }  // namespace passerelle::storage::sqlite

@@ -28,10 +28,15 @@ constexpr char kEpoch[] = "SELECT value FROM meta WHERE key = 'epoch'";
 constexpr char kCommitFrom[] =
     "SELECT last_seq, commit_us FROM commit_log WHERE last_seq >= ?1 ORDER BY last_seq LIMIT 1";
 constexpr char kOptOuts[] =
-    "SELECT l.seq, l.event_us, l.namespace, l.identity, l.profile, d.channel, d.purpose "
+    "SELECT l.seq AS seq, l.event_us, l.namespace, l.identity, l.profile, d.channel, d.purpose "
     "FROM log l JOIN delivery d ON d.number = l.delivery "
     "WHERE l.seq > ?1 AND l.seq <= ?2 AND l.kind = 2 AND l.tracking_kind = 3 "
-    "AND l.namespace IS NOT NULL ORDER BY l.seq LIMIT ?3";
+    "AND l.namespace IS NOT NULL "
+    "UNION ALL "
+    "SELECT o.seq, o.opt_out_us, l.namespace, l.identity, l.profile, d.channel, d.purpose "
+    "FROM message_opt_out o JOIN log l ON l.seq = o.identity_seq "
+    "JOIN delivery d ON d.number = l.delivery "
+    "WHERE o.seq > ?1 AND o.seq <= ?2 ORDER BY seq LIMIT ?3";
 
 using Numbers = absl::flat_hash_set<int64_t>;
 

@@ -35,9 +35,10 @@ int64_t FindSequenceBefore(const ReadLease& lease, int64_t append_us);
 // The last sequence of a log row; 0 when there is none.
 int64_t LastLogRow(Database& db);
 
-// One opt-out tracking row, as the follower needs it.
+// One opt-out, as the follower needs it: that of a tracking row with its identity, or of a message
+// with the identity of its delivery row (message_opt_outs.h).
 struct OptOutRow {
-  int64_t seq = 0;
+  int64_t seq = 0;  // where it is applied; of no other
   int64_t event_us = 0;
   std::string identity_namespace;
   std::string identity;
@@ -48,10 +49,10 @@ struct OptOutRow {
 
 struct OptOutPage {
   std::vector<OptOutRow> rows;
-  int64_t through = 0;  // every opt-out row at or below, and above `after`, is in `rows`
+  int64_t through = 0;  // every opt-out at or below, and above `after`, is in `rows`
 };
 
-// At most `limit` opt-out rows that carry an identity, looking at most at kScanMax sequences.
+// At most `limit` opt-outs of somebody, looking at most at kScanMax sequences.
 OptOutPage ReadOptOuts(const ReadLease& lease, int64_t after, int32_t limit);
 
 }  // namespace passerelle::storage::sqlite

@@ -85,6 +85,23 @@ CREATE TABLE message (
   early_clicks   INTEGER NOT NULL,
   early_opens    INTEGER NOT NULL,
   early_opt_outs INTEGER NOT NULL,
+  identity_seq   INTEGER,                   -- the delivery row whose identity counts; null: seq; 0: none has one yet
+  PRIMARY KEY (delivery, broadlog_id)
+) STRICT, WITHOUT ROWID;
+
+-- Opt-outs whose row has no identity: that of a delivery row of their message counts.
+CREATE TABLE message_opt_out (
+  seq          INTEGER PRIMARY KEY,         -- where the follower applies it: of the opt-out row or of the delivery
+                                            -- row, whichever came later
+  identity_seq INTEGER NOT NULL,            -- the delivery row
+  opt_out_us   INTEGER NOT NULL
+) STRICT;
+
+-- The latest one of a message that has no delivery row with an identity yet.
+CREATE TABLE nameless_opt_out (
+  delivery    INTEGER NOT NULL,
+  broadlog_id INTEGER NOT NULL,
+  opt_out_us  INTEGER NOT NULL,
   PRIMARY KEY (delivery, broadlog_id)
 ) STRICT, WITHOUT ROWID;
 
