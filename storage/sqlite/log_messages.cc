@@ -157,10 +157,10 @@ class MessageWriter {
 
  private:
   static void Bind(Statement& statement, const MessageKey& key, const Message& m) {
-    statement.BindAll(key.delivery, key.broadlog_id, m.status, m.failure_type, m.failure_reason,
-                      m.apart, m.event_us, m.seq, m.early[0], m.early[1], m.early[2],
-                      m.identity_seq == m.seq ? std::nullopt
-                                              : std::optional<int64_t>(m.identity_seq));
+    statement.BindAll(
+        key.delivery, key.broadlog_id, m.status, m.failure_type, m.failure_reason, m.apart,
+        m.event_us, m.seq, m.early[0], m.early[1], m.early[2],
+        m.identity_seq == m.seq ? std::nullopt : std::optional<int64_t>(m.identity_seq));
   }
 
   void Write(const MessageKey& key, MessageOptOuts&& opt_outs, bool stored) {

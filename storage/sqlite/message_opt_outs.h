@@ -23,7 +23,7 @@ struct MessageOptOut {
 struct MessageOptOuts {
   std::vector<MessageOptOut> known;
   std::optional<int64_t> waiting_us;  // the latest that came before any identity
-  int64_t named_seq = 0;              // the delivery row that first had an identity; 0: none of these
+  int64_t named_seq = 0;  // the delivery row that first had an identity; 0: none of these
 };
 
 // Writes them down, for the follower or to wait for a delivery row with an identity. `stored`: the

@@ -104,8 +104,8 @@ TEST_P(ProfileRowsTest, IdentitiesAndDeletionHaveChangeRowsOfTheirOwn) {
 }
 
 TEST_P(ProfileRowsTest, APendingOptOutIsAppliedOnceWhenItsPersonIsCreated) {
-  Execute(absl::StrCat("INSERT INTO pending_opt_out VALUES (", email.value,
-                       ", 'a@x.org', 'email', '', ", now_us() - 1'000, ")"));
+  Execute(absl::StrCat("INSERT INTO pending_opt_out VALUES (1, ", email.value,
+                       ", 'a@x.org', 'email', '', ", now_us() - 1'000, ", 0)"));
   const RowResult row =
       ImportOne({FieldFor(email_ok, "mail")}, {{external, "1"}, {email, "a@x.org"}}, {Int(1)},
                 now_us() - 2'000);
