@@ -37,6 +37,10 @@ class LogContractBase : public StoreContract {
     return created.ok() ? created->value : delivery;
   }
 
+  static constexpr int64_t kHourUs = int64_t{3600} * 1'000'000;
+  // Within the hour before now.
+  int64_t EventUs(int minute) { return now_us() - kHourUs + int64_t{minute} * 60'000'000; }
+
   // Views of string literals or of text that outlives the append.
   static LogRow Status(std::string_view delivery, int64_t broadlog_id, int status,
                        int64_t event_us) {
@@ -47,6 +51,9 @@ class LogContractBase : public StoreContract {
     row.status = status;
     row.event_us = event_us;
     return row;
+  }
+  LogRow Sent(int64_t broadlog_id) {
+    return Status("summer", broadlog_id, kStatusSent, EventUs(1));
   }
   static LogRow Failed(std::string_view delivery, int64_t broadlog_id, int type, int reason,
                        int64_t event_us) {

@@ -4,8 +4,6 @@
 namespace passerelle::storage {
 namespace {
 
-constexpr int64_t kHourUs = int64_t{3600} * 1'000'000;
-
 class NamelessOptOutContract : public FollowerContractBase {
  protected:
   void SetUp() override {
@@ -15,7 +13,7 @@ class NamelessOptOutContract : public FollowerContractBase {
   }
 
   // A delivery row; `hours` after the first ones, which are a day ago.
-  LogRow Sent(int64_t id, std::string_view external_id, int hours = 0) {
+  LogRow SentTo(int64_t id, std::string_view external_id, int hours = 0) {
     return WithIdentity(Unaddressed(id, hours), "external_id", external_id);
   }
   LogRow Unaddressed(int64_t id, int hours = 0) {
@@ -33,7 +31,7 @@ class NamelessOptOutContract : public FollowerContractBase {
 PASSERELLE_CONTRACT(NamelessOptOutContract);
 
 TEST_P(NamelessOptOutContract, ItIsOfWhomTheDeliveryRowNamesAsOfItsOwnTime) {
-  AppendAndWait({Sent(1, "p1"), Sent(2, "p2")});
+  AppendAndWait({SentTo(1, "p1"), SentTo(2, "p2")});
   const LogRow row = Nameless(1);
   AppendAndWait({row});
   EXPECT_EQ(ConsentOf(one_, email_), kOptedOut);
@@ -45,7 +43,7 @@ TEST_P(NamelessOptOutContract, BeforeTheDeliveryRowItAsksForNobodyAndIsAppliedWi
   const LogRow row = Nameless(1);
   AppendAndWait({row});
   EXPECT_EQ(ConsentOf(one_, email_), kUnknown);
-  AppendAndWait({Sent(1, "p1")});
+  AppendAndWait({SentTo(1, "p1")});
   EXPECT_EQ(ConsentTimeOf(one_, email_), row.event_us);
   EXPECT_EQ(ConsentOf(two_, email_), kUnknown);
 }
@@ -53,7 +51,7 @@ TEST_P(NamelessOptOutContract, BeforeTheDeliveryRowItAsksForNobodyAndIsAppliedWi
 TEST_P(NamelessOptOutContract, WithinABatchTheOrderDoesNotMatter) {
   const LogRow after = Nameless(1);
   const LogRow before = Nameless(2);
-  AppendAndWait({Sent(1, "p1"), after, before, Sent(2, "p2")});
+  AppendAndWait({SentTo(1, "p1"), after, before, SentTo(2, "p2")});
   EXPECT_EQ(ConsentTimeOf(one_, email_), after.event_us);
   EXPECT_EQ(ConsentTimeOf(two_, email_), before.event_us);
 }
@@ -62,12 +60,12 @@ TEST_P(NamelessOptOutContract, OfManyThatWaitTheLatestTimeCounts) {
   const LogRow newer = Nameless(1, 5);
   AppendAndWait({Nameless(1, 9), newer});
   AppendAndWait({Nameless(1, 7)});
-  AppendAndWait({Sent(1, "p1")});
+  AppendAndWait({SentTo(1, "p1")});
   EXPECT_EQ(ConsentTimeOf(one_, email_), newer.event_us);
 }
 
 TEST_P(NamelessOptOutContract, EachOneAfterTheDeliveryRowCounts) {
-  AppendAndWait({Sent(1, "p1")});
+  AppendAndWait({SentTo(1, "p1")});
   AppendAndWait({Nameless(1, 9)});
   const LogRow newer = Nameless(1, 5);
   AppendAndWait({newer});
@@ -81,26 +79,26 @@ TEST_P(NamelessOptOutContract, ADeliveryRowWithoutAnIdentityTellsNothing) {
   const LogRow after = Nameless(1, 5);
   AppendAndWait({after});
   EXPECT_EQ(ConsentOf(one_, email_), kUnknown);
-  AppendAndWait({Sent(1, "p1", 1)});
+  AppendAndWait({SentTo(1, "p1", 1)});
   EXPECT_EQ(ConsentTimeOf(one_, email_), after.event_us);
 }
 
 TEST_P(NamelessOptOutContract, ALaterStatusWithoutAnIdentityDoesNotHideTheOneBefore) {
-  AppendAndWait({Sent(1, "p1")});
+  AppendAndWait({SentTo(1, "p1")});
   AppendAndWait({Unaddressed(1, 2)});
   AppendAndWait({Nameless(1)});
   EXPECT_EQ(ConsentOf(one_, email_), kOptedOut);
 }
 
 TEST_P(NamelessOptOutContract, AnEarlierStatusWithAnIdentityTellsWhereThePresentOneHasNone) {
-  AppendAndWait({Unaddressed(1, 2), Sent(1, "p1", 1), Nameless(1)});
+  AppendAndWait({Unaddressed(1, 2), SentTo(1, "p1", 1), Nameless(1)});
   EXPECT_EQ(ConsentOf(one_, email_), kOptedOut);
 }
 
 TEST_P(NamelessOptOutContract, OfTwoIdentitiesThatOfThePresentStatusCounts) {
-  AppendAndWait({Sent(1, "p2", 2)});
-  AppendAndWait({Sent(1, "p1", 3)});
-  AppendAndWait({Sent(1, "p2", 1)});
+  AppendAndWait({SentTo(1, "p2", 2)});
+  AppendAndWait({SentTo(1, "p1", 3)});
+  AppendAndWait({SentTo(1, "p2", 1)});
   AppendAndWait({Nameless(1)});
   EXPECT_EQ(ConsentOf(one_, email_), kOptedOut);
   EXPECT_EQ(ConsentOf(two_, email_), kUnknown);
@@ -108,7 +106,7 @@ TEST_P(NamelessOptOutContract, OfTwoIdentitiesThatOfThePresentStatusCounts) {
 
 TEST_P(NamelessOptOutContract, TheSameMessageIdOfAnotherDeliveryIsAnotherMessage) {
   AddDelivery("winter", {}, "sms", "");
-  LogRow other = Sent(1, "p2");
+  LogRow other = SentTo(1, "p2");
   other.delivery = "winter";
   AppendAndWait({other});
   AppendAndWait({Nameless(1)});
@@ -121,7 +119,7 @@ TEST_P(NamelessOptOutContract, TheSameMessageIdOfAnotherDeliveryIsAnotherMessage
 }
 
 TEST_P(NamelessOptOutContract, WhoIsUnknownIsWaitedFor) {
-  AppendAndWait({Sent(1, "late")});
+  AppendAndWait({SentTo(1, "late")});
   const LogRow row = Nameless(1);
   AppendAndWait({row});
   EXPECT_EQ(ConsentTimeOf(Import("late"), email_), row.event_us);
@@ -137,7 +135,7 @@ TEST_P(NamelessOptOutContract, ThatOfASeedIsFollowedAndNotReported) {
   LogRow row = Nameless(1);
   row.flags = kSeed;
   AppendAndWait({row});
-  LogRow sent = Sent(1, "p1");
+  LogRow sent = SentTo(1, "p1");
   sent.flags = kSeed;
   AppendAndWait({sent});
   EXPECT_EQ(ConsentOf(one_, email_), kOptedOut);
@@ -148,12 +146,12 @@ TEST_P(NamelessOptOutContract, ThatOfASeedIsFollowedAndNotReported) {
 }
 
 TEST_P(NamelessOptOutContract, SentAgainItChangesNothing) {
-  const std::vector<LogRow> rows = {Sent(1, "p1"), Nameless(1)};
+  const std::vector<LogRow> rows = {SentTo(1, "p1"), Nameless(1)};
   AppendAndWait(rows);
   const int64_t then = Read(one_).update_us;
   Advance(absl::Minutes(1));
   EXPECT_EQ(Outcomes(rows), (std::vector<Outcome>{Outcome::kDuplicate, Outcome::kDuplicate}));
-  AppendAndWait({Sent(2, "p2")});
+  AppendAndWait({SentTo(2, "p2")});
   EXPECT_EQ(Read(one_).update_us, then);
 }
 
@@ -162,7 +160,7 @@ TEST_P(NamelessOptOutContract, ItWaitsThroughCrashesAndIsAppliedOnce) {
   Append({row});
   ReopenAsAfterACrash();
   ASSERT_FALSE(HasFailure());
-  const WriteAck ack = Append({Sent(1, "p1")});
+  const WriteAck ack = Append({SentTo(1, "p1")});
   ReopenAsAfterACrash();
   ASSERT_FALSE(HasFailure());
   EXPECT_TRUE(WaitFor(ack.position).ok());
@@ -170,7 +168,7 @@ TEST_P(NamelessOptOutContract, ItWaitsThroughCrashesAndIsAppliedOnce) {
   const int64_t then = Read(one_).update_us;
   Advance(absl::Minutes(1));
   ReopenAsAfterACrash();
-  AppendAndWait({Sent(2, "p2")});
+  AppendAndWait({SentTo(2, "p2")});
   EXPECT_EQ(Read(one_).update_us, then);
   Open();
 }
@@ -178,7 +176,7 @@ TEST_P(NamelessOptOutContract, ItWaitsThroughCrashesAndIsAppliedOnce) {
 TEST_P(NamelessOptOutContract, ManyOfBothKindsAreAppliedInPages) {
   constexpr int kMessages = 2'500;
   std::vector<LogRow> rows;
-  for (int i = 1; i <= kMessages; ++i) rows.push_back(Sent(i, i % 2 == 0 ? "p1" : "p2"));
+  for (int i = 1; i <= kMessages; ++i) rows.push_back(SentTo(i, i % 2 == 0 ? "p1" : "p2"));
   AppendAndWait(rows);
   rows.clear();
   for (int i = 1; i <= kMessages; ++i) {
