@@ -48,9 +48,10 @@ struct Destination {
   OnConflict on_conflict = OnConflict::kAmbiguous;
   OnUnknown on_unknown = OnUnknown::kReport;
   OnUnmap on_unmap = OnUnmap::kExit;
+  bool record_applied = false;  // the ledger keeps every row of its streams
   FlowState state = FlowState::kActive;
-  int64_t revision =
-      0;  // grows when audiences, mappings or rules change; not with display_name or state
+  // Grows when audiences, mappings or rules change; not with display_name or state.
+  int64_t revision = 0;
   int64_t create_us = 0;
   int64_t update_us = 0;
   std::string etag;

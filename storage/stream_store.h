@@ -51,6 +51,28 @@ struct StreamState {
   int64_t update_us = 0;
 };
 
+// Which rows of a ledger are asked for; a row fits if it fits everything that is given.
+struct OutcomeFilter {
+  uint32_t outcomes = 0;   // bit n: Outcome n; 0: any
+  uint32_t reasons = 0;    // bit n: RowReason n; 0: any, or none
+  std::string field;       // the reason's, or a stale or out-of-scope one; empty: any
+  std::string record_key;  // as stored; empty: any
+};
+
+struct OutcomeScan {
+  int64_t after_offset = -1;    // -1: from the first
+  int32_t limit = 1'000;        // rows that are given
+  int32_t scan_limit = 50'000;  // rows that are looked at
+  // The page ends with the row whose keys and field names pass this.
+  int64_t limit_bytes = int64_t{1} << 20;
+};
+
+struct OutcomePage {
+  std::vector<RowResult> rows;
+  int64_t after_offset = -1;  // everything at or below was given or does not fit
+  bool at_end = false;        // the ledger had no more
+};
+
 // Thread-safe. How every batch with a position is judged, before its rows are looked at:
 //   NOT_FOUND kStreamNotFound          the stream was deleted or expired.
 //   FAILED_PRECONDITION kStreamKindMismatch  the stream is of another kind or target.
@@ -108,11 +130,13 @@ class StreamStore {
   // kStreamKindMismatch, kStreamFinished. Blocks.
   virtual absl::StatusOr<Written<int64_t>> AbandonReplace(std::string_view stream) = 0;
 
-  // Kept outcomes with offset > after_offset (-1: from the first), in order, at most `limit`.
+  // Kept outcomes that fit, in the order of their offsets: rows that were refused or have listed
+  // fields, and every row of a destination that asks for it (record_applied). One short read.
   // NOT_FOUND kNotFound.
-  virtual absl::StatusOr<std::vector<RowResult>> ListRowOutcomes(
-      std::string_view stream, int64_t after_offset, int32_t limit,
-      const ReadContext& context) const = 0;
+  virtual absl::StatusOr<OutcomePage> ListRowOutcomes(std::string_view stream,
+                                                      const OutcomeFilter& filter,
+                                                      const OutcomeScan& scan,
+                                                      const ReadContext& context) const = 0;
 
   // Calls back once when the write queue of the file has room again; see kQueueFull.
   virtual void OnProfilesSpace(absl::AnyInvocable<void()> callback) = 0;

@@ -225,6 +225,7 @@ absl::Status ReadRules(const Wire& destination, storage::Destination* read) {
                    ReadEnum<storage::OnUnmap>(path, {"on_unmap", destination.on_unmap(),
                                                      Wire::OnUnmap_IsValid(destination.on_unmap()),
                                                      storage::OnUnmap::kExit}));
+  read->record_applied = destination.record_applied_rows();
   if (read->sync_type == storage::SyncType::kProfileSync &&
       read->on_unknown != storage::OnUnknown::kReport) {
     return errors::FieldInvalid(
@@ -268,6 +269,7 @@ v1::Destination ToProto(const InstanceName& instance, const storage::Destination
   shown.set_on_conflict(static_cast<Wire::OnConflict>(destination.on_conflict));
   shown.set_on_unknown(static_cast<Wire::OnUnknown>(destination.on_unknown));
   shown.set_on_unmap(static_cast<Wire::OnUnmap>(destination.on_unmap));
+  shown.set_record_applied_rows(destination.record_applied);
   shown.set_state(static_cast<Wire::State>(destination.state));
   *shown.mutable_create_time() = ToTimestamp(destination.create_us);
   *shown.mutable_update_time() = ToTimestamp(destination.update_us);

@@ -1,15 +1,9 @@
 #include "server/services/stream_service.h"
 
-#include <algorithm>
-
-#include "absl/strings/numbers.h"
-#include "absl/strings/str_cat.h"
-#include "server/convert/acks.h"
 #include "server/convert/names.h"
 #include "server/convert/write_stream.h"
-#include "server/errors.h"
-#include "server/limits.h"
 #include "server/services/call_steps.h"
+#include "server/services/outcome_feed.h"
 #include "server/services/pages.h"
 
 namespace passerelle {
@@ -52,28 +46,7 @@ absl::Status StreamService::Serve(CallContext& call, const v1::DeleteWriteStream
 
 absl::Status StreamService::Serve(CallContext& call, const v1::ListRowOutcomesRequest& request,
                                   v1::ListRowOutcomesResponse* response) const {
-  ASSIGN_OR_RETURN(const WriteStreamName name, ParseWriteStreamName({"parent", request.parent()}));
-  ASSIGN_OR_RETURN(const Pager pager,
-                   BeginPage(context_, request, {call.method(), {request.parent()}}));
-  ASSIGN_OR_RETURN(const auto instance, OpenInstance(context_, name.instance));
-  const storage::ReadContext context = call.ForReading();
-  const auto stream = instance->streams().GetStream(name.id, context);
-  if (!stream.ok()) return ForResource(stream.status(), request.parent());
-  int64_t after = -1;
-  if (!pager.after().empty() && !absl::SimpleAtoi(pager.after(), &after)) {
-    return errors::PageTokenInvalid({"page_token", "not of this list"});
-  }
-  ASSIGN_OR_RETURN(const auto rows,
-                   instance->streams().ListRowOutcomes(name.id, after, pager.limit() + 1, context));
-  const size_t wanted = std::min(rows.size(), static_cast<size_t>(pager.limit()));
-  size_t shown = 0;
-  for (size_t bytes = 0; shown < wanted && bytes < kMaxPageBytes; ++shown) {
-    WriteRowOutcome(rows[shown], response->add_rows());
-    bytes += response->rows().rbegin()->ByteSizeLong();
-  }
-  if (shown < rows.size())
-    response->set_next_page_token(pager.Next(absl::StrCat(rows[shown - 1].offset)));
-  return absl::OkStatus();
+  return passerelle::ListRowOutcomes(context_, call, request, response);
 }
 
 }  // namespace passerelle

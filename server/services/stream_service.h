@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "passerelle/v1/stream_service.grpc.pb.h"
 #include "server/door.h"
+#include "server/services/outcome_feed.h"
 #include "server/services/service_context.h"
 
 namespace passerelle {
@@ -33,17 +34,24 @@ class StreamService final : public v1::StreamService::CallbackService {
   grpc::ServerUnaryReactor* ListRowOutcomes(grpc::CallbackServerContext* context,
                                             const v1::ListRowOutcomesRequest* request,
                                             v1::ListRowOutcomesResponse* response) override {
-    return Run(context, "StreamService/ListRowOutcomes", request, response);
+    return Run(context, "StreamService/ListRowOutcomes", request, response, Pool::kLong);
+  }
+  grpc::ServerWriteReactor<v1::StreamRowOutcomesResponse>* StreamRowOutcomes(
+      grpc::CallbackServerContext* context, const v1::StreamRowOutcomesRequest* request) override {
+    return passerelle::StreamRowOutcomes(context_, door_, context, request);
   }
 
  private:
   template <class Request, class Response>
   grpc::ServerUnaryReactor* Run(grpc::CallbackServerContext* context, const char* method,
-                                const Request* request, Response* response) {
-    return door_.Unary(context, method, request, response,
-                       [this](CallContext& call, const Request& asked, Response* answer) {
-                         return Serve(call, asked, answer);
-                       });
+                                const Request* request, Response* response,
+                                Pool pool = Pool::kShort) {
+    return door_.Unary(
+        context, method, request, response,
+        [this](CallContext& call, const Request& asked, Response* answer) {
+          return Serve(call, asked, answer);
+        },
+        pool);
   }
 
   absl::Status Serve(CallContext& call, const v1::GetWriteStreamRequest& request,

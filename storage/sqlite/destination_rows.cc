@@ -12,7 +12,8 @@ namespace {
 
 constexpr char kGet[] =
     "SELECT number, id, display_name, target, sync_type, on_conflict, on_unknown, on_unmap, state, "
-    "mapping_revision, create_us, update_us, revision FROM destination WHERE id = ?1";
+    "mapping_revision, create_us, update_us, revision, record_applied FROM destination "
+    "WHERE id = ?1";
 constexpr char kListIds[] = "SELECT id FROM destination WHERE id > ?1 ORDER BY id LIMIT ?2";
 constexpr char kGetAudiences[] =
     "SELECT d.source_id, a.id, d.audience FROM destination_audience d "
@@ -28,7 +29,8 @@ constexpr char kGetOrder[] =
 constexpr char kStore[] =
     "INSERT OR REPLACE INTO destination(number, id, display_name, target, sync_type, "
     "namespace_order, on_conflict, on_unknown, on_unmap, state, mapping_revision, create_us, "
-    "update_us, revision) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
+    "update_us, revision, record_applied) "
+    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
 constexpr char kAddAudience[] =
     "INSERT INTO destination_audience(destination, source_id, position, audience) "
     "VALUES (?1, ?2, ?3, ?4)";
@@ -58,6 +60,7 @@ void ReadDestination(const Statement& row, Destination& destination) {
   destination.create_us = row.Int(10);
   destination.update_us = row.Int(11);
   destination.etag = EtagOf(row.Int(12));
+  destination.record_applied = row.Bool(13);
 }
 
 void ReadAudiences(Database& db, Destination& destination) {
@@ -154,7 +157,7 @@ void StoreDestination(Database& db, const Destination& destination,
     StatementScope store(db.Prepared(kStore));
     store->BindAll(d.number.value, d.id, d.display_name, d.target, d.sync_type, order,
                    d.on_conflict, d.on_unknown, d.on_unmap, d.state, d.revision, d.create_us,
-                   d.update_us, row_revision);
+                   d.update_us, row_revision, d.record_applied);
     store->Run();
   }
   StoreParts(db, destination);

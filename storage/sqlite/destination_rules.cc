@@ -7,8 +7,8 @@ namespace passerelle::storage::sqlite {
 namespace {
 
 constexpr char kGetState[] =
-    "SELECT id, state, mapping_revision, sync_type, on_conflict, on_unknown FROM destination "
-    "WHERE number = ?1";
+    "SELECT id, state, mapping_revision, sync_type, on_conflict, on_unknown, record_applied "
+    "FROM destination WHERE number = ?1";
 constexpr char kGetOrder[] =
     "SELECT value FROM json_each((SELECT namespace_order FROM destination WHERE number = ?1)) "
     "ORDER BY key";
@@ -57,6 +57,7 @@ absl::StatusOr<std::shared_ptr<const DestinationRules>> DestinationRulesCache::G
   rules->sync_type = static_cast<SyncType>(get->Int(3));
   rules->on_conflict = static_cast<OnConflict>(get->Int(4));
   rules->on_unknown = static_cast<OnUnknown>(get->Int(5));
+  rules->record_applied = get->Bool(6);
   rules->namespace_order = ReadNumbers<NamespaceNumber>(db, kGetOrder, destination);
   rules->audiences = ReadNumbers<AudienceNumber>(db, kGetAudiences, destination);
   cached = rules;

@@ -19,6 +19,7 @@ struct DestinationRules {
   SyncType sync_type = SyncType::kProfileSync;
   OnConflict on_conflict = OnConflict::kAmbiguous;
   OnUnknown on_unknown = OnUnknown::kReport;
+  bool record_applied = false;
   std::vector<NamespaceNumber> namespace_order;
   std::vector<AudienceNumber> audiences;  // each once; empty: none are named
 };

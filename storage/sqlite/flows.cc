@@ -116,7 +116,8 @@ bool SameAll(const std::vector<T>& a, const std::vector<T>& b, Same same) {
 // True if an open stream may go on: nothing that decides rows differs.
 bool SameRules(const Destination& a, const Destination& b) {
   return a.on_conflict == b.on_conflict && a.on_unknown == b.on_unknown &&
-         a.on_unmap == b.on_unmap && a.namespace_order == b.namespace_order &&
+         a.on_unmap == b.on_unmap && a.record_applied == b.record_applied &&
+         a.namespace_order == b.namespace_order &&
          SameAll(a.audiences, b.audiences, SameAudience) &&
          SameAll(a.mappings, b.mappings, SameMapping);
 }

@@ -43,6 +43,7 @@ bool IngestRequest::alone() const { return options_.all_or_nothing; }
 absl::Status IngestRequest::Decide(Transaction& transaction) {
   ack_ = WriteAck();
   refused_.clear();
+  ledger_.clear();
   ASSIGN_OR_RETURN(const bool repeated, AnswerRepeated(transaction));
   if (repeated) return Answered();
   ASSIGN_OR_RETURN(const int64_t first, JudgePosition(transaction));
@@ -101,10 +102,14 @@ void IngestRequest::AddResult(int64_t row, RowResult&& result) {
   ++ack_.received;
   ++ack_.counts[result.outcome];
   if (IsRefusal(result.outcome)) refused_.push_back(row);
-  if (!options_.list_every_row && !IsListed(result)) return;
+  const bool listed = IsListed(result);
+  const bool kept = options_.position.has_value() && (listed || record_every_row_);
+  const bool told = listed || options_.list_every_row;
+  if (!kept && !told) return;
   result.offset = (options_.position.has_value() ? options_.position->offset : 0) + row;
   result.record_key = record_key(row);
-  ack_.rows.push_back(std::move(result));
+  if (kept) ledger_.push_back(result);
+  if (told) ack_.rows.push_back(std::move(result));
 }
 
 absl::Status IngestRequest::CheckNoneRefused() const {
@@ -122,14 +127,10 @@ absl::Status IngestRequest::CheckNoneRefused() const {
 void IngestRequest::Accept(Transaction& transaction, int64_t first) {
   ack_.next_offset = row_count();
   if (options_.position.has_value()) {
-    std::vector<RowResult> listed;
-    for (const RowResult& row : ack_.rows) {
-      if (IsListed(row)) listed.push_back(row);
-    }
     auto& streams = transaction.Overlay<StreamOverlay>();
     const auto hash = [this](int64_t row) { return content_hash(row); };
     const StreamBatch batch{*options_.position, kind_, target_, row_count(), hash};
-    streams.Accept(transaction, batch, first, ack_.counts, std::move(listed));
+    streams.Accept(transaction, batch, first, ack_.counts, std::move(ledger_));
     ack_.next_offset = streams.Get(options_.position->stream).next_offset;
     ack_.source_token = options_.position->source_token;
   }

@@ -52,6 +52,9 @@ class IngestRequest : public WriteRequest {
   // SQLite::Exception; has no other way to fail.
   virtual void DecideRow(Transaction& transaction, int64_t row, RowResult& result) = 0;
 
+  // From BeginBatch: the ledger keeps every row of this batch, not only those that are listed.
+  void RecordEveryRow() { record_every_row_ = true; }
+
   const WriteOptions& options() const { return options_; }
 
  private:
@@ -68,10 +71,12 @@ class IngestRequest : public WriteRequest {
   WriteOptions options_;
   storage::Done<WriteAck> done_;
   WriteAck ack_;
-  std::vector<int64_t> refused_;  // rows, for all_or_nothing
+  bool record_every_row_ = false;
+  std::vector<RowResult> ledger_;  // of a batch with a position
+  std::vector<int64_t> refused_;   // rows, for all_or_nothing
 };
 
-// True if the ledger and the ack list the row: it was refused or has listed fields.
+// True if the ack lists the row, and any ledger keeps it: it was refused or has listed fields.
 bool IsListed(const RowResult& result);
 
 }  // namespace passerelle::storage::sqlite

@@ -35,6 +35,7 @@ void UpdateRequest::GiveBack(UpdateBatch& batch, storage::Done<WriteAck>& done) 
 absl::Status UpdateRequest::BeginBatch(Transaction& transaction, int64_t first) {
   ASSIGN_OR_RETURN(rules_,
                    rules_cache_.Get(transaction, batch_.destination, batch_.destination_revision));
+  if (rules_->record_applied) RecordEveryRow();
   schema_ = context_.schema.Get();
   const std::vector<ProfileId> profiles =
       PrefetchRecords(transaction, batch_.rows, first, rules_.get(), /*with_derived=*/false);

@@ -57,6 +57,7 @@ void PushRequest::GiveBack(PushBatch& batch, storage::Done<WriteAck>& done) {
 absl::Status PushRequest::BeginBatch(Transaction& transaction, int64_t first) {
   ASSIGN_OR_RETURN(rules_,
                    rules_cache_.Get(transaction, batch_.destination, batch_.destination_revision));
+  if (rules_->record_applied) RecordEveryRow();
   if (batch_.replace) RETURN_IF_ERROR(CheckStaging(transaction.Overlay<MembershipEdits>()));
   schema_ = context_.schema.Get();
   const auto profiles = PrefetchRecords(transaction, batch_.rows, first, rules_.get(),

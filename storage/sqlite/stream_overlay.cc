@@ -108,7 +108,7 @@ absl::StatusOr<StreamJudgement> StreamOverlay::JudgeKnown(Transaction& transacti
 }
 
 void StreamOverlay::Accept(Transaction& transaction, const StreamBatch& batch, int64_t known_rows,
-                           const OutcomeCounts& counts, std::vector<RowResult> listed) {
+                           const OutcomeCounts& counts, std::vector<RowResult> kept) {
   Entry& entry = Load(transaction, batch.position.stream);
   StreamState& state = entry.state;
   if (entry.hashes.hashes.empty()) entry.hashes.first_offset = state.next_offset;
@@ -121,8 +121,8 @@ void StreamOverlay::Accept(Transaction& transaction, const StreamBatch& batch, i
   state.source_token = batch.position.source_token;
   state.update_us = transaction.commit_us();
   for (size_t i = 0; i < counts.rows.size(); ++i) state.totals.rows[i] += counts.rows[i];
-  entry.ledger.insert(entry.ledger.end(), std::make_move_iterator(listed.begin()),
-                      std::make_move_iterator(listed.end()));
+  entry.ledger.insert(entry.ledger.end(), std::make_move_iterator(kept.begin()),
+                      std::make_move_iterator(kept.end()));
   entry.changed = true;
 }
 

@@ -41,10 +41,10 @@ class StreamOverlay : public TransactionOverlay {
   // FAILED_PRECONDITION kStreamKindMismatch: the stream is of another kind or target.
   absl::StatusOr<StreamJudgement> Judge(Transaction& transaction, const StreamBatch& batch);
 
-  // Takes the rows from `known_rows` on: next offset, token, totals, hashes; `listed` goes to the
+  // Takes the rows from `known_rows` on: next offset, token, totals, hashes; `kept` goes to the
   // ledger. The batch was judged in this transaction, with nothing accepted since.
   void Accept(Transaction& transaction, const StreamBatch& batch, int64_t known_rows,
-              const OutcomeCounts& counts, std::vector<RowResult> listed);
+              const OutcomeCounts& counts, std::vector<RowResult> kept);
 
   // The stream as judged and accepted so far. It was judged in this transaction.
   const StreamState& Get(std::string_view stream) const;

@@ -1,5 +1,6 @@
 #include "storage/sqlite/stream_rows.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "storage/sqlite/json_text.h"
@@ -77,6 +78,30 @@ RowResult ReadOutcome(const Statement& row) {
   result.stale_fields = DecodeJsonList(row.Text(6));
   result.out_of_scope_fields = DecodeJsonList(row.Text(7));
   return result;
+}
+
+bool HasBit(uint32_t set, int64_t bit) { return set == 0 || (set >> bit & 1) != 0; }
+
+bool Names(const Statement& row, const std::string& field) {
+  if (row.Text(4) == field) return true;
+  for (const int column : {6, 7}) {
+    if (row.IsNull(column)) continue;
+    const std::vector<std::string> listed = DecodeJsonList(row.Text(column));
+    if (std::find(listed.begin(), listed.end(), field) != listed.end()) return true;
+  }
+  return false;
+}
+
+bool Fits(const Statement& row, const OutcomeFilter& filter) {
+  return HasBit(filter.outcomes, row.Int(2)) && HasBit(filter.reasons, row.Int(3)) &&
+         (filter.record_key.empty() || row.Blob(1) == filter.record_key) &&
+         (filter.field.empty() || Names(row, filter.field));
+}
+
+int64_t TextBytes(const Statement& row) {
+  size_t bytes = row.Blob(1).size();
+  for (const int column : {4, 6, 7}) bytes += row.Text(column).size();
+  return static_cast<int64_t>(bytes);
 }
 
 std::string_view AsBytes(const std::vector<uint32_t>& hashes) {
@@ -160,13 +185,26 @@ void InsertOutcome(Database& db, std::string_view stream, const RowResult& row, 
   insert->Run();
 }
 
-std::vector<RowResult> LoadOutcomes(Database& db, std::string_view stream, int64_t after_offset,
-                                    int32_t limit) {
+OutcomePage LoadOutcomes(Database& db, std::string_view stream, const OutcomeFilter& filter,
+                         const OutcomeScan& scan) {
   StatementScope list(db.Prepared(kListOutcomes));
-  list->BindAll(stream, after_offset, limit);
-  std::vector<RowResult> rows;
-  while (list->Step()) rows.push_back(ReadOutcome(*list));
-  return rows;
+  list->BindAll(stream, scan.after_offset, scan.scan_limit);
+  OutcomePage page;
+  page.after_offset = scan.after_offset;
+  int32_t looked_at = 0;
+  int64_t bytes = 0;
+  bool more = list->Step();
+  while (more && page.rows.size() < static_cast<size_t>(scan.limit) && bytes < scan.limit_bytes) {
+    ++looked_at;
+    page.after_offset = list->Int(0);
+    if (Fits(*list, filter)) {
+      page.rows.push_back(ReadOutcome(*list));
+      bytes += TextBytes(*list);
+    }
+    more = list->Step();
+  }
+  page.at_end = !more && looked_at < scan.scan_limit;
+  return page;
 }
 
 bool DeleteSomeOfStream(Database& db, std::string_view stream, int64_t limit) {

@@ -37,8 +37,8 @@ void ForgetHashesBelow(Database& db, std::string_view stream, int64_t offset);
 
 void InsertOutcome(Database& db, std::string_view stream, const RowResult& row, int64_t create_us);
 // As StreamStore::ListRowOutcomes.
-std::vector<RowResult> LoadOutcomes(Database& db, std::string_view stream, int64_t after_offset,
-                                    int32_t limit);
+OutcomePage LoadOutcomes(Database& db, std::string_view stream, const OutcomeFilter& filter,
+                         const OutcomeScan& scan);
 
 // Deletes at most `limit` ledger rows and as many hash runs. True: there may be more.
 bool DeleteSomeOfStream(Database& db, std::string_view stream, int64_t limit);

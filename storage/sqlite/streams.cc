@@ -366,19 +366,20 @@ absl::StatusOr<Written<int64_t>> SqliteStreams::AbandonReplace(std::string_view 
   return Written<int64_t>{staged, position};
 }
 
-absl::StatusOr<std::vector<RowResult>> SqliteStreams::ListRowOutcomes(
-    std::string_view stream, int64_t after_offset, int32_t limit,
-    const ReadContext& context) const {
+absl::StatusOr<OutcomePage> SqliteStreams::ListRowOutcomes(std::string_view stream,
+                                                           const OutcomeFilter& filter,
+                                                           const OutcomeScan& scan,
+                                                           const ReadContext& context) const {
   ASSIGN_OR_RETURN(const File* file, FileOf(stream));
   if (file == nullptr) return MissingError("stream", stream);
   ReadContext own = context;
   if (file != context_.profiles.get()) own.at_least_seq = 0;
-  std::vector<RowResult> rows;
+  OutcomePage page;
   RETURN_IF_ERROR(file->Read(own, "streams: outcomes", [&](const ReadLease& lease) {
-    rows = LoadOutcomes(lease.db(), stream, after_offset, limit);
+    page = LoadOutcomes(lease.db(), stream, filter, scan);
     return absl::OkStatus();
   }));
-  return rows;
+  return page;
 }
 
 void SqliteStreams::OnProfilesSpace(absl::AnyInvocable<void()> callback) {

@@ -31,9 +31,9 @@ class SqliteStreams : public StreamStore {
                                                 const ReadContext& context) const override;
   absl::StatusOr<Written<StreamState>> DeleteStream(std::string_view stream) override;
   absl::StatusOr<Written<int64_t>> AbandonReplace(std::string_view stream) override;
-  absl::StatusOr<std::vector<RowResult>> ListRowOutcomes(std::string_view stream,
-                                                         int64_t after_offset, int32_t limit,
-                                                         const ReadContext& context) const override;
+  absl::StatusOr<OutcomePage> ListRowOutcomes(std::string_view stream, const OutcomeFilter& filter,
+                                              const OutcomeScan& scan,
+                                              const ReadContext& context) const override;
   void OnProfilesSpace(absl::AnyInvocable<void()> callback) override;
   void OnLogsSpace(absl::AnyInvocable<void()> callback) override;
 

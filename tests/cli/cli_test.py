@@ -228,6 +228,12 @@ def test_bad_rows_fail_alone_and_strict_tells(ask, cli, tmp_path):
     rows = ask("streams", "outcomes", "bad")["rows"]
     assert [r["reason"] for r in rows] == ["ROW_REASON_MALFORMED_EMAIL"]
     assert "malformed-email" in cli("streams", "outcomes", "bad").stdout
+    assert len(ask("outcomes", "bad", "--outcome", "rejected", "--reason", "malformed-email")["rows"]) == 1
+    assert ask("outcomes", "bad", "--field", "phone")["rows"] == []
+    listed = tmp_path / "refused.csv"
+    cli("outcomes", "bad", "--out", listed)
+    assert listed.read_text().splitlines()[1].startswith("1,0,")
+    assert "--outcome" in cli("outcomes", "bad", "--outcome", "lost", code=2).stderr
     assert ask("streams", "get", "bad")["finished"]
     ask("streams", "delete", "bad")
     cli("streams", "get", "bad", code=4)

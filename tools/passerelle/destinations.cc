@@ -20,6 +20,7 @@ struct DestinationFlags {
   std::string on_unknown = "report";
   std::string on_unmap = "exit";
   std::string namespace_order;
+  bool record_applied_rows = false;
 };
 
 // One word after the attribute of a --map.
@@ -96,6 +97,7 @@ absl::Status FillRules(const DestinationFlags& flags, Destination* destination) 
   destination->set_on_conflict(*conflict);
   destination->set_on_unknown(*unknown);
   destination->set_on_unmap(*unmap);
+  destination->set_record_applied_rows(flags.record_applied_rows);
   return absl::OkStatus();
 }
 
@@ -125,14 +127,16 @@ absl::Status Update(Session& session, const CLI::App& command, const Destination
   absl::Status status = FillRules(flags, destination);
   if (status.ok()) status = FillLists(flags, destination);
   if (!status.ok()) return status;
-  const std::pair<const char*, const char*> paths[] = {{"--display-name", "display_name"},
-                                                       {"--audience", "audiences"},
-                                                       {"--map", "mappings"},
-                                                       {"--writable-identity", "mappings"},
-                                                       {"--on-conflict", "on_conflict"},
-                                                       {"--on-unknown", "on_unknown"},
-                                                       {"--on-unmap", "on_unmap"},
-                                                       {"--namespace-order", "namespace_order"}};
+  const std::pair<const char*, const char*> paths[] = {
+      {"--display-name", "display_name"},
+      {"--audience", "audiences"},
+      {"--map", "mappings"},
+      {"--writable-identity", "mappings"},
+      {"--on-conflict", "on_conflict"},
+      {"--on-unknown", "on_unknown"},
+      {"--on-unmap", "on_unmap"},
+      {"--namespace-order", "namespace_order"},
+      {"--record-applied-rows", "record_applied_rows"}};
   for (const auto& [option, path] : paths) {
     if (command.count(option) > 0) request.mutable_update_mask()->add_paths(path);
   }
@@ -156,6 +160,8 @@ void AddFlags(CLI::App* command, DestinationFlags* flags) {
   command->add_option("--on-unmap", flags->on_unmap, "exit or keep");
   command->add_option("--namespace-order", flags->namespace_order,
                       "The order of first-match: email,phone");
+  command->add_flag("--record-applied-rows,!--no-record-applied-rows", flags->record_applied_rows,
+                    "The ledger keeps every row, also those that simply applied");
 }
 
 void AddWrites(CLI::App* group, Session& session) {

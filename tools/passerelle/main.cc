@@ -57,6 +57,7 @@ void AddCommands(CLI::App& app, Session& session) {
   AddReport(app, session);
   AddSources(app, session);
   AddStreams(app, session);
+  AddOutcomes(app, session);
   AddHealth(app, session);
 }
 

@@ -1,3 +1,5 @@
+#include <gmock/gmock.h>
+
 #include "passerelle/v1/profile_service.grpc.pb.h"
 #include "passerelle/v1/stream_service.grpc.pb.h"
 #include "tests/server/services/population.h"
@@ -14,6 +16,24 @@ class ProfileServiceTest : public PopulationTest {
     request.set_name(std::string(kInstance) + "/profiles/" + id);
     request.set_commit_token(token);
     return Call(&Stub::GetProfile, request);
+  }
+  // Of the ledger as it is streamed; -1 after them if the call failed.
+  std::vector<int64_t> StreamedOffsets(const std::string& stream, int64_t start_offset) {
+    v1::StreamRowOutcomesRequest request;
+    request.set_parent(stream);
+    request.set_start_offset(start_offset);
+    request.mutable_filter()->add_reasons(v1::ROW_REASON_MALFORMED_EMAIL);
+    grpc::ClientContext context;
+    const auto stub = v1::StreamService::NewStub(channel_);
+    const auto reader = stub->StreamRowOutcomes(&context, request);
+    std::vector<int64_t> offsets;
+    v1::StreamRowOutcomesResponse response;
+    while (reader->Read(&response)) {
+      for (const auto& row : response.rows()) offsets.push_back(row.offset());
+      EXPECT_GE(response.next_start_offset(), offsets.empty() ? 0 : offsets.back() + 1);
+    }
+    if (!reader->Finish().ok()) offsets.push_back(-1);
+    return offsets;
   }
   Answer<v1::Profile> Lookup(const std::string& ns, const std::string& value) {
     v1::LookupProfileRequest request;
@@ -143,6 +163,14 @@ TEST_F(ProfileServiceTest, AWriteStreamIsListedWithItsOutcomesAndForgottenWhenDe
   ASSERT_EQ(second->rows_size(), 1) << Told(second);
   EXPECT_EQ(second->rows(0).offset(), 2);
   EXPECT_EQ(second->next_page_token(), "");
+  outcomes.clear_page_token();
+  outcomes.mutable_filter()->add_outcomes(v1::OUTCOME_CREATED);
+  EXPECT_EQ(Call(&v1::StreamService::Stub::ListRowOutcomes, outcomes)->rows_size(), 0);
+  outcomes.mutable_filter()->set_outcomes(0, v1::OUTCOME_UNSPECIFIED);
+  EXPECT_THAT(Told(Call(&v1::StreamService::Stub::ListRowOutcomes, outcomes)),
+              testing::HasSubstr("FIELD_INVALID: filter.outcomes[0]"));
+  EXPECT_EQ(StreamedOffsets(get.name(), 0), (std::vector<int64_t>{1, 2}));
+  EXPECT_EQ(StreamedOffsets(get.name(), 2), std::vector<int64_t>{2});
   v1::DeleteWriteStreamRequest remove;
   remove.set_name(get.name());
   EXPECT_EQ(Told(Call(&v1::StreamService::Stub::DeleteWriteStream, remove)), "OK");

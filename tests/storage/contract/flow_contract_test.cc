@@ -77,6 +77,7 @@ TEST_P(FlowContract, ADestinationIsKeptWithAllItsParts) {
   destination.on_conflict = OnConflict::kFirstMatch;
   destination.on_unknown = OnUnknown::kCreate;
   destination.on_unmap = OnUnmap::kKeep;
+  destination.record_applied = true;
   const Destination created = Create(destination);
   ReopenAsAfterACrash();
   const auto kept = flows().GetDestination("d", {});
@@ -87,6 +88,7 @@ TEST_P(FlowContract, ADestinationIsKeptWithAllItsParts) {
   EXPECT_EQ(kept->target, Target::kVisitors);
   EXPECT_EQ(kept->on_unknown, OnUnknown::kCreate);
   EXPECT_EQ(kept->on_unmap, OnUnmap::kKeep);
+  EXPECT_TRUE(kept->record_applied);
   EXPECT_EQ(kept->on_conflict, OnConflict::kFirstMatch);
   EXPECT_EQ(kept->state, FlowState::kActive);
   ASSERT_EQ(kept->audiences.size(), 2u);

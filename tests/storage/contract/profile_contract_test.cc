@@ -248,6 +248,36 @@ TEST_P(ProfileContract, AStreamTakesItsBatchesByOffset) {
   }
 }
 
+TEST_P(ProfileContract, ADestinationMayAskForALedgerOfEveryRow) {
+  ImportOne({}, {{external, "1"}}, {});
+  Destination thorough = MakeNamed("thorough");
+  thorough.record_applied = true;
+  thorough = MakeDestination(thorough);
+  OpenStream open;
+  open.stream = "all";
+  open.kind = StreamKind::kSyncProfiles;
+  open.target = "thorough";
+  const auto opened = instance().streams().Open(open);
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  UpdateBatch batch{{}, thorough.number, thorough.revision, {}};
+  batch.options.position = StreamPosition{"all", opened->value.epoch, 0, ""};
+  Records records({FieldFor(city)});
+  for (const char* id : {"1", "2", "1"}) records.Add({{external, id}}, {Text("Lyon")});
+  batch.rows = records.Take();
+  const auto ack = Await<WriteAck>(
+      [&](Done<WriteAck>& done) { return instance().profiles().SubmitUpdates(batch, done); });
+  ASSERT_TRUE(ack.ok()) << ack.status();
+  EXPECT_EQ(ack->rows.size(), 1u) << "the ack lists what did not simply apply";
+  const auto kept = instance().streams().ListRowOutcomes("all", {}, {}, {});
+  ASSERT_TRUE(kept.ok()) << kept.status();
+  ASSERT_EQ(kept->rows.size(), 3u);
+  EXPECT_EQ(kept->rows[0].outcome, Outcome::kUpdated);
+  EXPECT_TRUE(kept->rows[0].attributes_changed);
+  EXPECT_EQ(kept->rows[1].outcome, Outcome::kNotFound);
+  EXPECT_EQ(kept->rows[2].outcome, Outcome::kUnchanged);
+  EXPECT_EQ(kept->rows[2].offset, 2);
+}
+
 TEST_P(ProfileContract, ReadsAreInTheOrderAskedAndLeaveOutTheUnknown) {
   for (int i = 1; i <= 3; ++i) ImportOne({}, {{external, absl::StrCat(i)}}, {});
   const ProfileId first = Get("1").id;

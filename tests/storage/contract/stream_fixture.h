@@ -60,12 +60,14 @@ class StreamContractBase : public StoreContract {
     EXPECT_TRUE(state.ok()) << state.status();
     return state.ok() ? *state : StreamState{};
   }
-  std::vector<int64_t> LedgerOf(const std::string& id) {
-    auto rows = instance().streams().ListRowOutcomes(id, -1, 1'000, {});
-    EXPECT_TRUE(rows.ok()) << rows.status();
+  std::vector<int64_t> LedgerOf(const std::string& id) { return OffsetsOf(id, {}, {}); }
+  std::vector<int64_t> OffsetsOf(const std::string& id, const OutcomeFilter& filter,
+                                 const OutcomeScan& scan) {
+    auto page = instance().streams().ListRowOutcomes(id, filter, scan, {});
+    EXPECT_TRUE(page.ok()) << page.status();
     std::vector<int64_t> offsets;
-    if (rows.ok()) {
-      for (const RowResult& row : *rows) offsets.push_back(row.offset);
+    if (page.ok()) {
+      for (const RowResult& row : page->rows) offsets.push_back(row.offset);
     }
     return offsets;
   }

@@ -43,11 +43,12 @@ TEST_P(StreamOffsetContract, StateTotalsAndLedgerAreWhatTheAcksSaid) {
   EXPECT_EQ(state.update_us, now_us());
   EXPECT_LT(state.create_us, state.update_us);
   EXPECT_EQ(LedgerOf("s"), (std::vector<int64_t>{9, 19, 29}));
-  const auto page = instance().streams().ListRowOutcomes("s", 9, 1, {});
+  const auto page = instance().streams().ListRowOutcomes("s", {}, {9, 1}, {});
   ASSERT_TRUE(page.ok());
-  ASSERT_EQ(page->size(), 1u);
-  EXPECT_EQ((*page)[0].offset, 19);
-  EXPECT_EQ((*page)[0].record_key, "key 19");
+  ASSERT_EQ(page->rows.size(), 1u);
+  EXPECT_EQ(page->rows[0].offset, 19);
+  EXPECT_EQ(page->rows[0].record_key, "key 19");
+  EXPECT_FALSE(page->at_end);
 }
 
 TEST_P(StreamOffsetContract, ALateRetryIsKnownAndStoresNothing) {

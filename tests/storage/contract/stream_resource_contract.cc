@@ -78,7 +78,7 @@ TEST_P(StreamResourceContract, ADeletedStreamIsGoneWithItsLedgerAndWhatItWroteSt
             (RefusalOf{StatusCode::kNotFound, Reason::kStreamNotFound}));
   const RefusalOf missing{StatusCode::kNotFound, Reason::kNotFound};
   EXPECT_EQ(Refused(instance().streams().DeleteStream("s")), missing);
-  EXPECT_EQ(Refused(instance().streams().ListRowOutcomes("s", -1, 10, {})), missing);
+  EXPECT_EQ(Refused(instance().streams().ListRowOutcomes("s", {}, {}, {})), missing);
   EXPECT_EQ(Profiles(), 18);
   const StreamState fresh = OpenStreamOf("s", StreamKind::kAppendLogs);
   EXPECT_EQ(fresh.next_offset, 0);
@@ -155,6 +155,53 @@ TEST_P(StreamResourceContract, AReplaceWhoseStagingWasThrownAwayDoesNotGoOn) {
             (RefusalOf{StatusCode::kNotFound, Reason::kStreamNotFound}));
   ASSERT_TRUE(instance().streams().DeleteStream("r").ok());
   EXPECT_TRUE(instance().streams().Open(ReplaceOfA()).ok());
+}
+
+TEST_P(StreamResourceContract, ALedgerIsFilteredByEverythingThatIsGiven) {
+  const StreamState stream = OpenStreamOf("s");
+  ASSERT_TRUE(SendAt(stream, 0, 40).ok());
+  const auto bit = [](auto value) { return uint32_t{1} << static_cast<int>(value); };
+  OutcomeFilter filter;
+  filter.outcomes = bit(Outcome::kRejected) | bit(Outcome::kNotFound);
+  EXPECT_EQ(OffsetsOf("s", filter, {}), (std::vector<int64_t>{9, 19, 29, 39}));
+  filter.reasons = bit(RowReason::kMalformedEmail);
+  filter.field = "mail";
+  EXPECT_EQ(OffsetsOf("s", filter, {}), (std::vector<int64_t>{9, 19, 29, 39}));
+  filter.record_key = "key 29";
+  EXPECT_EQ(OffsetsOf("s", filter, {}), (std::vector<int64_t>{29}));
+  OutcomeFilter other = filter;
+  other.field = "phone";
+  EXPECT_EQ(OffsetsOf("s", other, {}), std::vector<int64_t>());
+  other = filter;
+  other.reasons = bit(RowReason::kMalformedPhone);
+  EXPECT_EQ(OffsetsOf("s", other, {}), std::vector<int64_t>());
+  other = filter;
+  other.outcomes = bit(Outcome::kNotFound);
+  EXPECT_EQ(OffsetsOf("s", other, {}), std::vector<int64_t>());
+}
+
+TEST_P(StreamResourceContract, AShortReadOfALedgerTellsHowFarItLooked) {
+  const StreamState stream = OpenStreamOf("s");
+  ASSERT_TRUE(SendAt(stream, 0, 40).ok());
+  OutcomeFilter filter;
+  filter.record_key = "key 39";
+  OutcomeScan scan;
+  scan.scan_limit = 2;
+  auto page = instance().streams().ListRowOutcomes("s", filter, scan, {});
+  ASSERT_TRUE(page.ok()) << page.status();
+  EXPECT_TRUE(page->rows.empty());
+  EXPECT_EQ(page->after_offset, 19);
+  EXPECT_FALSE(page->at_end);
+  scan = {19};
+  page = instance().streams().ListRowOutcomes("s", filter, scan, {});
+  ASSERT_TRUE(page.ok()) << page.status();
+  EXPECT_EQ(page->rows.size(), 1u);
+  EXPECT_TRUE(page->at_end);
+  scan = {};
+  scan.limit_bytes = 1;
+  page = instance().streams().ListRowOutcomes("s", {}, scan, {});
+  ASSERT_TRUE(page.ok()) << page.status();
+  EXPECT_EQ(page->rows.size(), 1u) << "a page ends with the row that passes its bytes";
 }
 
 }  // namespace

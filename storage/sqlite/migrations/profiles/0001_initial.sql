@@ -138,6 +138,7 @@ CREATE TABLE destination (
   on_conflict     INTEGER NOT NULL,         -- 1 ambiguous 2 first match
   on_unknown      INTEGER NOT NULL,         -- 1 report 2 create 3 keep as unknown
   on_unmap        INTEGER NOT NULL,         -- 1 exit 2 keep
+  record_applied  INTEGER NOT NULL,         -- 1: the ledger keeps every row of its streams
   state           INTEGER NOT NULL,         -- 1 active 2 paused
   mapping_revision INTEGER NOT NULL,        -- sequence of the last change that ends open streams
   create_us       INTEGER NOT NULL,
@@ -231,7 +232,7 @@ CREATE TABLE stream_batch (
   PRIMARY KEY (stream, first_offset)
 ) STRICT, WITHOUT ROWID;
 
--- The ledger: rows that were refused or have listed fields.
+-- The ledger: rows that were refused or have listed fields, and all rows of destinations that ask for it.
 CREATE TABLE row_outcome (
   stream     TEXT NOT NULL,
   row_offset INTEGER NOT NULL,
