@@ -43,8 +43,8 @@ struct LogFilter {
   std::vector<std::string> audiences;   // ids: deliveries that list any of them
   std::optional<int64_t> start_us;      // event times from here on
   std::optional<int64_t> end_us;        // before here
-  // Not a condition. False: reason_message, url, url_category and all flags but kProfileUnknown may
-  // be left empty, which is quicker.
+  // Not a condition. False: tracking_kind, tracking_log_id, reason_message, url, url_category and
+  // all flags but kProfileUnknown are left empty, which is quicker.
   bool with_details = true;
 };
 
@@ -122,11 +122,12 @@ class LogStore {
   // OnLogsSpace.
   virtual absl::Status SubmitAppend(AppendBatch& batch, Done<WriteAck>& done) = 0;
 
-  // Gives matching rows with sequence > after, in order, to the sink: at most `limit`, looking at
-  // most at `scan_limit` rows. One short read.
+  // Gives matching rows with sequence > after, in order, to `take`: at most `limit`, looking at
+  // most at `scan_limit` rows, and none after one for which it returns true (enough; the page ends
+  // with that row). One short read.
   virtual absl::StatusOr<LogPage> ReadLogs(const LogFilter& filter, int64_t after, int32_t limit,
                                            int32_t scan_limit,
-                                           absl::FunctionRef<void(const LogRow&)> sink,
+                                           absl::FunctionRef<bool(const LogRow&)> take,
                                            const ReadContext& context) const = 0;
   virtual absl::StatusOr<LogBounds> Bounds(const ReadContext& context) const = 0;
   // The sequence before the first row appended at or after `append_us`.

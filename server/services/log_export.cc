@@ -27,15 +27,18 @@
 namespace passerelle {
 namespace {
 
-constexpr int32_t kDefaultBatchRows = 1'024;
+constexpr int32_t kDefaultBatchRows = 2'048;
 constexpr std::size_t kMessageBytes = 1024 * 1024;  // a message ends with the row that passes this
 constexpr int32_t kScanRows = 50'000;               // rows that one step looks at
 constexpr char kSources[] = "/sources/";
 
 // Fields beyond what a row is found and counted by.
 bool HasDetails(const LogFieldSet& fields) {
-  constexpr std::string_view kDetails[] = {"reason_message", "quarantine", "control_group", "seed",
-                                           "proof",          "url",        "url_category"};
+  constexpr std::string_view kDetails[] = {"tracking_kind",  "tracking_log_id",
+                                           "reason_message", "quarantine",
+                                           "control_group",  "seed",
+                                           "proof",          "url",
+                                           "url_category"};
   return std::any_of(fields.begin(), fields.end(), [&](const LogSchemaField* field) {
     return std::find(std::begin(kDetails), std::end(kDetails), field->name) != std::end(kDetails);
   });
@@ -230,15 +233,14 @@ absl::StatusOr<int64_t> LogExport::ConsumerPosition(const storage::ReadContext& 
 absl::StatusOr<FeedStep> LogExport::ReadOn(const storage::ReadContext& read,
                                            grpc::ByteBuffer* message) {
   const int64_t last = request_.follow() ? storage::kForever : end_sequence_;
-  int64_t cut = 0;  // the last row that is sent, when others of the page are not
-  const auto sink = [&](const storage::LogRow& row) {
-    if (cut != 0 || row.sequence > last) return;
+  const auto take = [&](const storage::LogRow& row) {
+    if (row.sequence > last) return true;
     wire_.Add(row, fields_);
-    if (wire_.size_bytes() >= kMessageBytes) cut = row.sequence;
+    return wire_.size_bytes() >= kMessageBytes;
   };
   ASSIGN_OR_RETURN(const storage::LogPage page,
-                   stores_->logs().ReadLogs(filter_, after_, batch_rows_, kScanRows, sink, read));
-  after_ = cut != 0 ? cut : std::min(page.after, last);
+                   stores_->logs().ReadLogs(filter_, after_, batch_rows_, kScanRows, take, read));
+  after_ = std::min(page.after, last);
   v1::ExportLogsResponse rest;
   if (!wire_.empty()) return Send(std::move(rest), message);
   if (!request_.follow()) return after_ >= end_sequence_ ? End(message) : FeedStep::kMore;

@@ -45,11 +45,10 @@ absl::StatusOr<std::optional<int64_t>> ReadPage(const Reading& reading,
   std::size_t bytes = 0;
   int64_t last = after;
   const auto sink = [&](const storage::LogRow& row) {
-    if (bytes >= kMaxPageBytes) return;
     v1::LogEntry* entry = response->add_rows();
     RenderLogRow(row, fields, entry);
     bytes += entry->ByteSizeLong();
-    last = row.sequence;
+    return bytes >= kMaxPageBytes;
   };
   for (int64_t looked_at = 0; looked_at < kMaxRowsPerPage; looked_at += kScanLimit) {
     const int32_t room = limit - response->rows_size();
@@ -57,9 +56,9 @@ absl::StatusOr<std::optional<int64_t>> ReadPage(const Reading& reading,
     ASSIGN_OR_RETURN(
         const storage::LogPage page,
         reading.instance->logs().ReadLogs(filter, last, room, kScanLimit, sink, reading.context));
-    if (bytes >= kMaxPageBytes) break;
     last = page.after;
     if (page.at_end) return std::optional<int64_t>();
+    if (bytes >= kMaxPageBytes) break;
   }
   return std::optional<int64_t>(last);
 }

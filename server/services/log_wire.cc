@@ -4,9 +4,11 @@
 #include <google/protobuf/wire_format_lite.h>
 #include <grpcpp/support/slice.h>
 
-#include <cstdint>
+#include <algorithm>
 #include <cstring>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace passerelle {
 namespace {
@@ -37,59 +39,66 @@ std::size_t MostBytes(const storage::LogRow& row, const LogFieldSet& fields) {
          row.identity.size() + row.reason_message.size() + row.url.size() + row.url_category.size();
 }
 
-// Writes a LogEntry to the front of `to`, which grows as needed, and returns its bytes. As in every
-// proto3 message, zeros and empty texts are left out.
-std::string_view EncodeRow(const storage::LogRow& row, const LogFieldSet& fields, std::string* to) {
-  const std::size_t most_bytes = MostBytes(row, fields);
-  if (to->size() < most_bytes) to->resize(most_bytes);
-  auto* const begin = reinterpret_cast<uint8_t*>(to->data());
-  uint8_t* end = begin;
+// Writes a LogEntry to where MostBytes fit, and returns its end. As in every proto3 message, zeros
+// and empty texts are left out.
+uint8_t* EncodeRow(const storage::LogRow& row, const LogFieldSet& fields, uint8_t* to) {
   for (const LogSchemaField* field : fields) {
     if (field->integer != nullptr) {
       const int64_t value = field->integer(row);
-      if (value != 0) end = WriteInteger(field->number, value, end);
+      if (value != 0) to = WriteInteger(field->number, value, to);
     } else {
       const std::string_view text = field->text(row);
-      if (!text.empty()) end = WriteText(field->number, text, end);
+      if (!text.empty()) to = WriteText(field->number, text, to);
     }
   }
-  return {to->data(), static_cast<std::size_t>(end - begin)};
+  return to;
 }
 
-void DeleteString(void* string) { delete static_cast<std::string*>(string); }
+void DeleteBytes(void* bytes) { delete[] static_cast<uint8_t*>(bytes); }
 
 }  // namespace
 
 void RenderLogRow(const storage::LogRow& row, const LogFieldSet& fields, v1::LogEntry* entry) {
-  std::string buffer;
-  const std::string_view bytes = EncodeRow(row, fields, &buffer);
-  google::protobuf::io::CodedInputStream input(reinterpret_cast<const uint8_t*>(bytes.data()),
-                                               static_cast<int>(bytes.size()));
+  std::vector<uint8_t> bytes(MostBytes(row, fields));
+  const uint8_t* end = EncodeRow(row, fields, bytes.data());
+  google::protobuf::io::CodedInputStream input(bytes.data(), static_cast<int>(end - bytes.data()));
   entry->MergeFromCodedStream(&input);
 }
 
-void LogWire::Add(const storage::LogRow& row, const LogFieldSet& fields) {
-  if (rows_ == nullptr) {
-    rows_ = std::make_unique<std::string>();
-    rows_->reserve(expected_bytes_);
+uint8_t* LogWire::Reserve(std::size_t bytes) {
+  if (capacity_ - size_ < bytes) {
+    capacity_ = std::max({expected_bytes_, 2 * capacity_, size_ + bytes});
+    std::unique_ptr<uint8_t[]> larger(new uint8_t[capacity_]);
+    if (size_ != 0) std::memcpy(larger.get(), bytes_.get(), size_);
+    bytes_ = std::move(larger);
   }
-  const std::string_view bytes = EncodeRow(row, fields, &row_);
-  uint8_t head[kNumberBytes];
-  uint8_t* end = WriteTag(v1::ExportLogsResponse::kRowsFieldNumber,
-                          WireFormatLite::WIRETYPE_LENGTH_DELIMITED, head);
-  end = CodedOutputStream::WriteVarint32ToArray(static_cast<uint32_t>(bytes.size()), end);
-  rows_->append(reinterpret_cast<const char*>(head), end - head);
-  rows_->append(bytes.data(), bytes.size());
+  return bytes_.get() + size_;
+}
+
+// The length goes before the row and is known after it. Nearly always it takes one byte, so the row
+// is written behind one, and moved where that is too few.
+void LogWire::Add(const storage::LogRow& row, const LogFieldSet& fields) {
+  uint8_t* const begin = Reserve(kNumberBytes + MostBytes(row, fields));
+  uint8_t* const length_at = WriteTag(v1::ExportLogsResponse::kRowsFieldNumber,
+                                      WireFormatLite::WIRETYPE_LENGTH_DELIMITED, begin);
+  uint8_t* const body = length_at + 1;
+  const auto length = static_cast<uint32_t>(EncodeRow(row, fields, body) - body);
+  const std::size_t length_bytes = CodedOutputStream::VarintSize32(length);
+  if (length_bytes > 1) std::memmove(length_at + length_bytes, body, length);
+  CodedOutputStream::WriteVarint32ToArray(length, length_at);
+  size_ += length_at + length_bytes + length - begin;
 }
 
 // Encoded messages of one type, put end to end, are one message with the fields of all.
 void LogWire::Take(const v1::ExportLogsResponse& rest, grpc::ByteBuffer* message) {
-  if (rows_ == nullptr) rows_ = std::make_unique<std::string>();
-  rest.AppendToString(rows_.get());
-  expected_bytes_ = rows_->size() + rows_->size() / 8;
-  std::string* const owned = rows_.release();  // goes with the slice
-  const grpc::Slice slice(owned->data(), owned->size(), DeleteString, owned);
+  const std::size_t rest_bytes = rest.ByteSizeLong();
+  rest.SerializeWithCachedSizesToArray(Reserve(rest_bytes));
+  size_ += rest_bytes;
+  expected_bytes_ = size_ + size_ / 8;
+  uint8_t* const owned = bytes_.release();  // goes with the slice
+  const grpc::Slice slice(owned, size_, DeleteBytes, owned);
   *message = grpc::ByteBuffer(&slice, 1);
+  size_ = capacity_ = 0;
 }
 
 }  // namespace passerelle

@@ -5,8 +5,8 @@
 #include <grpcpp/support/byte_buffer.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
-#include <string>
 
 #include "passerelle/v1/log_entry.pb.h"
 #include "passerelle/v1/log_service.pb.h"
@@ -25,15 +25,20 @@ class LogWire {
   void Add(const storage::LogRow& row, const LogFieldSet& fields);
 
   // Bytes and rows since the last Take.
-  std::size_t size_bytes() const { return rows_ == nullptr ? 0 : rows_->size(); }
-  bool empty() const { return size_bytes() == 0; }
+  std::size_t size_bytes() const { return size_; }
+  bool empty() const { return size_ == 0; }
 
   // Ends the message: `message` holds the rows added, and what `rest` has besides rows.
   void Take(const v1::ExportLogsResponse& rest, grpc::ByteBuffer* message);
 
  private:
-  std::string row_;  // the row being encoded; its size is what was ever needed
-  std::unique_ptr<std::string> rows_;
+  // Makes room for so many bytes and returns where they go.
+  uint8_t* Reserve(std::size_t bytes);
+
+  // The message being made. Not a string: that would be filled with zeros before it is written.
+  std::unique_ptr<uint8_t[]> bytes_;
+  std::size_t size_ = 0;
+  std::size_t capacity_ = 0;
   std::size_t expected_bytes_ = 0;  // as large as the message before
 };
 

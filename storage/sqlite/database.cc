@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "storage/sqlite/row_scan.h"
 
 namespace passerelle::storage::sqlite {
 namespace {
@@ -52,6 +53,7 @@ Database::Database(const DatabaseOptions& options)
       db_(options.path, OpenFlags(options.access), options.busy_timeout_ms, options.vfs) {
   ApplySettings();
   ApplyLimits();
+  AddTakeRow(handle());
 }
 
 Database::~Database() = default;

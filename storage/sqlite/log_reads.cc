@@ -6,18 +6,18 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
+#include "storage/sqlite/row_scan.h"
 
 namespace passerelle::storage::sqlite {
 namespace {
 
 constexpr char kScan[] =
-    "SELECT seq, kind, delivery, broadlog_id, event_us, append_us, status, tracking_kind, "
-    "tracking_log_id, profile, namespace, identity, failure_type, failure_reason, flags, "
-    "reason_message, url, url_category FROM log WHERE seq > ?1 ORDER BY seq";
+    "SELECT 1 FROM log WHERE seq > ?2 AND take_row(?1, seq, kind, delivery, broadlog_id, event_us, "
+    "append_us, status, profile, namespace, identity, failure_type, failure_reason, flags, "
+    "tracking_kind, tracking_log_id, reason_message, url, url_category) ORDER BY seq";
 constexpr char kScanWithoutDetails[] =
-    "SELECT seq, kind, delivery, broadlog_id, event_us, append_us, status, tracking_kind, "
-    "tracking_log_id, profile, namespace, identity, failure_type, failure_reason "
-    "FROM log WHERE seq > ?1 ORDER BY seq";
+    "SELECT 1 FROM log WHERE seq > ?2 AND take_row(?1, seq, kind, delivery, broadlog_id, event_us, "
+    "append_us, status, profile, namespace, identity, failure_type, failure_reason) ORDER BY seq";
 constexpr char kDeliveryNumber[] = "SELECT number FROM delivery WHERE id = ?1";
 constexpr char kDeliveriesOfAudience[] =
     "SELECT delivery FROM delivery_audience WHERE audience = ?1";
@@ -72,7 +72,7 @@ class RowFilter {
     return (by_delivery_ && deliveries_.empty()) || (by_audience_ && of_audiences_.empty());
   }
 
-  bool Matches(const Statement& row) {
+  bool Matches(const RowValues& row) {
     if (everything_) return true;
     if ((kinds_ >> row.Int(1) & 1) == 0 || !MatchesDelivery(row.Int(2))) return false;
     const int64_t event_us = row.Int(4);
@@ -124,7 +124,7 @@ class PageNames {
   std::string_view last_id_;
 };
 
-LogRow RowOf(const Statement& from, PageNames& names, bool with_details) {
+LogRow RowOf(const RowValues& from, PageNames& names, bool with_details) {
   LogRow row;
   row.sequence = from.Int(0);
   row.kind = static_cast<LogKind>(from.Int(1));
@@ -132,22 +132,19 @@ LogRow RowOf(const Statement& from, PageNames& names, bool with_details) {
   row.broadlog_id = from.Int(3);
   row.event_us = from.Int(4);
   row.append_us = from.Int(5);
-  row.profile = from.Int(9);
-  row.identity_namespace = from.Text(10);
-  row.identity = from.Text(11);
-  row.failure_type = static_cast<int32_t>(from.Int(12));
-  row.failure_reason = static_cast<int32_t>(from.Int(13));
+  row.status = static_cast<int32_t>(from.Int(6));
+  row.profile = from.Int(7);
+  row.identity_namespace = from.Text(8);
+  row.identity = from.Text(9);
+  row.failure_type = static_cast<int32_t>(from.Int(10));
+  row.failure_reason = static_cast<int32_t>(from.Int(11));
   if (with_details) {
-    row.flags = static_cast<uint8_t>(from.Int(14));
+    row.flags = static_cast<uint8_t>(from.Int(12));
+    row.tracking_kind = static_cast<int32_t>(from.Int(13));
+    row.tracking_log_id = from.Int(14);
     row.reason_message = from.Text(15);
     row.url = from.Text(16);
     row.url_category = from.Text(17);
-  }
-  if (row.kind == LogKind::kTracking) {
-    row.tracking_kind = static_cast<int32_t>(from.Int(7));
-    row.tracking_log_id = from.Int(8);
-  } else {
-    row.status = static_cast<int32_t>(from.Int(6));
   }
   if (row.profile == 0 && !row.identity_namespace.empty()) row.flags |= kProfileUnknown;
   return row;
@@ -156,24 +153,26 @@ LogRow RowOf(const Statement& from, PageNames& names, bool with_details) {
 }  // namespace
 
 LogPage ReadLogPage(const ReadLease& lease, const Deliveries& deliveries, const LogFilter& filter,
-                    const LogPageRequest& request, absl::FunctionRef<void(const LogRow&)> sink) {
+                    const LogPageRequest& request, absl::FunctionRef<bool(const LogRow&)> take) {
   LogPage page;
   page.end_sequence = lease.seq();
   page.after = request.after;
   RowFilter matching(lease.db(), filter);
   PageNames names(lease, deliveries);
-  StatementScope scan(lease.db().Prepared(filter.with_details ? kScan : kScanWithoutDetails));
-  scan->BindAll(request.after);
-  int32_t given = 0;
+  int32_t left_to_give = request.limit;
   int32_t left_to_scan = std::min(request.scan_limit, kScanMax);
+  const auto take_row = [&](const RowValues& row) {
+    page.after = row.Int(0);
+    const bool last = --left_to_scan <= 0;
+    if (!matching.Matches(row)) return last;
+    const bool enough = take(RowOf(row, names, filter.with_details));
+    return --left_to_give <= 0 || enough || last;
+  };
   bool more = !matching.MatchesNothing();
-  while (more && given < request.limit && left_to_scan-- > 0) {
-    more = scan->Step();
-    if (!more) break;
-    page.after = scan->Int(0);
-    if (!matching.Matches(*scan)) continue;
-    sink(RowOf(*scan, names, filter.with_details));
-    ++given;
+  if (more && left_to_give > 0 && left_to_scan > 0) {
+    StatementScope scan(lease.db().Prepared(filter.with_details ? kScan : kScanWithoutDetails));
+    scan->BindInt(2, request.after);
+    more = ScanRows(*scan, take_row);
   }
   if (!more) page.after = std::max(page.after, page.end_sequence);
   page.at_end = page.after >= page.end_sequence;

@@ -24,7 +24,7 @@ struct LogPageRequest {
 // later count. All may throw SQLite::Exception.
 inline constexpr int32_t kScanMax = 20'000;
 LogPage ReadLogPage(const ReadLease& lease, const Deliveries& deliveries, const LogFilter& filter,
-                    const LogPageRequest& request, absl::FunctionRef<void(const LogRow&)> sink);
+                    const LogPageRequest& request, absl::FunctionRef<bool(const LogRow&)> take);
 
 // LogStore::Bounds.
 LogBounds ReadLogBounds(const ReadLease& lease);

@@ -61,12 +61,12 @@ absl::Status SqliteLogs::SubmitAppend(AppendBatch& batch, Done<WriteAck>& done) 
 
 absl::StatusOr<LogPage> SqliteLogs::ReadLogs(const LogFilter& filter, int64_t after, int32_t limit,
                                              int32_t scan_limit,
-                                             absl::FunctionRef<void(const LogRow&)> sink,
+                                             absl::FunctionRef<bool(const LogRow&)> take,
                                              const ReadContext& context) const {
   LogPage page;
   const LogPageRequest request{after, limit, scan_limit};
   RETURN_IF_ERROR(file_.Read(context, "logs: read", [&](const ReadLease& lease) {
-    page = ReadLogPage(lease, deliveries_, filter, request, sink);
+    page = ReadLogPage(lease, deliveries_, filter, request, take);
     return absl::OkStatus();
   }));
   return page;

@@ -38,7 +38,7 @@ class SqliteLogs : public LogStore {
 
   absl::Status SubmitAppend(AppendBatch& batch, Done<WriteAck>& done) override;
   absl::StatusOr<LogPage> ReadLogs(const LogFilter& filter, int64_t after, int32_t limit,
-                                   int32_t scan_limit, absl::FunctionRef<void(const LogRow&)> sink,
+                                   int32_t scan_limit, absl::FunctionRef<bool(const LogRow&)> take,
                                    const ReadContext& context) const override;
   absl::StatusOr<LogBounds> Bounds(const ReadContext& context) const override;
   absl::StatusOr<int64_t> SequenceBefore(int64_t append_us,

@@ -104,6 +104,15 @@ absl::Status RunRead(Database& db, absl::string_view what, absl::FunctionRef<abs
   return status;
 }
 
+std::exception_ptr Caught(absl::FunctionRef<void()> body) noexcept {
+  try {
+    body();
+  } catch (...) {
+    return std::current_exception();
+  }
+  return nullptr;
+}
+
 absl::Status RunTransaction(Database& db, absl::string_view what,
                             absl::FunctionRef<absl::Status()> body) {
   RETURN_IF_ERROR(Begin(db, what));

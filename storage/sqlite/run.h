@@ -11,6 +11,7 @@
 #ifndef PASSERELLE_STORAGE_SQLITE_RUN_H_
 #define PASSERELLE_STORAGE_SQLITE_RUN_H_
 
+#include <exception>
 #include <memory>
 
 #include "absl/functional/function_ref.h"
@@ -29,6 +30,10 @@ absl::StatusOr<std::unique_ptr<Database>> OpenDatabase(const DatabaseOptions& op
 // left in the middle of their rows are reset after an exception. Does not begin or end a
 // transaction.
 absl::Status RunRead(Database& db, absl::string_view what, absl::FunctionRef<absl::Status()> body);
+
+// Calls `body` and returns what it threw; null: nothing. For callbacks of SQLite, which is C, so
+// that nothing may be thrown through it: whoever called SQLite throws it again.
+std::exception_ptr Caught(absl::FunctionRef<void()> body) noexcept;
 
 // BEGIN IMMEDIATE, `body`, COMMIT; rolls back when `body` returns an error or throws. For start-up
 // and migrations; all other writes go through Writer. May return CommitOutcomeUnknownError.

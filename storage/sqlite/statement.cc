@@ -46,6 +46,11 @@ Statement& Statement::BindNull(int index) {
   return *this;
 }
 
+Statement& Statement::BindPointer(int index, void* pointer, const char* type) {
+  Check(sqlite3_bind_pointer(stmt_, index, pointer, type, nullptr));
+  return *this;
+}
+
 bool Statement::Step() {
   const int code = sqlite3_step(stmt_);
   if (code == SQLITE_ROW) return true;

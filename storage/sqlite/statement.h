@@ -30,6 +30,8 @@ class Statement {
   Statement& BindText(int index, std::string_view value);
   Statement& BindBlob(int index, std::string_view value);
   Statement& BindNull(int index);
+  // For SQL functions of our own, which ask for it by the same `type`, a literal. SQL sees NULL.
+  Statement& BindPointer(int index, void* pointer, const char* type);
 
   // Binds parameters 1, 2, ... by the type of each argument: integers, enums, bool, double,
   // anything that converts to string_view (as text), std::optional of these and std::nullopt (as

@@ -254,7 +254,6 @@ ExportSum WireClient::Export() {
   v1::ExportLogsRequest request;
   request.set_name(kInstance);
   for (const char* field : kExportFields) request.add_fields(field);
-  request.set_max_batch_rows(kExportRows);
   ExportSum sum;
   auto stream = stub->ExportLogs(&context, request);
   v1::ExportLogsResponse response;

@@ -20,7 +20,6 @@ namespace passerelle::bench {
 
 inline constexpr int64_t kBatchRecords = 2'500;
 inline constexpr int64_t kUnackedBatches = 4;
-inline constexpr int32_t kExportRows = 4'096;
 
 class WireClient {
  public:
@@ -41,7 +40,7 @@ class WireClient {
             const std::vector<std::string>& members);
   void Append(const std::string& delivery, const std::string& stream,
               const std::vector<Sending>& sendings);
-  // Twelve fields of every row, each looked at.
+  // Twelve fields of every row, each looked at; messages as long as the server makes them.
   ExportSum Export();
 
  private:

@@ -108,6 +108,27 @@ TEST(LogWire, AMessageHoldsItsRowsInOrderAndWhatElseItTells) {
   EXPECT_EQ(response.rows(1).delivery(), "");
 }
 
+TEST(LogWire, RowsOfEveryLengthReadBack) {
+  std::vector<std::string> urls;
+  for (std::size_t bytes = 0; bytes < 300; ++bytes) urls.emplace_back(bytes, 'u');
+  for (std::size_t bytes = 16'300; bytes < 16'400; ++bytes) urls.emplace_back(bytes, 'u');
+  LogWire wire;
+  for (const std::string& url : urls) {
+    storage::LogRow row;
+    row.sequence = 1;
+    row.url = url;
+    wire.Add(row, Fields({"url"}));
+  }
+  grpc::ByteBuffer message;
+  wire.Take({}, &message);
+  const v1::ExportLogsResponse response = Decoded(&message);
+  ASSERT_EQ(response.rows_size(), static_cast<int>(urls.size()));
+  for (int i = 0; i < response.rows_size(); ++i) {
+    EXPECT_EQ(response.rows(i).sequence(), 1);
+    EXPECT_EQ(response.rows(i).url(), urls[i]);
+  }
+}
+
 TEST(LogWire, FieldsThatWereNotChosenAreNotSent) {
   LogWire wire;
   wire.Add(FullRow(), Fields({"profile"}));

@@ -30,6 +30,7 @@ TEST_P(LogAppendContract, RowsAreGivenBackAsTheyWereAppendedInTheirOrder) {
                         texts.push_back(absl::StrCat(
                             std::string(row.reason_message), "|", std::string(row.url), "|",
                             std::string(row.url_category), "|", std::string(row.identity)));
+                        return false;
                       },
                       {});
   ASSERT_TRUE(page.ok()) << page.status();

@@ -62,7 +62,8 @@ TEST_P(LogReadContract, AReadLooksAtNoMoreRowsThanItsScanLimit) {
   LogFilter filter;
   filter.deliveries = {"winter"};
   int given = 0;
-  const auto page = logs().ReadLogs(filter, 0, 10, 20, [&](const LogRow&) { ++given; }, {});
+  const auto count = [&](const LogRow&) { return ++given < 0; };
+  const auto page = logs().ReadLogs(filter, 0, 10, 20, count, {});
   ASSERT_TRUE(page.ok());
   EXPECT_EQ(given, 0);
   EXPECT_FALSE(page->at_end);
@@ -72,11 +73,50 @@ TEST_P(LogReadContract, AReadLooksAtNoMoreRowsThanItsScanLimit) {
   EXPECT_GE(pages.reads, 3);
 }
 
+TEST_P(LogReadContract, APageEndsWithTheRowThatIsEnough) {
+  AddDelivery("summer");
+  Append({Sent(1), Sent(2), Sent(3)});
+  std::vector<int64_t> given;
+  const auto until_second = [&](const LogRow& row) {
+    given.push_back(row.broadlog_id);
+    return row.broadlog_id == 2;
+  };
+  const auto page = logs().ReadLogs({}, 0, 10, 10, until_second, {});
+  ASSERT_TRUE(page.ok()) << page.status();
+  EXPECT_EQ(given, (std::vector<int64_t>{1, 2}));
+  EXPECT_FALSE(page->at_end);
+  const Pages rest = ReadToEnd({}, page->after);
+  ASSERT_EQ(rest.rows.size(), 1u);
+  EXPECT_EQ(rest.rows[0].row.broadlog_id, 3);
+}
+
+TEST_P(LogReadContract, WithoutDetailsTheRowsAreTheSameButForTheDetails) {
+  AddDelivery("summer");
+  LogRow click = WithIdentity(Tracked("summer", 7, 70, kTrackingClick, 0), "email", "a@b.example");
+  click.url = "https://shop.example";
+  click.flags = kSeed;
+  Append({Sent(7), click});
+  LogFilter filter;
+  const Pages full = ReadToEnd(filter);
+  filter.with_details = false;
+  const Pages lean = ReadToEnd(filter);
+  ASSERT_EQ(full.rows.size(), 2u);
+  ASSERT_EQ(lean.rows.size(), 2u);
+  EXPECT_EQ(full.rows[1].row.tracking_log_id, 70);
+  EXPECT_EQ(full.rows[1].row.flags, kSeed | kProfileUnknown);
+  EXPECT_EQ(lean.rows[1].row.tracking_log_id, 0);
+  EXPECT_EQ(lean.rows[1].row.tracking_kind, 0);
+  EXPECT_EQ(lean.rows[1].row.flags, kProfileUnknown);
+  EXPECT_EQ(lean.rows[1].identity, full.rows[1].identity);
+  EXPECT_EQ(lean.rows[1].row.sequence, full.rows[1].row.sequence);
+  EXPECT_EQ(lean.rows[0].row.status, kStatusSent);
+}
+
 TEST_P(LogReadContract, AtTheEndAPageSaysSoAndStandsAtTheLastCommit) {
   AddDelivery("summer");
   const WriteAck ack = Append({Sent(1), Sent(2)});
   int given = 0;
-  const auto count = [&](const LogRow&) { ++given; };
+  const auto count = [&](const LogRow&) { return ++given < 0; };
   auto page = logs().ReadLogs({}, 0, 1, 100, count, {});
   EXPECT_FALSE(page->at_end);
   EXPECT_EQ(page->end_sequence, ack.position.sequence);

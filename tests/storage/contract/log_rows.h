@@ -122,9 +122,12 @@ class LogContractBase : public StoreContract {
     Pages pages;
     pages.after = after;
     for (bool at_end = false; !at_end && pages.reads < 10'000; ++pages.reads) {
-      const auto page =
-          logs().ReadLogs(filter, pages.after, limit, scan_limit,
-                          [&](const LogRow& row) { pages.rows.push_back(Own(row)); }, {});
+      const auto page = logs().ReadLogs(filter, pages.after, limit, scan_limit,
+                                        [&](const LogRow& row) {
+                                          pages.rows.push_back(Own(row));
+                                          return false;
+                                        },
+                                        {});
       EXPECT_TRUE(page.ok()) << page.status();
       if (!page.ok()) break;
       pages.after = page->after;
