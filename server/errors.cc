@@ -30,15 +30,21 @@ absl::Status ComeAgain(absl::Status status, absl::Duration after) {
   return status;
 }
 
+void AttachFields(std::vector<FieldProblem> problems, absl::Status* status) {
+  google::rpc::BadRequest bad_request;
+  for (FieldProblem& problem : problems) {
+    auto* violation = bad_request.add_field_violations();
+    violation->set_field(std::move(problem.field));
+    violation->set_description(std::move(problem.problem));
+  }
+  Attach(bad_request, status);
+}
+
 absl::Status FieldError(v1::ErrorReason reason, FieldProblem problem, ErrorMetadata metadata = {}) {
   metadata.emplace_back("field", problem.field);
   absl::Status status =
       MakeError(reason, absl::StrCat(problem.field, ": ", problem.problem), std::move(metadata));
-  google::rpc::BadRequest bad_request;
-  auto* violation = bad_request.add_field_violations();
-  violation->set_field(std::move(problem.field));
-  violation->set_description(std::move(problem.problem));
-  Attach(bad_request, &status);
+  AttachFields({std::move(problem)}, &status);
   return status;
 }
 
@@ -212,8 +218,12 @@ absl::Status MappingChanged(std::string message) {
   return MakeError(v1::ERROR_REASON_MAPPING_CHANGED, std::move(message));
 }
 
-absl::Status BatchRolledBack(std::string message) {
-  return MakeError(v1::ERROR_REASON_BATCH_ROLLED_BACK, std::move(message));
+absl::Status BatchRolledBack(std::string message, std::vector<FieldProblem> rows,
+                             std::string indexes) {
+  absl::Status status = MakeError(v1::ERROR_REASON_BATCH_ROLLED_BACK, std::move(message),
+                                  {{"rows", std::move(indexes)}});
+  AttachFields(std::move(rows), &status);
+  return status;
 }
 
 absl::Status ContentMismatch(std::string message) {

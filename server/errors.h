@@ -85,7 +85,10 @@ absl::Status RequestIdReused();
 absl::Status EtagMismatch(std::string message);
 absl::Status EpochFenced(std::string message);
 absl::Status MappingChanged(std::string message);
-absl::Status BatchRolledBack(std::string message);
+// Where the refused rows are ("rows[3].city") and why ("REJECTED, NOT_FINITE"), for BadRequest;
+// `indexes` is metadata "rows".
+absl::Status BatchRolledBack(std::string message, std::vector<FieldProblem> rows,
+                             std::string indexes);
 absl::Status ContentMismatch(std::string message);
 struct Offsets {
   int64_t got = 0;

@@ -3,12 +3,17 @@
 #include <google/protobuf/any.pb.h>
 
 #include <algorithm>
+#include <vector>
 
 #include "absl/strings/cord.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
+#include "passerelle/v1/outcome.pb.h"
 #include "server/convert/text.h"
 #include "server/errors.h"
 #include "server/log.h"
@@ -22,6 +27,7 @@ constexpr char kErrorInfoUrl[] = "type.googleapis.com/google.rpc.ErrorInfo";
 constexpr char kDetailPrefix[] = "type.googleapis.com/google.rpc.";
 constexpr std::size_t kMaxMessageBytes = 1'024;
 constexpr std::size_t kMaxDetailBytes = 4'096;  // Base64 and the message must fit beside it
+constexpr std::size_t kRowsInMessage = 5;       // of a batch that was rolled back
 constexpr absl::Duration kRetryAfter = absl::Milliseconds(500);
 constexpr absl::Duration kRetryAfterFullDisk = absl::Seconds(5);
 
@@ -71,6 +77,51 @@ absl::Status DiskFullOf(const absl::Status& status) {
       kRetryAfterFullDisk);
 }
 
+// "OUTCOME_NOT_FOUND" is "NOT_FOUND".
+std::string WithoutPrefix(const std::string& name, absl::string_view prefix) {
+  return std::string(absl::StripPrefix(name, prefix));
+}
+
+// What storage tells of a refused row, "index outcome reason field", in the caller's words.
+FieldProblem RefusedRow(const std::string& told) {
+  const std::vector<std::string> parts = absl::StrSplit(told, absl::MaxSplits(' ', 3));
+  FieldProblem row;
+  int outcome = 0;
+  int reason = 0;
+  if (parts.size() != 4 || !absl::SimpleAtoi(parts[1], &outcome) ||
+      !absl::SimpleAtoi(parts[2], &reason)) {
+    return row;
+  }
+  row.field = absl::StrCat("rows[", parts[0], "]");
+  row.problem = WithoutPrefix(v1::Outcome_Name(outcome), "OUTCOME_");
+  if (reason != v1::ROW_REASON_UNSPECIFIED) {
+    absl::StrAppend(&row.problem, ", ", WithoutPrefix(v1::RowReason_Name(reason), "ROW_REASON_"));
+  }
+  // A field that the instance does not know may be any text.
+  const std::string quoted = Quoted(parts[3]);
+  if (!parts[3].empty() && quoted[0] == '\'') absl::StrAppend(&row.field, ".", parts[3]);
+  if (!parts[3].empty() && quoted[0] != '\'') absl::StrAppend(&row.problem, ", in a ", quoted);
+  return row;
+}
+
+absl::Status RolledBackOf(const absl::Status& status) {
+  std::string message(status.message());
+  std::vector<FieldProblem> rows;
+  std::string indexes;
+  std::size_t bytes = 0;
+  for (auto& [key, value] : storage::MetadataOf(status)) {
+    if (key == "rows") indexes = value;
+    if (key != "row") continue;
+    FieldProblem row = RefusedRow(value);
+    bytes += row.field.size() + row.problem.size();
+    if (bytes > kMaxDetailBytes / 2) break;
+    if (rows.size() < kRowsInMessage) absl::StrAppend(&message, "; ", row.field, ": ", row.problem);
+    if (rows.size() == kRowsInMessage) message += "; ...";
+    rows.push_back(std::move(row));
+  }
+  return errors::BatchRolledBack(std::move(message), std::move(rows), std::move(indexes));
+}
+
 absl::Status ByStorageReason(const absl::Status& status) {
   const storage::Reason reason = storage::ReasonOf(status);
   if (reason == storage::Reason::kNone) return ByCode(status);
@@ -80,6 +131,7 @@ absl::Status ByStorageReason(const absl::Status& status) {
   }
   if (shown == v1::ERROR_REASON_LIMIT_REACHED) return LimitOf(status);
   if (shown == v1::ERROR_REASON_DISK_FULL) return DiskFullOf(status);
+  if (shown == v1::ERROR_REASON_BATCH_ROLLED_BACK) return RolledBackOf(status);
   return Renamed(shown, status);
 }
 

@@ -183,6 +183,36 @@ absl::Status ConfigProblem(const CLI::App& app, const CLI::ConfigError& error) {
   return absl::InvalidArgumentError(absl::StrCat("--config ", file, ": ", problem));
 }
 
+// A value that neither the command line nor the environment gave is the settings file's: then its
+// name goes in front. `problem` begins with the flag, "--readers: got 0".
+absl::Status NamingItsFile(const CLI::App& app, const std::vector<std::string>& arguments,
+                           const std::string& problem) {
+  const CLI::Option* config = app.get_option(kConfigFlag);
+  const std::string flag = problem.substr(0, problem.find(": "));
+  const CLI::Option* option = app.get_option_no_throw(flag);
+  const auto gives = [&flag](const std::string& argument) {
+    return argument == flag || absl::StartsWith(argument, flag + "=");
+  };
+  if (config->count() == 0 || option == nullptr || option->count() == 0 ||
+      std::any_of(arguments.begin(), arguments.end(), gives)) {
+    return absl::InvalidArgumentError(problem);
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat(kConfigFlag, " ", config->as<std::string>(), ": ", problem.substr(2)));
+}
+
+// "Could not convert: --channelz = maybe" in our words.
+std::string InOurWords(const std::string& problem) {
+  constexpr char kCannot[] = "Could not convert: ";
+  const std::size_t equals = problem.find(" = ");
+  if (!absl::StartsWith(problem, kCannot) || equals == std::string::npos) {
+    return WithoutRepeatedName(problem);
+  }
+  const std::size_t begin = sizeof(kCannot) - 1;
+  return absl::StrCat(problem.substr(begin, equals - begin), ": got ", problem.substr(equals + 3),
+                      ", wanted true or false");
+}
+
 absl::Status CheckTexts(const Options& options) {
   for (const TextFlag& text : kTextFlags) {
     if ((options.*text.field).find_first_of(std::string("\0\n\r", 3)) != std::string::npos) {
@@ -301,9 +331,8 @@ absl::StatusOr<ParsedOptions> ParseOptions(std::vector<std::string> arguments) {
   app.add_flag("--check-config", check_config, "check the settings and exit")->configurable(false);
   app.set_version_flag("--version", kVersion);
   arguments = WithEnvironment(std::move(arguments));
-  std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back
   try {
-    app.parse(std::move(arguments));
+    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));  // from the back
   } catch (const CLI::CallForHelp&) {
     parsed.command = Command::kPrintAndExit;
     parsed.text = app.help();
@@ -315,11 +344,13 @@ absl::StatusOr<ParsedOptions> ParseOptions(std::vector<std::string> arguments) {
   } catch (const CLI::ConfigError& error) {
     return ConfigProblem(app, error);
   } catch (const CLI::ParseError& error) {
-    return absl::InvalidArgumentError(WithoutRepeatedName(error.what()));
+    return NamingItsFile(app, arguments, InOurWords(error.what()));
   }
   Options checked = parsed.options;
   if (print_config && checked.data.empty()) checked.data = ".";  // to be filled in where it is read
-  if (absl::Status status = CheckOptions(checked); !status.ok()) return status;
+  if (absl::Status status = CheckOptions(checked); !status.ok()) {
+    return NamingItsFile(app, arguments, std::string(status.message()));
+  }
   if (print_config) {
     parsed.command = Command::kPrintAndExit;
     parsed.text = ConfigText(parsed.options);

@@ -88,9 +88,9 @@ struct OutcomePage {
 // Rows, outcomes, next offset, token and hashes commit in one transaction. Every batch with a
 // request key: a key used within 72 hours gives the first ack again (repeated_request), or
 // ALREADY_EXISTS kRequestIdReused if method or payload differ; all_or_nothing with a refused row is
-// ABORTED kBatchRolledBack (metadata rows: the first 20 indexes), nothing stored; DUPLICATE rows of
-// a log are not refused.
-// COMMIT_OUTCOME_UNKNOWN as the writer says.
+// ABORTED kBatchRolledBack, nothing stored; DUPLICATE rows of a log are not refused. Its metadata
+// tells the first 20: rows, their indexes; row, once for each, "index outcome reason field" with
+// the numbers of outcome.h. COMMIT_OUTCOME_UNKNOWN as the writer says.
 class StreamStore {
  public:
   virtual ~StreamStore() = default;

@@ -71,8 +71,12 @@ template <class Name>
 absl::StatusOr<Name> ParseChild(const Collection& collection, NameText name) {
   std::vector<std::string> parts = Parts(name.text);
   if (parts.size() != 4 || parts[0] != kInstances || !IsId(IdForm::kInstance, parts[1]) ||
-      parts[2] != collection.segment || !IsId(collection.form, parts[3])) {
+      parts[2] != collection.segment) {
     return Malformed(name, Pattern(collection));
+  }
+  if (!IsId(collection.form, parts[3])) {
+    return Malformed(name, absl::StrCat(Pattern(collection), ", where {", collection.variable,
+                                        "} is ", Wanted(collection.form)));
   }
   return Name{std::move(parts[1]), std::move(parts[3])};
 }

@@ -1,8 +1,8 @@
 // Resource names and the ids in them: read from text, written as text, nothing else. Pure.
 //
-// Every parser answers NAME_INVALID naming the field, what was got and the pattern that was wanted
-// (errors.h); an empty text is FIELD_REQUIRED. A name that parses has well-formed ids; whether the
-// resource exists is the store's business.
+// Every parser answers NAME_INVALID naming the field, what was got, the pattern that was wanted and
+// how its id is formed (errors.h); an empty text is FIELD_REQUIRED. A name that parses has
+// well-formed ids; whether the resource exists is the store's business.
 #pragma once
 
 #include <string>

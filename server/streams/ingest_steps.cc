@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/convert/acks.h"
+#include "server/convert/names.h"
 #include "server/convert/text.h"
 #include "server/errors.h"
 #include "server/limits.h"
@@ -17,13 +18,6 @@ namespace {
 
 // Larger batches are read on the pool, so that gRPC's threads stay free.
 constexpr int64_t kReadHereRecords = 512;
-constexpr std::size_t kMaxStreamIdBytes = 63;
-
-bool IsStreamId(const std::string& id) {
-  if (id.empty() || id.size() > kMaxStreamIdBytes || id[0] < 'a' || id[0] > 'z') return false;
-  return id.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-_.") == std::string::npos;
-}
-
 absl::Status CheckOptions(const v1::StreamOptions& options, const IngestTarget& target) {
   if (options.stream().empty()) {
     if (target.kind == storage::StreamKind::kReplaceMembers || options.must_exist()) {
@@ -31,11 +25,7 @@ absl::Status CheckOptions(const v1::StreamOptions& options, const IngestTarget& 
     }
     return absl::OkStatus();
   }
-  if (IsStreamId(options.stream())) return absl::OkStatus();
-  return errors::FieldInvalid(
-      {"open.stream.stream", absl::StrCat("got ", Quoted(options.stream()),
-                                          ", wanted a lower-case letter, then at most 62 of a-z, "
-                                          "0-9, '-', '_' and '.'")});
+  return CheckId(IdForm::kStream, {"open.stream.stream", options.stream()});
 }
 
 absl::Status CheckPlace(const BatchPlace& place) {

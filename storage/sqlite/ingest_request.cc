@@ -23,6 +23,11 @@ constexpr int64_t kSkippedEvery = 23;  // rows that the planted bug loses
 // of nothing but such answers from being committed.
 absl::Status Answered() { return absl::CancelledError("answered without a commit"); }
 
+std::string WhyRefused(const RowResult& row) {
+  return absl::StrCat(row.offset, " ", static_cast<int>(row.outcome), " ",
+                      static_cast<int>(row.reason), " ", row.field);
+}
+
 }  // namespace
 
 IngestRequest::IngestRequest(char file_letter, StreamKind kind, std::string target,
@@ -115,13 +120,17 @@ void IngestRequest::AddResult(int64_t row, RowResult&& result) {
 absl::Status IngestRequest::CheckNoneRefused() const {
   if (!options_.all_or_nothing || refused_.empty()) return absl::OkStatus();
   const size_t named = std::min(refused_.size(), kRefusedRowsNamed);
-  const std::string rows = absl::StrJoin(absl::MakeConstSpan(refused_).first(named), ",");
+  ErrorMetadata metadata = {
+      {"rows", absl::StrJoin(absl::MakeConstSpan(refused_).first(named), ",")}};
+  for (const RowResult& row : ack_.rows) {
+    if (metadata.size() > named) break;
+    if (IsRefusal(row.outcome)) metadata.emplace_back("row", WhyRefused(row));
+  }
   return MakeError(absl::StatusCode::kAborted, Reason::kBatchRolledBack,
                    absl::StrCat(refused_.size(), " of ", row_count(),
                                 " rows were refused and all_or_nothing is set: nothing was "
-                                "written; rows ",
-                                rows),
-                   {{"rows", rows}});
+                                "written"),
+                   std::move(metadata));
 }
 
 void IngestRequest::Accept(Transaction& transaction, int64_t first) {

@@ -76,7 +76,7 @@ std::vector<absl::Status> OneOfEach() {
           EtagMismatch("m"),
           EpochFenced("m"),
           MappingChanged("m"),
-          BatchRolledBack("m"),
+          BatchRolledBack("m", {{"rows[3].f", "p"}}, "3"),
           ContentMismatch("m"),
           OffsetGap({200, 100}),
           StreamKindMismatch("m"),

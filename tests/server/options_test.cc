@@ -101,6 +101,31 @@ TEST(Options, UnknownFlagsAndSettingsAreRefused) {
             std::string::npos);
 }
 
+TEST(Options, AWrongValueInTheSettingsFileNamesTheFileAndTheSetting) {
+  const auto told = [](const std::string& line, const std::vector<std::string>& more = {}) {
+    const ConfigFile file("data = \"d\"\n" + line + "\n");
+    std::vector<std::string> arguments = {"--config", file.path()};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const std::string refusal = Refusal(arguments);
+    const std::string head = "--config " + file.path() + ": ";
+    return refusal.substr(0, head.size()) == head ? refusal.substr(head.size())
+                                                  : "not the file: " + refusal;
+  };
+  EXPECT_EQ(told("readers = 0"), "readers: got 0, wanted a whole number from 1 to 64");
+  EXPECT_EQ(told("readers = \"many\""), "readers: got many, wanted a whole number from 1 to 64");
+  EXPECT_EQ(told("channelz = maybe"), "channelz: got maybe, wanted true or false");
+  EXPECT_EQ(told("log-level = \"loud\""),
+            "log-level: got 'loud', wanted debug, info, warning, error or off");
+  EXPECT_EQ(told("listen = \"7701\"").substr(0, 19), "listen: got '7701',");
+  EXPECT_EQ(told("readers = 2", {"--heartbeat-ms=1"}),
+            "not the file: --heartbeat-ms: got 1, wanted a whole number from 100 to 600000");
+  EXPECT_EQ(told("readers = 2", {"--readers", "0"}),
+            "not the file: --readers: got 0, wanted a whole number from 1 to 64");
+  const Environment readers("PASSERELLE_READERS", "65");
+  EXPECT_EQ(told("readers = 2"),
+            "not the file: --readers: got 65, wanted a whole number from 1 to 64");
+}
+
 TEST(Options, WrongLevelsAndLineEndsAreRefused) {
   EXPECT_NE(Refusal({"--data=d", "--log-level=loud"}).find("--log-level: got 'loud'"),
             std::string::npos);
