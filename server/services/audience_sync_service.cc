@@ -31,11 +31,11 @@ class PushCodec final : public RecordCodec<v1::PushMembersRequest> {
   absl::StatusOr<IngestTarget> Resolve(const Message& message,
                                        const storage::ReadContext& read) override {
     const auto& open = Cast(message).open();
-    ASSIGN_OR_RETURN(
-        const OpenDestinationTarget target,
-        OpenDestination(context_,
-                        {"open.destination", open.destination(), storage::SyncType::kAudienceSync},
-                        read));
+    ASSIGN_OR_RETURN(const OpenDestinationTarget target,
+                     OpenDestination(context_,
+                                     {"open.destination", open.destination(),
+                                      storage::SyncType::kAudienceSync, open.stream().stream()},
+                                     read));
     instance_ = target.instance.stores;
     destination_ = target.destination.number;
     revision_ = target.destination.revision;

@@ -3,6 +3,7 @@
 #include <memory>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "server/convert/acks.h"
@@ -26,6 +27,15 @@ absl::StatusOr<OpenInstanceTarget> OpenById(const ServiceContext& context,
   return target;
 }
 
+absl::Status NotThere(const OpenInstanceTarget& instance, const WantedDestination& wanted,
+                      const storage::ReadContext& read) {
+  const absl::Status never = errors::ResourceNotFound(wanted.name);
+  if (wanted.stream.empty()) return never;
+  const auto state = instance.stores->streams().GetStream(wanted.stream, read);
+  if (!state.ok() || !absl::EndsWith(wanted.name, absl::StrCat("/", state->target))) return never;
+  return errors::DestinationDeleted(wanted.name);
+}
+
 }  // namespace
 
 absl::StatusOr<OpenInstanceTarget> OpenTarget(const ServiceContext& context, std::string_view field,
@@ -42,7 +52,7 @@ absl::StatusOr<OpenDestinationTarget> OpenDestination(const ServiceContext& cont
   ASSIGN_OR_RETURN(target.instance, OpenById(context, name.instance));
   auto destination = target.instance.stores->flows().GetDestination(name.id, read);
   if (storage::ReasonOf(destination.status()) == storage::Reason::kNotFound) {
-    return errors::ResourceNotFound(wanted.name);
+    return NotThere(target.instance, wanted, read);
   }
   if (!destination.ok()) return destination.status();
   target.destination = *std::move(destination);

@@ -34,8 +34,10 @@ struct WantedDestination {
   std::string_view field;
   const std::string& name;
   storage::SyncType sync_type;
+  std::string_view stream = {};  // that goes on to feed it; empty: none
 };
-// As OpenTarget, and WRONG_SYNC_TYPE, DESTINATION_PAUSED.
+// As OpenTarget, and WRONG_SYNC_TYPE, DESTINATION_PAUSED; DESTINATION_DELETED instead of
+// RESOURCE_NOT_FOUND when the stream fed it before.
 absl::StatusOr<OpenDestinationTarget> OpenDestination(const ServiceContext& context,
                                                       const WantedDestination& wanted,
                                                       const storage::ReadContext& read);

@@ -23,11 +23,11 @@ class SyncCodec final : public RecordCodec<v1::SyncProfilesRequest> {
   absl::StatusOr<IngestTarget> Resolve(const Message& message,
                                        const storage::ReadContext& read) override {
     const auto& open = Cast(message).open();
-    ASSIGN_OR_RETURN(
-        const OpenDestinationTarget target,
-        OpenDestination(context_,
-                        {"open.destination", open.destination(), storage::SyncType::kProfileSync},
-                        read));
+    ASSIGN_OR_RETURN(const OpenDestinationTarget target,
+                     OpenDestination(context_,
+                                     {"open.destination", open.destination(),
+                                      storage::SyncType::kProfileSync, open.stream().stream()},
+                                     read));
     if (open.fields().empty()) return errors::FieldRequired("open.fields");
     instance_ = target.instance.stores;
     revision_ = target.destination.revision;

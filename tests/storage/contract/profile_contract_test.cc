@@ -296,6 +296,35 @@ TEST_P(ProfileContract, ReadsAreInTheOrderAskedAndLeaveOutTheUnknown) {
             (RefusalOf{StatusCode::kNotFound, Reason::kNotFound}));
 }
 
+// More than are read at once, in no order, with doubles, unknown ones and a derived one.
+TEST_P(ProfileContract, ManyIdentitiesAreLookedUpInTheOrderAskedAndUnknownOnesAreZero) {
+  constexpr int kPeople = 2'500;
+  Records records({});
+  for (int i = 0; i < kPeople; ++i) records.Add({{external, absl::StrCat("p", i)}});
+  records.Add({{email, "a@x.org"}, {email_hash, "hash-a", true}});
+  ASSERT_TRUE(Import(std::move(records)).ok());
+  std::vector<std::string> asked;
+  for (int i = kPeople - 1; i >= 0; --i) asked.push_back(absl::StrCat("p", i));
+  asked.insert(asked.end(), {"p7", "nobody", ""});
+  std::vector<IdentityCell> identities;
+  for (const std::string& value : asked) identities.push_back({external, value, false});
+  identities.push_back({email_hash, "hash-a", true});
+  identities.push_back({email, "p7", false});
+  const auto found = instance().profiles().LookupProfiles(identities, {});
+  ASSERT_TRUE(found.ok()) << found.status();
+  ASSERT_EQ(found->size(), identities.size()) << "one for each";
+  for (int i = 0; i < kPeople; i += 499) {
+    EXPECT_EQ((*found)[i], Get(asked[i]).id) << asked[i];
+  }
+  EXPECT_EQ((*found)[kPeople], Get("p7").id) << "a double";
+  EXPECT_EQ((*found)[kPeople + 1].value, 0);
+  EXPECT_EQ((*found)[kPeople + 2].value, 0);
+  EXPECT_EQ((*found)[kPeople + 3],
+            instance().profiles().LookupProfile(email, "a@x.org", {}).value());
+  EXPECT_EQ((*found)[kPeople + 4].value, 0) << "of another namespace";
+  EXPECT_TRUE(instance().profiles().LookupProfiles({}, {}).value().empty());
+}
+
 TEST_P(ProfileContract, ADeletedProfileIsGoneAndMayComeBackAsANewOne) {
   ImportOne({FieldFor(city)}, {{external, "1"}, {email, "a@x.org"}}, {Text("Lyon")});
   const Destination scoped = MakeScoped("scoped", "mens");
