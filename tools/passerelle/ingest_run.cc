@@ -48,6 +48,7 @@ struct Account {
   std::string stream;
   client::IngestResult result;
   std::vector<v1::RowOutcome> rows;  // the first that did not simply apply
+  std::vector<int64_t> lines;        // of the file, where those begin
   absl::Duration time;
 };
 
@@ -71,14 +72,20 @@ void PrintAccountJson(const Account& account) {
 void PrintRefusedRows(const Account& account) {
   if (account.rows.empty()) return;
   Json rows = Json::array();
-  for (const v1::RowOutcome& row : account.rows) {
-    rows.push_back({{"row", row.offset() + 1},
+  for (std::size_t i = 0; i < account.rows.size(); ++i) {
+    const v1::RowOutcome& row = account.rows[i];
+    rows.push_back({{"line", i < account.lines.size() ? Json(account.lines[i]) : Json("")},
+                    {"row", row.offset() + 1},
                     {"outcome", OutcomeWords(row.outcome())},
                     {"reason", EnumWords(v1::RowReason_Name(row.reason()))},
                     {"field", row.field()}});
   }
   std::cout << "\nrows that did not simply apply:\n";
-  PrintTable(rows, {{"row", "ROW"}, {"outcome", "OUTCOME"}, {"reason", "WHY"}, {"field", "FIELD"}});
+  PrintTable(rows, {{"line", "LINE"},
+                    {"row", "ROW"},
+                    {"outcome", "OUTCOME"},
+                    {"reason", "WHY"},
+                    {"field", "FIELD"}});
   if (account.rows.size() == kShownRows) {
     std::cout << "all of them: passerelle streams outcomes " << account.stream << "\n";
   }
@@ -136,6 +143,23 @@ bool FailedByFile(const client::IngestResult& result) {
          client::ReasonNameOf(result.status).empty() && result.received == 0;
 }
 
+// Reads the file again, up to the last of the rows that will be shown.
+std::vector<int64_t> LinesOf(const std::vector<v1::RowOutcome>& rows, RecordReader& reader) {
+  std::vector<int64_t> lines;
+  if (rows.empty() || !reader.Rewind().ok()) return lines;
+  std::vector<Cell> cells;
+  int64_t next = 0;
+  for (const v1::RowOutcome& row : rows) {
+    if (row.offset() < next - 1) return lines;
+    for (; next <= row.offset(); ++next) {
+      absl::StatusOr<bool> more = reader.Next(&cells);
+      if (!more.ok() || !*more) return lines;
+    }
+    lines.push_back(reader.line());
+  }
+  return lines;
+}
+
 // Leaves no empty stream behind; if it cannot be deleted it stays, which harms nothing.
 void ForgetStream(Session& session, const std::string& stream) {
   v1::DeleteWriteStreamRequest request;
@@ -183,6 +207,7 @@ absl::Status RunIngest(
   if (session.json()) {
     PrintAccountJson(account);
   } else {
+    account.lines = LinesOf(account.rows, reader);
     PrintAccount(account);
   }
   const bool opened = account.result.already_known + account.result.received > 0;
