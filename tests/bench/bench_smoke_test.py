@@ -10,7 +10,7 @@ import time
 import pytest
 
 BENCH = pathlib.Path(os.environ["PASSERELLE_BIN"]) / "passerelle_bench"
-ROWS = ["sync", "push", "append", "export"]
+ROWS = ["sync", "push", "append", "export", "add-attribute"]
 
 
 def run(*arguments, folder, timeout=120):

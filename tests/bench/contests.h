@@ -14,7 +14,8 @@ struct ContestOptions {
   uint64_t seed = 1;
 };
 
-// Seconds that each side took for options.rows rows in one pair.
+// Seconds that each side took for options.rows rows in one pair. (add-attribute: for one new
+// attribute of that many profiles, and for one raw scan of them.)
 struct Pair {
   double ours_s = 0;
   double other_s = 0;
@@ -25,7 +26,7 @@ struct ContestResult {
   int64_t server_peak_rss_bytes = 0;  // over set-up and all pairs
 };
 
-// sync, push, append, export: in this order.
+// sync, push, append, export, add-attribute: in this order.
 const std::vector<std::string>& ContestNames();
 
 // Sets both sides up in a folder and a server of their own, measures the pairs (the side that

@@ -99,7 +99,7 @@ void PrintHeading(const ContestOptions& options) {
       "Passerelle over gRPC beside raw SQLite in process: %d rows, %d pairs, seed %d.\n"
       "Same tables, look-ups and change rows, %d rows a transaction, synchronous=FULL;\n"
       "no final checkpoint on either side. ratio = rate of ours / rate of raw.\n\n"
-      "%-8s %8s %15s %12s %12s %10s\n",
+      "%-13s %8s %15s %12s %12s %10s\n",
       options.rows, options.pairs, options.seed, kTransactionRows, "row", "ratio", "min .. max",
       "ours rows/s", "raw rows/s", "peak MiB");
   std::cout.flush();
@@ -107,7 +107,7 @@ void PrintHeading(const ContestOptions& options) {
 
 void PrintLine(const std::string& name, const Summary& summary, int64_t peak_rss_bytes) {
   std::cout << absl::StreamFormat(
-      "%-8s %8.2f %15s %12.0f %12.0f %10d\n", name, summary.ratio_median,
+      "%-13s %8.2f %15s %12.0f %12.0f %10d\n", name, summary.ratio_median,
       absl::StrFormat("%.2f .. %.2f", summary.ratio_min, summary.ratio_max), summary.ours_per_s,
       summary.other_per_s, peak_rss_bytes / (1024 * 1024));
   std::cout.flush();

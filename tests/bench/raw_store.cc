@@ -40,6 +40,7 @@ constexpr char kAddProfile[] =
 constexpr char kUpdateProfile[] =
     "UPDATE profile SET update_us = ?2, a3 = ?3, a7 = ?4, a9 = ?5 "
     "WHERE id = ?1 AND (a3 IS NOT ?3 OR a7 IS NOT ?4 OR a9 IS NOT ?5)";
+constexpr char kScanProfiles[] = "SELECT COUNT(*), SUM(a6) FROM profile";
 constexpr char kAddChange[] =
     "INSERT INTO change(seq, kind, profile, audience, mask) VALUES (?1, ?2, ?3, ?4, ?5)";
 constexpr char kAddAudience[] =
@@ -390,6 +391,12 @@ ExportSum RawStore::Export() {
                                            scan->Text(8).size() + scan->Text(9).size());
   }
   return sum;
+}
+
+int64_t RawStore::ScanProfiles() {
+  StatementScope scan(people_->Prepared(kScanProfiles));
+  Expect(scan->Step() && scan->Int(1) > 0, "the profiles have no values");
+  return scan->Int(0);
 }
 
 }  // namespace passerelle::bench

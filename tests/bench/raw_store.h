@@ -69,6 +69,8 @@ class RawStore {
   void Append(int64_t delivery, const std::vector<Sending>& sendings);
   // Reads the twelve columns of every row.
   ExportSum Export();
+  // Reads one column of every profile; returns how many there are.
+  int64_t ScanProfiles();
 
  private:
   std::vector<int64_t> LookUp(storage::sqlite::Database& db,

@@ -126,6 +126,17 @@ void WireClient::AddAttributes() {
   }
 }
 
+void WireClient::AddAttribute(const std::string& id) {
+  auto stub = v1::InstanceService::NewStub(channel_);
+  v1::CreateAttributeRequest request;
+  request.set_parent(kInstance);
+  request.set_attribute_id(id);
+  request.mutable_attribute()->set_type(v1::ATTRIBUTE_TYPE_INT64);
+  grpc::ClientContext context;
+  v1::Attribute created;
+  Check(stub->CreateAttribute(&context, request, &created), "adding an attribute");
+}
+
 void WireClient::Import(int64_t people, uint64_t seed) {
   auto stub = v1::ProfileService::NewStub(channel_);
   grpc::ClientContext context;

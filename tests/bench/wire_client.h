@@ -27,6 +27,8 @@ class WireClient {
 
   // Creates the attributes of data.h.
   void AddAttributes();
+  // Creates one more, an int64.
+  void AddAttribute(const std::string& id);
   void Import(int64_t people, uint64_t seed);
   // A PROFILE_SYNC destination for the fields of Patch.
   void AddSyncDestination();
