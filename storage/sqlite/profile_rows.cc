@@ -67,7 +67,7 @@ class ProfileRows::Loader {
       Statement& statement = **statements_[i];
       if (statement.BindInt(1, row.id.value).Step()) {
         if (i == 0 && first) ReadHead(statement, row);
-        ReadColumns(statement, i == 0 ? 2 : 0, &values[at]);
+        ReadColumns(statement, i == 0 ? 2 : 0, values.data() + at);
       }
       at += set_.groups[i]->columns.size();
       statement.Reset();

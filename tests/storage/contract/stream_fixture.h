@@ -26,10 +26,15 @@ class StreamContractBase : public StoreContract {
     return opened.ok() ? opened->value : StreamState{};
   }
 
+  // offset + count; some offsets are at the end of numbers.
+  static int64_t Later(int64_t offset, int64_t count) {
+    return static_cast<int64_t>(static_cast<uint64_t>(offset) + static_cast<uint64_t>(count));
+  }
   // Persons first ... first + count - 1; `salt` changes the content. Every tenth is refused.
   Records Persons(int64_t first, int64_t count, uint32_t salt = 0) {
     Records records({});
-    for (int64_t i = first; i < first + count; ++i) {
+    for (int64_t n = 0; n < count; ++n) {
+      const int64_t i = Later(first, n);
       records.Add({{Namespace("external_id"), absl::StrCat("p", i)}});
       records.Last().content_hash = static_cast<uint32_t>(i) * 7 + salt;
       if (i % 10 == 9) records.Last().refusal = Refusal{RowReason::kMalformedEmail, "mail"};
@@ -44,8 +49,8 @@ class StreamContractBase : public StoreContract {
   absl::StatusOr<WriteAck> SendAt(const StreamState& stream, int64_t offset, int64_t count,
                                   uint32_t salt = 0) {
     WriteOptions options;
-    options.position =
-        StreamPosition{stream.stream, stream.epoch, offset, absl::StrCat("after ", offset + count)};
+    options.position = StreamPosition{stream.stream, stream.epoch, offset,
+                                      absl::StrCat("after ", Later(offset, count))};
     return Send(options, Persons(offset, count, salt));
   }
   absl::StatusOr<WriteAck> Request(const std::string& id, int64_t first, int64_t count,
