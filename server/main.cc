@@ -2,6 +2,7 @@
 //
 // Exit codes: 0 after an orderly end, 1 when it cannot start or the store failed, 2 for settings
 // that are wrong. On stdout: one JSON line once it serves. Everything else goes to the log.
+// `passerelled restore` works on a stopped store: see store_commands.h.
 #include <signal.h>
 #include <time.h>
 
@@ -15,6 +16,7 @@
 #include "server/log.h"
 #include "server/options.h"
 #include "server/server.h"
+#include "server/store_commands.h"
 #include "server/version.h"
 
 namespace passerelle {
@@ -85,8 +87,9 @@ int Serve(const Options& options) {
 }
 
 int Main(int count, char** arguments) {
-  const absl::StatusOr<ParsedOptions> parsed =
-      ParseOptions(std::vector<std::string>(arguments + 1, arguments + count));
+  const std::vector<std::string> given(arguments + 1, arguments + count);
+  if (IsStoreCommand(given)) return RunStoreCommand(given, {&std::cout, &std::cerr});
+  const absl::StatusOr<ParsedOptions> parsed = ParseOptions(given);
   if (!parsed.ok()) {
     std::cerr << "passerelled: " << parsed.status().message() << "\n";
     return kExitUsage;

@@ -66,6 +66,8 @@ const TextFlag kTextFlags[] = {
     {"--listen", &Options::listen,
      "address: HOST:PORT on this machine, or unix:PATH; port 0 works"},
     {"--key-file", &Options::key_file, "master key file (default: DATA.key)"},
+    {"--backup-directory", &Options::backup_directory,
+     "where backups are made (default: backups in the data directory)"},
     {"--log-level", &Options::log_level, "debug, info, warning, error or off"},
 };
 
@@ -294,6 +296,10 @@ std::string Options::EffectiveKeyFile() const {
   return folder + ".key";
 }
 
+std::string Options::EffectiveBackupDirectory() const {
+  return backup_directory.empty() ? absl::StrCat(data, "/backups") : backup_directory;
+}
+
 LogLevel Options::EffectiveLogLevel() const {
   LogLevel level = LogLevel::kInfo;
   ParseLogLevel(log_level, &level);
@@ -325,6 +331,7 @@ absl::StatusOr<ParsedOptions> ParseOptions(std::vector<std::string> arguments) {
   bool print_config = false;
   bool check_config = false;
   CLI::App app("passerelled: joins a customer data platform to a campaign system", "passerelled");
+  app.footer("For a stopped store: passerelled restore --help");
   DeclareFlags(&parsed.options, &app);
   app.add_flag("--print-config", print_config, "print the settings as TOML and exit")
       ->configurable(false);

@@ -35,6 +35,8 @@ struct Options {
   std::string listen = "127.0.0.1:7701";
   // The master key file; empty: the data directory's path with ".key" after it.
   std::string key_file;
+  // Where backups are made, each in a folder of its own; empty: `backups` in the data directory.
+  std::string backup_directory;
   std::string log_level = "info";
   bool reflection = true;
   // gRPC's own diagnostics service; tells peers and traffic to whoever may connect.
@@ -70,6 +72,7 @@ struct Options {
   int64_t drain_seconds = 10;
 
   std::string EffectiveKeyFile() const;
+  std::string EffectiveBackupDirectory() const;
   LogLevel EffectiveLogLevel() const;
 };
 

@@ -129,6 +129,7 @@ absl::StatusOr<std::unique_ptr<PasserelleServer>> PasserelleServer::Start(const 
 absl::Status PasserelleServer::OpenStore() {
   storage::StoreOptions store;
   store.directory = options_.data;
+  store.backup_directory = options_.EffectiveBackupDirectory();
   store.readers_per_file = static_cast<int>(options_.readers);
   store.transaction_rows = options_.transaction_rows;
   store.queue_rows = options_.write_queue_rows;

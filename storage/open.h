@@ -14,7 +14,8 @@
 namespace passerelle::storage {
 
 struct StoreOptions {
-  std::string directory;  // made when absent; instance `default` is made at first start
+  std::string directory;         // made when absent; instance `default` is made at first start
+  std::string backup_directory;  // made at the first backup; empty: no backups
   int readers_per_file = 4;
   int64_t transaction_rows = 10'000;
   int64_t queue_rows = 20'000;

@@ -2,6 +2,7 @@
 #ifndef PASSERELLE_STORAGE_STORE_H_
 #define PASSERELLE_STORAGE_STORE_H_
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -11,6 +12,7 @@
 #include "storage/audience_store.h"
 #include "storage/flow_store.h"
 #include "storage/log_store.h"
+#include "storage/maintenance.h"
 #include "storage/profile_import.h"
 #include "storage/profile_store.h"
 #include "storage/schema_store.h"
@@ -52,8 +54,9 @@ class InstanceStore {
   virtual absl::StatusOr<Usage> GetUsage(const ReadContext& context) const = 0;
 
   // Waits until a commit is visible to reads of the profiles file: for one of the logs file, until
-  // the follower has applied it; one of the control file is visible already. INVALID_ARGUMENT
-  // kWrongEpoch if it is of another epoch or no file, kBeyondEnd if it was never given out.
+  // the follower has applied it; one of the control file is visible already. FAILED_PRECONDITION
+  // kStoreRestored if it is of an epoch before the present one; INVALID_ARGUMENT kWrongEpoch if it
+  // is of a later one or of no file, kBeyondEnd if it was never given out.
   virtual absl::Status WaitFor(const CommitPosition& position,
                                const ReadContext& context) const = 0;
 
@@ -84,6 +87,14 @@ class Store {
 
   // OK while every file takes writes.
   virtual absl::Status CheckReady() const = 0;
+
+  // Begins a backup in the background and returns at once; writing goes on. `on_news` is called on
+  // another thread when there is progress, and after the end; it must not block. One at a time:
+  // FAILED_PRECONDITION kBackupInProgress. ALREADY_EXISTS kAlreadyExists: a backup has this name.
+  // NOT_FOUND kNotFound: the instance. INVALID_ARGUMENT: the name. FAILED_PRECONDITION: the store
+  // was opened without a backup directory. Close cancels it.
+  virtual absl::StatusOr<std::shared_ptr<BackupRun>> StartBackup(const BackupRequest& request,
+                                                                 std::function<void()> on_news) = 0;
 
   // Finishes waiting writes, empties the write-ahead logs, closes. Later calls answer UNAVAILABLE
   // kStoreClosed. Idempotent.

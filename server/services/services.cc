@@ -6,6 +6,7 @@
 #include "server/services/destination_service.h"
 #include "server/services/instance_service.h"
 #include "server/services/log_service.h"
+#include "server/services/maintenance_service.h"
 #include "server/services/profile_service.h"
 #include "server/services/profile_sync_service.h"
 #include "server/services/service_context.h"
@@ -41,6 +42,7 @@ std::vector<NamedService> MakeServices(const ServiceParts& parts) {
   services.push_back(Make<v1::LogService, LogService>(*parts.door, context));
   services.push_back(Make<v1::SourceService, SourceService>(*parts.door, context));
   services.push_back(Make<v1::StreamService, StreamService>(*parts.door, context));
+  services.push_back(Make<v1::MaintenanceService, MaintenanceService>(*parts.door, context));
   return services;
 }
 

@@ -16,6 +16,7 @@
 #include "storage/fault_point.h"
 #include "storage/reason.h"
 #include "storage/sqlite/file_check.h"
+#include "storage/sqlite/folders.h"
 #include "storage/sqlite/run.h"
 #include "storage/status.h"
 
@@ -29,80 +30,15 @@ constexpr char kListInstances[] = "SELECT id, state FROM instance ORDER BY id";
 constexpr int64_t kBeingDeleted = 2;
 constexpr char kNewPrefix[] = ".new-";
 constexpr char kGonePrefix[] = ".gone-";
-constexpr size_t kMaxIdBytes = 63;
 
 absl::Status Refuse(Reason reason, const std::string& path, absl::string_view how) {
   return MakeError(StatusCode::kFailedPrecondition, reason, absl::StrCat(path, ": ", how),
                    {{"file", path}});
 }
 
-absl::Status IoError(absl::string_view what, const std::string& path, absl::string_view cause) {
-  return MakeError(StatusCode::kUnavailable, Reason::kIoError,
-                   absl::StrCat(what, " ", path, ": ", cause), {{"file", path}});
-}
-
-absl::Status StatusOf(const std::error_code& error, absl::string_view what,
-                      const std::string& path) {
-  return error ? IoError(what, path, error.message()) : absl::OkStatus();
-}
-
-absl::Status MakeDirectory(const std::string& path) {
-  std::error_code error;
-  fs::create_directories(path, error);
-  RETURN_IF_ERROR(StatusOf(error, "cannot make", path));
-  chmod(path.c_str(), 0700);
-  return absl::OkStatus();
-}
-
-// A rename is durable when the folder that holds the name is.
-absl::Status SyncDirectory(const std::string& path) {
-  const int fd = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return IoError("cannot open", path, strerror(errno));
-  const int code = fsync(fd);
-  const int cause = errno;
-  close(fd);
-  return code == 0 ? absl::OkStatus() : IoError("cannot sync", path, strerror(cause));
-}
-
-absl::Status Rename(const std::string& from, const std::string& to) {
-  std::error_code error;
-  fs::rename(from, to, error);
-  RETURN_IF_ERROR(StatusOf(error, "cannot rename", from));
-  return SyncDirectory(fs::path(to).parent_path().string());
-}
-
-absl::Status RemoveAll(const std::string& path) {
-  std::error_code error;
-  fs::remove_all(path, error);
-  return StatusOf(error, "cannot remove", path);
-}
-
-bool Exists(const std::string& path) {
-  std::error_code error;
-  return fs::exists(fs::symlink_status(path, error));
-}
-
 std::string NewSetId() {
   std::random_device random;
   return absl::StrFormat("%08x%08x%08x%08x", random(), random(), random(), random());
-}
-
-bool IsInstanceId(std::string_view id) {
-  const auto is_plain = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
-  if (id.empty() || id.size() > kMaxIdBytes || !is_plain(id[0])) return false;
-  return std::all_of(id.begin(), id.end(),
-                     [&](char c) { return is_plain(c) || c == '_' || c == '-'; });
-}
-
-absl::StatusOr<std::vector<std::string>> ListNames(const std::string& directory) {
-  std::error_code error;
-  std::vector<std::string> names;
-  for (fs::directory_iterator it(directory, error), end; !error && it != end; it.increment(error)) {
-    names.push_back(it->path().filename().string());
-  }
-  RETURN_IF_ERROR(StatusOf(error, "cannot list", directory));
-  std::sort(names.begin(), names.end());
-  return names;
 }
 
 bool StartsWith(const std::string& text, std::string_view prefix) {
@@ -135,7 +71,8 @@ absl::Status CheckIdentity(const std::string& path, const FileMeta& meta,
 }  // namespace
 
 DataDirectory::DataDirectory(const std::string& directory)
-    : store_path_(absl::StrCat(directory, "/store")),
+    : restoring_path_(absl::StrCat(directory, "/", kRestoringFolder)),
+      store_path_(absl::StrCat(directory, "/store")),
       control_path_(absl::StrCat(store_path_, "/control.db")),
       instances_path_(absl::StrCat(store_path_, "/instances")) {}
 
@@ -145,6 +82,11 @@ DataDirectory::~DataDirectory() {
 
 absl::StatusOr<std::unique_ptr<DataDirectory>> DataDirectory::Open(const std::string& directory) {
   std::unique_ptr<DataDirectory> opened(new DataDirectory(directory));
+  if (Exists(opened->restoring_path_) && !Exists(opened->control_path_)) {
+    return Refuse(Reason::kMixedSet, opened->restoring_path_,
+                  "a restore was interrupted here; run it again, or remove this folder to begin an "
+                  "empty store");
+  }
   RETURN_IF_ERROR(MakeDirectory(opened->store_path_));
   RETURN_IF_ERROR(opened->Lock());
   RETURN_IF_ERROR(MakeDirectory(opened->instances_path_));

@@ -5,6 +5,7 @@
 //   DIR/store/instances/<id>/profiles.db
 //   DIR/store/instances/<id>/logs.db
 //   DIR/store/instances/.new-<id>, .gone-<id>   half made or half removed; cleared at start
+//   DIR/.restoring                        a restore that was interrupted; see restore.h
 #ifndef PASSERELLE_STORAGE_SQLITE_DATA_DIRECTORY_H_
 #define PASSERELLE_STORAGE_SQLITE_DATA_DIRECTORY_H_
 
@@ -25,6 +26,9 @@ struct InstanceFiles {
   std::string profiles_path;
   std::string logs_path;
 };
+
+// Where a restore prepares the store of a data directory, before it renames it into place.
+inline constexpr char kRestoringFolder[] = ".restoring";
 
 class DataDirectory {
  public:
@@ -77,6 +81,7 @@ class DataDirectory {
       const std::vector<Registered>& registry) const;
   std::string FolderOf(std::string_view id) const;
 
+  const std::string restoring_path_;
   const std::string store_path_;
   const std::string control_path_;
   const std::string instances_path_;

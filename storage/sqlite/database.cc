@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/time/clock.h"
 #include "storage/sqlite/row_scan.h"
 
@@ -14,16 +15,23 @@ namespace {
 // Often enough to stop a scan within milliseconds, rare enough to cost nothing beside it.
 constexpr int kOperationsBetweenChecks = 2'000;
 
-int OpenFlags(Access access) {
-  switch (access) {
+int OpenFlags(const DatabaseOptions& options) {
+  switch (options.access) {
     case Access::kRead:
-      return SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX;
+      return SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | (options.immutable ? SQLITE_OPEN_URI : 0);
     case Access::kWrite:
       return SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
     case Access::kCreate:
       break;
   }
   return SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+}
+
+std::string OpenName(const DatabaseOptions& options) {
+  if (!options.immutable) return options.path;
+  return absl::StrCat(
+      "file:", absl::StrReplaceAll(options.path, {{"%", "%25"}, {"?", "%3f"}, {"#", "%23"}}),
+      "?immutable=1");
 }
 
 struct Limit {
@@ -50,7 +58,7 @@ constexpr Limit kLimits[] = {
 
 Database::Database(const DatabaseOptions& options)
     : options_(options),
-      db_(options.path, OpenFlags(options.access), options.busy_timeout_ms, options.vfs) {
+      db_(OpenName(options), OpenFlags(options), options.busy_timeout_ms, options.vfs) {
   ApplySettings();
   ApplyLimits();
   AddTakeRow(handle());

@@ -35,6 +35,10 @@ struct DatabaseOptions {
   int cache_size_kib = 8 * 1024;
   int busy_timeout_ms = 100;
   std::string vfs;  // empty: the default one
+  // Access::kRead only: takes no lock, looks at no write-ahead log and makes no file beside it, so
+  // that a folder that may not be written can be read. Only for a file that nobody changes and that
+  // is complete without its log.
+  bool immutable = false;
 };
 
 class Database {

@@ -100,6 +100,13 @@ absl::Status SqliteInstance::WaitFor(const CommitPosition& position,
   const bool in_logs = position.file == 'l';
   const File& file = in_logs ? *context_.logs : *context_.profiles;
   const CommitInfo last = file.last_commit();
+  if (position.file == file.letter() && position.epoch < last.epoch) {
+    return MakeError(
+        absl::StatusCode::kFailedPrecondition, Reason::kStoreRestored,
+        "the commit token was made before this store was restored from a backup, which "
+        "may lack that write; read without the token, and send the write again if it "
+        "is missing");
+  }
   if (position.file != file.letter() || position.epoch != last.epoch) {
     return MakeError(absl::StatusCode::kInvalidArgument, Reason::kWrongEpoch,
                      "the commit position is of another store");

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <fstream>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "storage/reason.h"
@@ -125,10 +126,7 @@ absl::Status FillNewFile(const std::string& path, FileKind kind, const FileIdent
   }));
   RETURN_IF_ERROR(Migrate(*db, kind));
   RETURN_IF_ERROR(WriteMeta(*db, kind, identity));
-  ASSIGN_OR_RETURN(const auto result, Checkpoint(*db, CheckpointMode::kTruncate));
-  if (result == CheckpointResult::kComplete) return absl::OkStatus();
-  return MakeError(StatusCode::kResourceExhausted, Reason::kDiskFull,
-                   absl::StrCat(path, ": no space for a new file"), {{"file", path}});
+  return CloseComplete(std::move(db));
 }
 
 }  // namespace
@@ -181,8 +179,17 @@ absl::Status CheckFileHeader(const std::string& path, FileKind kind) {
 
 absl::Status CreateFile(const std::string& path, FileKind kind, const FileIdentity& identity) {
   if (SizeOf(path) >= 0) return absl::AlreadyExistsError(absl::StrCat(path, " exists"));
-  RETURN_IF_ERROR(FillNewFile(path, kind, identity));
-  // Empty after the checkpoint; without them the file can be moved alone.
+  return FillNewFile(path, kind, identity);
+}
+
+absl::Status CloseComplete(std::unique_ptr<Database> db) {
+  const std::string path = db->path();
+  ASSIGN_OR_RETURN(const auto result, Checkpoint(*db, CheckpointMode::kTruncate));
+  db.reset();
+  if (result != CheckpointResult::kComplete) {
+    return MakeError(StatusCode::kResourceExhausted, Reason::kDiskFull,
+                     absl::StrCat(path, ": no space for its log's content"), {{"file", path}});
+  }
   unlink(absl::StrCat(path, "-wal").c_str());
   unlink(absl::StrCat(path, "-shm").c_str());
   return absl::OkStatus();

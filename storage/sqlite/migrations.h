@@ -18,6 +18,7 @@
 #define PASSERELLE_STORAGE_SQLITE_MIGRATIONS_H_
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -59,6 +60,11 @@ struct FileIdentity {
 // Makes a new file (the path must be free) with the newest schema and its meta rows, checkpointed
 // and closed, so that the file alone is complete. `migrations` defaults to the embedded ones.
 absl::Status CreateFile(const std::string& path, FileKind kind, const FileIdentity& identity);
+
+// Empties the write-ahead log into the file, closes the connection and removes what lay beside the
+// file, so that it alone is complete and can be moved. Only for a file that nobody serves: this is
+// a checkpoint. RESOURCE_EXHAUSTED kDiskFull.
+absl::Status CloseComplete(std::unique_ptr<Database> db);
 
 // Applies the missing migrations, each in its own transaction with its user_version; does nothing
 // to a file that is up to date. kNewerSchema and kForeignFile as above. `db` must be writable.

@@ -49,6 +49,11 @@ void SqliteStore::TidyOpenInstances() {
 absl::Status SqliteStore::Start() {
   ASSIGN_OR_RETURN(directory_, DataDirectory::Open(options_.directory));
   ASSIGN_OR_RETURN(control_, OpenFile('c', directory_->control_path(), options_));
+  BackupSource source{options_.backup_directory, directory_->set_id(), control_.get(),
+                      [this](const std::string& id) { return OpenSqliteInstance(id); },
+                      options_.clock};
+  backups_ = std::make_unique<Backups>(std::move(source));
+  RETURN_IF_ERROR(backups_->ClearPartial());
   std::vector<std::string> interrupted;
   RETURN_IF_ERROR(control_->Read({}, "instances: deleted", [&](const ReadLease& lease) {
     interrupted = LoadDeletedInstances(lease.db());
@@ -204,14 +209,23 @@ absl::StatusOr<std::shared_ptr<SqliteInstance>> SqliteStore::OpenRegistered(std:
   return instance;
 }
 
-absl::StatusOr<std::shared_ptr<InstanceStore>> SqliteStore::OpenInstance(std::string_view id) {
+absl::StatusOr<std::shared_ptr<SqliteInstance>> SqliteStore::OpenSqliteInstance(
+    std::string_view id) {
   ASSIGN_OR_RETURN(auto instance, FindOpen(id));
-  if (instance == nullptr) {
-    absl::MutexLock lock(&lifecycle_mutex_);
-    RETURN_IF_ERROR(GetInstance(id).status());
-    ASSIGN_OR_RETURN(instance, OpenRegistered(id));
-  }
+  if (instance != nullptr) return instance;
+  absl::MutexLock lock(&lifecycle_mutex_);
+  RETURN_IF_ERROR(GetInstance(id).status());
+  return OpenRegistered(id);
+}
+
+absl::StatusOr<std::shared_ptr<InstanceStore>> SqliteStore::OpenInstance(std::string_view id) {
+  ASSIGN_OR_RETURN(auto instance, OpenSqliteInstance(id));
   return std::shared_ptr<InstanceStore>(std::move(instance));
+}
+
+absl::StatusOr<std::shared_ptr<BackupRun>> SqliteStore::StartBackup(const BackupRequest& request,
+                                                                    std::function<void()> on_news) {
+  return backups_->Start(request, std::move(on_news));
 }
 
 absl::Status SqliteStore::CheckReady() const {
@@ -233,6 +247,7 @@ SqliteStore::Instances SqliteStore::TakeInstances() {
 
 absl::Status SqliteStore::Close() {
   if (housekeeping_ != nullptr) housekeeping_->Stop();
+  if (backups_ != nullptr) backups_->Close();
   absl::MutexLock lock(&lifecycle_mutex_);
   absl::Status status;
   for (const auto& [id, instance] : TakeInstances()) status.Update(instance->Close());

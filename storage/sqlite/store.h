@@ -2,6 +2,7 @@
 #ifndef PASSERELLE_STORAGE_SQLITE_STORE_H_
 #define PASSERELLE_STORAGE_SQLITE_STORE_H_
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -11,6 +12,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "storage/open.h"
+#include "storage/sqlite/backups.h"
 #include "storage/sqlite/data_directory.h"
 #include "storage/sqlite/file.h"
 #include "storage/sqlite/housekeeping.h"
@@ -35,6 +37,8 @@ class SqliteStore : public Store {
   absl::StatusOr<Page<Instance>> ListInstances(const PageRequest& page) const override;
   absl::StatusOr<std::shared_ptr<InstanceStore>> OpenInstance(std::string_view id) override;
   absl::Status CheckReady() const override;
+  absl::StatusOr<std::shared_ptr<BackupRun>> StartBackup(const BackupRequest& request,
+                                                         std::function<void()> on_news) override;
   absl::Status Close() override;
 
  private:
@@ -46,6 +50,7 @@ class SqliteStore : public Store {
   // Null when it is not open. UNAVAILABLE kStoreClosed.
   absl::StatusOr<std::shared_ptr<SqliteInstance>> FindOpen(std::string_view id) const;
   absl::StatusOr<std::shared_ptr<SqliteInstance>> OpenRegistered(std::string_view id);
+  absl::StatusOr<std::shared_ptr<SqliteInstance>> OpenSqliteInstance(std::string_view id);
   absl::Status CheckNoActiveFlows(std::string_view id);
   Instances TakeInstances();
   // One round of the housekeeping.
@@ -54,6 +59,7 @@ class SqliteStore : public Store {
   const StoreOptions options_;
   std::unique_ptr<DataDirectory> directory_;
   std::unique_ptr<File> control_;
+  std::unique_ptr<Backups> backups_;
   // Held while instances are made, opened or deleted; before mutex_.
   absl::Mutex lifecycle_mutex_;
   mutable absl::Mutex mutex_;

@@ -94,13 +94,24 @@ void WriteQueue::Close(absl::Status status) {
 }
 
 bool WriteQueue::SomethingToDo() const {
-  return closed_ || !small_.empty() || !lanes_.empty() || (!waiters_.empty() && HasSpace());
+  return closed_ || awake_ || !small_.empty() || !lanes_.empty() ||
+         (!waiters_.empty() && HasSpace());
 }
 
 bool WriteQueue::Wait() {
   absl::MutexLock lock(&mutex_);
   mutex_.Await(absl::Condition(this, &WriteQueue::SomethingToDo));
   return !(closed_ && small_.empty() && lanes_.empty() && waiters_.empty());
+}
+
+void WriteQueue::SetAwake(bool awake) {
+  absl::MutexLock lock(&mutex_);
+  awake_ = awake;
+}
+
+bool WriteQueue::HasRequests() const {
+  absl::MutexLock lock(&mutex_);
+  return !small_.empty() || !lanes_.empty();
 }
 
 std::unique_ptr<WriteRequest> WriteQueue::Take(bool first, int64_t max_rows) {

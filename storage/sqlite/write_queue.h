@@ -93,8 +93,13 @@ class WriteQueue {
   // Adds refused from now on, with this status.
   void Close(absl::Status status);
 
+  // While true, Wait does not block: the taking thread has work of its own.
+  void SetAwake(bool awake);
+
   // For the taking thread. Blocks until there is something to do; false when closed and empty.
   bool Wait();
+  // True if Take(first) would give a request.
+  bool HasRequests() const;
   // The next request, if it has at most `max_rows` rows and is not alone(), or whatever it is if
   // `first`. Null otherwise.
   std::unique_ptr<WriteRequest> Take(bool first, int64_t max_rows);
@@ -149,6 +154,7 @@ class WriteQueue {
   int64_t small_requests_ ABSL_GUARDED_BY(mutex_) = 0;
   int64_t turns_ ABSL_GUARDED_BY(mutex_) = 0;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+  bool awake_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Status closed_status_ ABSL_GUARDED_BY(mutex_);
 };
 

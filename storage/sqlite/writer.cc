@@ -97,10 +97,46 @@ CommitInfo Writer::last_commit() const {
 void Writer::Loop() {
   while (queue_.Wait()) {
     RunSpaceWaiters();
-    if (!failed()) RunBatch();
+    if (!failed() && queue_.HasRequests()) RunBatch();
     if (!failed()) CheckpointIfDue();
+    if (!failed()) RunInterludes();
   }
+  AbandonInterludes();
   drain_status_ = Empty();
+}
+
+absl::Status Writer::Interleave(std::shared_ptr<Interlude> work) {
+  absl::MutexLock lock(&interludes_mutex_);
+  if (failed()) return FailedError();
+  if (interludes_closed_) return ClosedError();
+  interludes_.push_back(std::move(work));
+  queue_.SetAwake(true);
+  return absl::OkStatus();
+}
+
+// Steps run without the lock, so that another thread may add work meanwhile.
+void Writer::RunInterludes() {
+  std::vector<std::shared_ptr<Interlude>> present;
+  {
+    absl::MutexLock lock(&interludes_mutex_);
+    present = interludes_;
+  }
+  for (const auto& work : present) {
+    if (work->Step(*db_)) continue;
+    absl::MutexLock lock(&interludes_mutex_);
+    interludes_.erase(std::find(interludes_.begin(), interludes_.end(), work));
+    queue_.SetAwake(!interludes_.empty());
+  }
+}
+
+void Writer::AbandonInterludes() {
+  std::vector<std::shared_ptr<Interlude>> left;
+  {
+    absl::MutexLock lock(&interludes_mutex_);
+    interludes_closed_ = true;
+    left.swap(interludes_);
+  }
+  for (const auto& work : left) work->Abandon(failed() ? FailedError() : ClosedError());
 }
 
 // At the end no reader is left in the way, unless its owner forgot to close the pool.

@@ -54,6 +54,19 @@ struct WriterOptions {
   std::function<void(const absl::Status&)> on_failure;
 };
 
+// Work on the writer's connection between transactions, by short steps: what only this connection
+// can do, such as a copy that sees its own writes. Called on the writer's thread only.
+class Interlude {
+ public:
+  virtual ~Interlude() = default;
+  // One step of a few milliseconds, outside of any transaction; it leaves none open. False: it was
+  // the last. Must not throw.
+  virtual bool Step(Database& db) = 0;
+  // Instead of all further steps: the writer ends, or takes no more writes. The connection is
+  // closed soon after.
+  virtual void Abandon(const absl::Status& why) = 0;
+};
+
 class Writer {
  public:
   // Opens the connection on an existing, migrated file and starts the thread. `readers` may be
@@ -77,6 +90,11 @@ class Writer {
   // caller's thread, when the writer is closed or failed. Must not block. Space is not reserved:
   // Submit may be refused again.
   void OnSpace(absl::AnyInvocable<void()> callback);
+
+  // Gives `work` one step after each transaction, and step after step while no request waits. Ends
+  // with a Step that returns false or with Abandon, whichever comes first. UNAVAILABLE kStoreClosed
+  // or kStoreFailed: nothing of it was called.
+  absl::Status Interleave(std::shared_ptr<Interlude> work);
 
   // Refuses new requests, finishes the waiting ones (all turns included), empties the write-ahead
   // log, ends the thread. Returns the checkpoint's status. Idempotent. Not from the writer's
@@ -116,6 +134,8 @@ class Writer {
   void RefuseAll(Batch batch, const absl::Status& status);
   void Fail(const absl::Status& cause);
   void RunSpaceWaiters();
+  void RunInterludes();
+  void AbandonInterludes();
   void CheckpointIfDue();
   void CheckpointThroughGate(int64_t wal_bytes);
   int64_t WalBytes() const;
@@ -128,6 +148,9 @@ class Writer {
   WriteQueue queue_;
   mutable absl::Mutex last_mutex_;
   CommitInfo last_ ABSL_GUARDED_BY(last_mutex_);
+  absl::Mutex interludes_mutex_;
+  std::vector<std::shared_ptr<Interlude>> interludes_ ABSL_GUARDED_BY(interludes_mutex_);
+  bool interludes_closed_ ABSL_GUARDED_BY(interludes_mutex_) = false;
   std::atomic<bool> failed_{false};
   int64_t wal_tried_bytes_ = 0;  // size at the last checkpoint that could not finish
   absl::Status failure_;         // the writer's thread only

@@ -23,6 +23,7 @@ void AddReport(CLI::App& app, Session& session);
 void AddSources(CLI::App& app, Session& session);
 void AddOutcomes(CLI::App& app, Session& session);  // by itself, and within `streams`
 void AddStreams(CLI::App& app, Session& session);
+void AddBackup(CLI::App& app, Session& session);
 void AddHealth(CLI::App& app, Session& session);
 
 }  // namespace passerelle::tools

@@ -58,6 +58,7 @@ void AddCommands(CLI::App& app, Session& session) {
   AddSources(app, session);
   AddStreams(app, session);
   AddOutcomes(app, session);
+  AddBackup(app, session);
   AddHealth(app, session);
 }
 

@@ -1,0 +1,12 @@
+#include "server/services/maintenance_service.h"
+
+#include "server/services/backup_feed.h"
+
+namespace passerelle {
+
+grpc::ServerWriteReactor<v1::BackupResponse>* MaintenanceService::Backup(
+    grpc::CallbackServerContext* context, const v1::BackupRequest* request) {
+  return StartFeed(door_, context, "MaintenanceService/Backup", MakeBackupFeed(context_, *request));
+}
+
+}  // namespace passerelle

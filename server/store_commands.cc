@@ -1,0 +1,91 @@
+#include "server/store_commands.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+
+#include "storage/maintenance.h"
+
+namespace passerelle {
+namespace {
+
+constexpr char kRestore[] = "restore";
+constexpr int kExitFailed = 1;
+constexpr int kExitUsage = 2;
+
+struct RestoreFlags {
+  std::string from;
+  std::string data;
+  bool check_only = false;
+};
+
+void DeclareRestore(RestoreFlags* flags, CLI::App* app) {
+  app->add_option("--from", flags->from, "folder of the backup (it holds manifest.json)")
+      ->required();
+  app->add_option(
+         "--data", flags->data,
+         "data directory to restore into: a new one, or one that holds nothing but backups "
+         "[PASSERELLE_DATA]")
+      ->envname("PASSERELLE_DATA");
+  app->add_flag("--check-only", flags->check_only, "check the backup, write nothing");
+}
+
+std::string TimeText(int64_t us) {
+  return absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", absl::FromUnixMicros(us), absl::UTCTimeZone());
+}
+
+void TellRestored(const RestoreFlags& flags, const storage::RestoreReport& report,
+                  std::ostream& out) {
+  out << flags.from << ": backup '" << report.manifest.name << "' of "
+      << TimeText(report.manifest.end_us) << ", " << report.manifest.files.size() << " files, "
+      << report.bytes << " bytes: sound\n";
+  if (flags.check_only) return;
+  out << "restored into " << flags.data << " as store epoch " << report.epoch << "\n"
+      << "Before the server starts, put the master key file of then in its place (" << flags.data
+      << ".key, or what --key-file says). With another key all data is there, but cursors and "
+         "tokens of before are not recognised at all and record keys of before cannot be "
+         "compared.\n"
+      << "Cursors, commit tokens and page tokens of before are refused with STORE_RESTORED: "
+         "clients "
+         "begin again without them. Ingest streams go on at the offset that the server tells them; "
+         "what was acknowledged after the backup is to be sent again.\n";
+}
+
+int Restore(const RestoreFlags& flags, const Streams& streams) {
+  storage::RestoreRequest request;
+  request.from = flags.from;
+  request.data = flags.data;
+  request.check_only = flags.check_only;
+  const absl::StatusOr<storage::RestoreReport> report = storage::RestoreStore(request);
+  if (!report.ok()) {
+    *streams.err << "passerelled restore: " << report.status().message() << "\n";
+    return kExitFailed;
+  }
+  TellRestored(flags, *report, *streams.out);
+  return 0;
+}
+
+}  // namespace
+
+bool IsStoreCommand(const std::vector<std::string>& arguments) {
+  return !arguments.empty() && arguments[0] == kRestore;
+}
+
+int RunStoreCommand(const std::vector<std::string>& arguments, const Streams& streams) {
+  CLI::App app("passerelled: work on a store that no server has open", "passerelled");
+  app.require_subcommand(1);
+  RestoreFlags restore_flags;
+  CLI::App* restore = app.add_subcommand(kRestore, "makes a store from a backup, or checks one");
+  DeclareRestore(&restore_flags, restore);
+  std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
+  try {
+    app.parse(std::move(reversed));
+    if (!restore_flags.check_only && restore_flags.data.empty()) {
+      throw CLI::RequiredError("--data");
+    }
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error, *streams.out, *streams.err) == 0 ? 0 : kExitUsage;
+  }
+  return Restore(restore_flags, streams);
+}
+
+}  // namespace passerelle
