@@ -20,7 +20,9 @@ class RecordsTest : public ::testing::Test {
                                                      const ReadOptions& options = {}) {
     std::ofstream(directory_.File(name), std::ios::binary) << text;
     auto reader = OpenRecords(directory_.File(name), options);
-    if (reader.ok()) EXPECT_TRUE((*reader)->Select((*reader)->columns()).ok());
+    if (reader.ok()) {
+      EXPECT_TRUE((*reader)->Select((*reader)->columns()).ok());
+    }
     return reader;
   }
 

@@ -275,6 +275,8 @@ TEST_F(RunningServer, AFullQueueIsRefusedAndAnExpiredCallIsNeverStarted) {
   EXPECT_EQ(InfoOf(stub_->GetInstance(&context, v1::GetInstanceRequest(), &response)).reason(),
             "OVERLOADED");
   EXPECT_EQ(expired.get().error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  // The call's time began later on the server's side, by as much as it took to arrive.
+  absl::SleepFor(absl::Milliseconds(300));
   service_->release.set_value();
   EXPECT_TRUE(blocked.get().ok());
   EXPECT_TRUE(server_->door().AwaitIdle(absl::Seconds(5)));

@@ -91,7 +91,7 @@ absl::Status WriteRows(Session& session, const OutcomesFlags& flags,
   absl::Status status = ForEachPage(session, &Stub::ListRowOutcomes, request,
                                     [&](const v1::ListRowOutcomesResponse& page) {
                                       if (!begun) (*output)->SetColumns(columns);
-        begun = true;
+                                      begun = true;
                                       for (const v1::RowOutcome& outcome : page.rows()) {
                                         const Json row = RowOf(outcome);
                                         std::vector<Json> values;
