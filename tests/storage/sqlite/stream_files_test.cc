@@ -175,7 +175,7 @@ TEST_F(StreamFilesTest, OthersOpenWhileAReplaceCarriesMembers) {
         "INSERT INTO membership(audience, generation, profile, from_seq, to_seq, status, "
         "qualified_us) SELECT (SELECT number FROM audience WHERE id = 'a'), 1, value, 1, "
         "9223372036854775807, 1, 5000 FROM (WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL "
-        "SELECT value + 1 FROM n WHERE value < 600000) SELECT value FROM n)");
+        "SELECT value + 1 FROM n WHERE value < 300000) SELECT value FROM n)");
   Write(*files().profiles, "UPDATE audience SET max_qualified_us = 5000 WHERE id = 'a'");
   OpenStream replace;
   replace.stream = "r";
@@ -187,7 +187,7 @@ TEST_F(StreamFilesTest, OthersOpenWhileAReplaceCarriesMembers) {
         EXPECT_TRUE(opened.ok()) << opened.status();
       },
       [&] { return Ask(*files().profiles, "SELECT count(*) FROM audience_replace") != 0; });
-  EXPECT_EQ(Ask(*files().profiles, "SELECT count(*) FROM membership"), 1'200'000);
+  EXPECT_EQ(Ask(*files().profiles, "SELECT count(*) FROM membership"), 600'000);
 }
 
 TEST_F(StreamFilesTest, OthersOpenWhileAStreamOfManyOutcomesIsDeleted) {
