@@ -258,8 +258,8 @@ absl::StatusOr<FeedStep> LogExport::End(grpc::ByteBuffer* message) {
 }
 
 FeedStep LogExport::Send(v1::ExportLogsResponse rest, grpc::ByteBuffer* message) {
-  const bool ahead = PLANTED("cursor-ahead") && after_ < end_sequence_;
-  rest.set_cursor(CursorAt(ahead ? after_ + 1 : after_));
+  const int64_t ahead = PLANTED("cursor-ahead") && !wire_.empty() ? 1 : 0;
+  rest.set_cursor(CursorAt(after_ + ahead));
   rest.set_sequence(after_);
   wire_.Take(rest, message);
   sent_ = after_;

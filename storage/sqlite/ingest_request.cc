@@ -53,8 +53,9 @@ absl::Status IngestRequest::Decide(Transaction& transaction) {
   if (repeated) return Answered();
   ASSIGN_OR_RETURN(const int64_t first, JudgePosition(transaction));
   if (options_.position.has_value() && first == row_count()) return Answered();
-  RETURN_IF_ERROR(BeginBatch(transaction, first));
-  DecideRows(transaction, first);
+  const int64_t applied_from = PLANTED("double-on-retry") ? 0 : first;
+  RETURN_IF_ERROR(BeginBatch(transaction, applied_from));
+  DecideRows(transaction, applied_from);
   RETURN_IF_ERROR(CheckNoneRefused());
   Accept(transaction, first);
   return absl::OkStatus();

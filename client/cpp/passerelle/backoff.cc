@@ -7,7 +7,7 @@
 
 namespace passerelle::client {
 
-constexpr absl::Duration kLongestWait = absl::Seconds(5);
+constexpr absl::Duration kLongestWait = absl::Seconds(3);
 
 void Backoff::Progressed() {
   next_ = kFirst;

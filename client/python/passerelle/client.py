@@ -10,6 +10,7 @@ import grpc
 from . import export, ingest, members
 from .columns import to_microseconds
 from .errors import PasserelleError, typed
+from .patience import RETRY_FOR, patiently
 from .v1 import (
     activation_service_pb2,
     activation_service_pb2_grpc,
@@ -35,6 +36,8 @@ from .v1 import (
 )
 
 MESSAGE_BYTES = 16 * 1024 * 1024
+# A connection that went silent is given up after both; the server takes pings 10 s apart and more.
+KEEPALIVE_MS, KEEPALIVE_TIMEOUT_MS = 30_000, 20_000
 # Calls that change nothing may be repeated when the server was away.
 _READS = {
     "ActivationService": [],
@@ -77,6 +80,11 @@ def connect(target: str, instance: str = "default", credentials: grpc.ChannelCre
         ("grpc.enable_retries", 1),
         ("grpc.max_receive_message_length", MESSAGE_BYTES),
         ("grpc.use_local_subchannel_pool", 1),
+        ("grpc.keepalive_time_ms", KEEPALIVE_MS),
+        ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
+        # A server that comes back is found within a second, not after the default's two minutes.
+        ("grpc.initial_reconnect_backoff_ms", 100),
+        ("grpc.max_reconnect_backoff_ms", 1_000),
     ]
     if credentials is None:
         channel = grpc.insecure_channel(target, options)
@@ -151,7 +159,8 @@ class Client:
             identity_namespaces=identities,
             fields=fields,
         )
-        encoder = ingest.record_encoder(request.Batch, identities, self._attribute_types(fields))
+        types_ = self._attribute_types(fields, run.get("retry_for", RETRY_FOR))
+        encoder = ingest.record_encoder(request.Batch, identities, types_)
         return ingest.Ingest(self.stubs.profiles.ImportProfiles, request, opening, encoder).run(rows, **run)
 
     def sync_profiles(
@@ -172,9 +181,8 @@ class Client:
             identity_namespaces=identities,
             fields=fields,
         )
-        encoder = ingest.record_encoder(
-            request.Batch, identities, self._mapped_types(destination, fields)
-        )
+        types_ = self._mapped_types(destination, fields, run.get("retry_for", RETRY_FOR))
+        encoder = ingest.record_encoder(request.Batch, identities, types_)
         method = self.stubs.profile_sync.SyncProfiles
         return ingest.Ingest(method, request, opening, encoder).run(rows, **run)
 
@@ -208,9 +216,8 @@ class Client:
                 opening.replace.as_of.FromMicroseconds(to_microseconds(as_of))
             if max_refused_percent is not None:
                 opening.replace.max_refused_percent = max_refused_percent
-        encoder = ingest.push_encoder(
-            request.Batch, identities, self._mapped_types(destination, fields), audiences
-        )
+        types_ = self._mapped_types(destination, fields, run.get("retry_for", RETRY_FOR))
+        encoder = ingest.push_encoder(request.Batch, identities, types_, audiences)
         method = self.stubs.audience_sync.PushMembers
         return ingest.Ingest(method, request, opening, encoder).run(rows, **run)
 
@@ -235,7 +242,7 @@ class Client:
         fields: Iterable[str] = (),
         log_filter: log_service_pb2.LogFilter | None = None,
         max_batch_rows: int = 0,
-        retry_for: float = 60.0,
+        retry_for: float = RETRY_FOR,
     ) -> Iterator[export.LogBatch]:
         """Log rows from a cursor or a consumer's position on, in batches; reconnects by itself."""
         request = log_service_pb2.ExportLogsRequest(
@@ -249,7 +256,10 @@ class Client:
         )
         acknowledge = None
         if consumer:
-            acknowledge = lambda position: self.acknowledge(source, consumer, position)  # noqa: E731
+
+            def acknowledge(position: str) -> Any:
+                return patiently(lambda: self.acknowledge(source, consumer, position), retry_for)
+
         return export.export_logs(self.stubs.logs, request, acknowledge, retry_for)
 
     def acknowledge(self, source: str, consumer: str, cursor: str) -> Any:
@@ -268,7 +278,7 @@ class Client:
         identities: Sequence[str] = (),
         mandatory: Sequence[str] = (),
         since: str = "",
-        retry_for: float = 60.0,
+        retry_for: float = RETRY_FOR,
     ) -> members.MemberStream:
         """Members that can be reached on the channel: all, or what changed since an end_token."""
         request = activation_service_pb2.StreamMembersRequest(
@@ -279,7 +289,7 @@ class Client:
             mandatory_attributes=mandatory,
             since_token=since,
         )
-        types_ = self._attribute_types(attributes)
+        types_ = self._attribute_types(attributes, retry_for)
         return members.MemberStream(self.stubs.activation, request, types_, retry_for)
 
     # ---- schema ---------------------------------------------------------------------------------
@@ -307,19 +317,22 @@ class Client:
         items = self.pages(self.stubs.instances.ListAttributes, request, "attributes")
         return {item.name.rsplit("/", 1)[1]: item.type for item in items}
 
-    def _attribute_types(self, attributes: Sequence[str]) -> Mapping[str, int]:
+    def _attribute_types(self, attributes: Sequence[str], retry_for: float) -> Mapping[str, int]:
         # An attribute the server does not know is sent as text: its answer names it.
-        known = self.attribute_types() if attributes else {}
+        known = patiently(self.attribute_types, retry_for) if attributes else {}
         return {a: known.get(a, instance_pb2.ATTRIBUTE_TYPE_STRING) for a in attributes}
 
-    def _mapped_types(self, destination: str, fields: Sequence[str]) -> Mapping[str, int]:
+    def _mapped_types(
+        self, destination: str, fields: Sequence[str], retry_for: float
+    ) -> Mapping[str, int]:
         if not fields:
             return {}
-        known = self.attribute_types()
+        known = patiently(self.attribute_types, retry_for)
         request = destination_service_pb2.GetDestinationRequest(
             name=self.name("destinations", destination)
         )
-        found = self.call(self.stubs.destinations.GetDestination, request)
+        get = self.stubs.destinations.GetDestination
+        found = patiently(lambda: self.call(get, request), retry_for)
         attribute = {mapping.source_field: mapping.attribute for mapping in found.mappings}
         text = instance_pb2.ATTRIBUTE_TYPE_STRING
         return {field: known.get(attribute.get(field, ""), text) for field in fields}

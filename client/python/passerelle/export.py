@@ -1,15 +1,13 @@
 """Resumable export of log rows."""
 
 import dataclasses
-import random
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import grpc
 
 from .columns import from_microseconds
-from .errors import PasserelleError
+from .patience import Patience
 from .v1 import log_entry_pb2, log_service_pb2
 
 _ENUMS = {
@@ -33,7 +31,8 @@ class LogBatch:
     _acknowledge: Callable[[str], None] | None = None
 
     def acknowledge(self) -> None:
-        """Tells the consumer's position: an export by this consumer starts after these rows."""
+        """Tells the consumer's position: an export by this consumer starts after these rows. Waits for a
+        server that is away as long as the export itself would."""
         if self._acknowledge is None:
             raise ValueError("only an export by a source's consumer can be acknowledged")
         self._acknowledge(self.cursor)
@@ -65,7 +64,7 @@ def export_logs(
 ) -> Iterator[LogBatch]:
     """Yields batches; reconnects from the last cursor while the server is away."""
     request = type(request).FromString(request.SerializeToString())
-    deadline, delay, header = time.monotonic() + retry_for, 0.1, None
+    patience, header = Patience(retry_for), None
     while True:
         call = stub.ExportLogs(request)
         try:
@@ -74,7 +73,7 @@ def export_logs(
                     header = message.header
                     continue
                 request.cursor = message.cursor
-                deadline, delay = time.monotonic() + retry_for, 0.1
+                patience.progressed()
                 yield LogBatch(
                     list(message.rows),
                     message.cursor,
@@ -85,10 +84,7 @@ def export_logs(
                 )
             return
         except grpc.RpcError as error:
-            failure = PasserelleError(error)
-            if not failure.retryable or time.monotonic() >= deadline:
-                raise failure from error
+            failure = error
         finally:
             call.cancel()
-        time.sleep(max(delay * random.uniform(0.5, 1.0), failure.retry_delay or 0))
-        delay = min(delay * 2, 5.0)
+        patience.wait(failure)

@@ -4,15 +4,13 @@ import collections
 import dataclasses
 import itertools
 import queue
-import random
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import grpc
 
 from .columns import ABSENT_VALUE, encode, to_bytes, to_microseconds
-from .errors import PasserelleError
+from .patience import RETRY_FOR, Patience
 from .v1 import audience_pb2, ingest_pb2, instance_pb2, log_entry_pb2, outcome_pb2
 
 BATCH_RECORDS = 2_000
@@ -143,7 +141,7 @@ class Ingest:
         source: Source,
         *,
         batch_records: int = BATCH_RECORDS,
-        retry_for: float = 60.0,
+        retry_for: float = RETRY_FOR,
         on_progress: Callable[[int], None] | None = None,
         on_row: Callable[[Any], None] | None = None,
     ) -> IngestResult:
@@ -153,20 +151,16 @@ class Ingest:
         seconds without progress. Listed rows go to `on_row` or, without it, into the result.
         """
         rows, result = _Rows(source), IngestResult()
-        deadline, delay = time.monotonic() + retry_for, 0.1
+        patience = Patience(retry_for)
         while True:
             before = result.received
             try:
                 return self._run_once(rows, result, batch_records, on_progress, on_row)
             except grpc.RpcError as error:
-                failure = PasserelleError(error)
-            if result.received > before:
-                deadline, delay = time.monotonic() + retry_for, 0.1
-            if not (failure.retryable and self._open.stream.stream and time.monotonic() < deadline):
-                raise failure
+                if result.received > before:
+                    patience.progressed()
+                patience.wait(error, repeatable=bool(self._open.stream.stream))
             result.reconnects += 1
-            time.sleep(max(delay * random.uniform(0.5, 1.0), failure.retry_delay or 0))
-            delay = min(delay * 2, 5.0)
 
     def _run_once(self, rows, result, batch_records, on_progress, on_row) -> IngestResult:
         call = _Call(self._method)

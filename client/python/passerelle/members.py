@@ -2,15 +2,13 @@
 
 import dataclasses
 import datetime
-import random
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import grpc
 
 from .columns import decode, from_microseconds
-from .errors import PasserelleError
+from .patience import Patience
 from .v1 import activation_service_pb2, instance_pb2
 
 _CHANGES = {
@@ -52,25 +50,22 @@ class MemberStream:
         return self.trailer.end_token
 
     def __iter__(self) -> Iterator[Member]:
-        deadline, delay = time.monotonic() + self._retry_for, 0.1
+        patience = Patience(self._retry_for)
         while True:
             call = self._stub.StreamMembers(self._request)
             try:
                 for message in call:
                     yield from self._read(message)
                     self._request.resume_token = message.resume_token
-                    deadline, delay = time.monotonic() + self._retry_for, 0.1
+                    patience.progressed()
                 if self.trailer is None:
                     raise RuntimeError("the server ended the stream without a trailer")
                 return
             except grpc.RpcError as error:
-                failure = PasserelleError(error)
-                if not failure.retryable or time.monotonic() >= deadline:
-                    raise failure from error
+                failure = error
             finally:
                 call.cancel()
-            time.sleep(max(delay * random.uniform(0.5, 1.0), failure.retry_delay or 0))
-            delay = min(delay * 2, 5.0)
+            patience.wait(failure)
 
     def _read(self, message: Any) -> Iterator[Member]:
         if message.HasField("header"):
