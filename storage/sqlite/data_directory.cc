@@ -87,6 +87,7 @@ absl::StatusOr<std::unique_ptr<DataDirectory>> DataDirectory::Open(const std::st
                   "a restore was interrupted here; run it again, or remove this folder to begin an "
                   "empty store");
   }
+  if (!Exists(directory)) RETURN_IF_ERROR(MakeDirectory(directory));
   RETURN_IF_ERROR(MakeDirectory(opened->store_path_));
   RETURN_IF_ERROR(opened->Lock());
   RETURN_IF_ERROR(MakeDirectory(opened->instances_path_));

@@ -45,10 +45,11 @@ absl::Status IoError(absl::string_view what, const std::string& path, absl::stri
 
 absl::Status MakeDirectory(const std::string& path) {
   std::error_code error;
-  fs::create_directories(path, error);
+  const bool made = fs::create_directories(path, error);
   RETURN_IF_ERROR(StatusOf(error, "cannot make", path));
   chmod(path.c_str(), kOwnerOnly);
-  return absl::OkStatus();
+  const std::string parent = fs::path(path).parent_path().string();
+  return made ? SyncDirectory(parent.empty() ? "." : parent) : absl::OkStatus();
 }
 
 absl::Status SyncDirectory(const std::string& path) { return Sync(path, O_DIRECTORY); }

@@ -18,7 +18,8 @@ namespace passerelle::storage::sqlite {
 // UNAVAILABLE kIoError: "<what> <path>: <cause>".
 absl::Status IoError(absl::string_view what, const std::string& path, absl::string_view cause);
 
-// With the folders above it; only its owner may enter it. OK if it is there.
+// With the folders above it; only its owner may enter it, and its name is durable. OK if it is
+// there.
 absl::Status MakeDirectory(const std::string& path);
 // Writes what the operating system still holds back: of a folder its names, of a file its bytes.
 absl::Status SyncDirectory(const std::string& path);
