@@ -16,7 +16,6 @@
 #include "passerelle/v1/outcome.pb.h"
 #include "server/convert/text.h"
 #include "server/errors.h"
-#include "server/log.h"
 #include "server/storage_reason.h"
 #include "storage/reason.h"
 
@@ -71,7 +70,6 @@ absl::Status LimitOf(const absl::Status& status) {
 }
 
 absl::Status DiskFullOf(const absl::Status& status) {
-  Log(LogLevel::kError, "disk_full", {{"detail", std::string(status.message())}});
   return errors::DiskFull(
       absl::StrCat("disk: ", status.message(), "; free space, then send again; nothing was lost"),
       kRetryAfterFullDisk);

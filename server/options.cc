@@ -23,6 +23,7 @@ constexpr char kConfigFlag[] = "--config";
 constexpr int64_t kKiB = 1024;
 constexpr int64_t kMiB = 1024 * kKiB;
 constexpr int64_t kGiB = 1024 * kMiB;
+constexpr int64_t kTiB = 1024 * kGiB;
 
 struct NumberFlag {
   const char* flag;
@@ -49,6 +50,10 @@ const NumberFlag kNumberFlags[] = {
     {"--write-queue-rows", &Options::write_queue_rows, 1'000, 10'000'000,
      "rows that may wait for the writer of a store file"},
     {"--transaction-rows", &Options::transaction_rows, 1, 100'000, "rows of one transaction"},
+    {"--disk-low-bytes", &Options::disk_low_bytes, 0, kTiB,
+     "free space below which new data is refused, in bytes; 0: never"},
+    {"--disk-reserve-bytes", &Options::disk_reserve_bytes, 0, kTiB,
+     "space kept in reserve for a full disk, in bytes; 0: none"},
     {"--heartbeat-ms", &Options::heartbeat_ms, 100, 600'000,
      "longest silence of an export that follows, in milliseconds"},
     {"--drain-seconds", &Options::drain_seconds, 0, 3'600,

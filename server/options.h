@@ -66,6 +66,11 @@ struct Options {
   // A transaction closes at this many rows (bulk loads profit from 100,000).
   int64_t transaction_rows = 10'000;
 
+  // With less free space than this where the data lies, new data is refused; 0: never.
+  int64_t disk_low_bytes = 256 * 1024 * 1024;
+  // Space kept in reserve there, given up when the disk is all but full; 0: none.
+  int64_t disk_reserve_bytes = 64 * 1024 * 1024;
+
   // The longest silence of an export that follows.
   int64_t heartbeat_ms = 10'000;
   // How long open calls may go on after the first SIGTERM.

@@ -29,6 +29,8 @@ constexpr int kKeepaliveTimeoutMs = 20'000;
 constexpr int kLeastPingIntervalMs = 10'000;  // clients that ping more often are sent away
 // How long cancelled work may take to notice before gRPC is told to end its calls by force.
 constexpr absl::Duration kCutTime = absl::Seconds(2);
+// Ingest at full speed must not get from LOW to a full disk between two looks.
+constexpr absl::Duration kDiskPeriod = absl::Milliseconds(250);
 constexpr char kReflectionPlugin[] = "proto_server_reflection";
 constexpr char kChannelzPlugin[] = "channelz_service";
 
@@ -92,6 +94,16 @@ void ChoosePlugins(const Options& options, grpc::ServerBuilder* builder) {
   builder->SetOption(std::make_unique<WithoutPlugins>(std::move(unwanted)));
 }
 
+void LogDisk(const storage::DiskSpace& disk) {
+  const bool open = disk.state == storage::DiskState::kOpen;
+  const char* state = open ? "OPEN" : disk.state == storage::DiskState::kLow ? "LOW" : "RESERVE";
+  Log(open ? LogLevel::kInfo : LogLevel::kError, "disk_state",
+      {{"state", state},
+       {"free_bytes", disk.free_bytes},
+       {"low_bytes", disk.low_bytes},
+       {"reserve_bytes", disk.reserve_bytes}});
+}
+
 }  // namespace
 
 PasserelleServer::PasserelleServer(const Options& options, Hooks hooks)
@@ -135,6 +147,10 @@ absl::Status PasserelleServer::OpenStore() {
   store.queue_rows = options_.write_queue_rows;
   store.wal_threshold_bytes = options_.wal_threshold_bytes;
   store.clock = [this] { return door_->clock().Now(); };
+  store.disk.low_bytes = options_.disk_low_bytes;
+  store.disk.reserve_bytes = options_.disk_reserve_bytes;
+  store.disk.period = kDiskPeriod;
+  store.disk.on_change = LogDisk;
   store.on_failure = [this](const absl::Status& status) {
     Log(LogLevel::kError, "store_failed", {{"detail", std::string(status.message())}});
     store_failed_ = true;

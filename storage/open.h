@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "storage/disk.h"
 #include "storage/store.h"
 
 namespace passerelle::storage {
@@ -25,6 +26,8 @@ struct StoreOptions {
   // How often each open instance is tidied: what nobody can read any more goes. At least a
   // millisecond; real time, not the clock's.
   absl::Duration housekeeping_period = absl::Hours(1);
+  // When the disk counts as full. Not watched by default.
+  DiskOptions disk;
   // Called once when a file stops taking writes.
   std::function<void(const absl::Status&)> on_failure;
 };

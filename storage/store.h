@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "storage/audience_store.h"
+#include "storage/disk.h"
 #include "storage/flow_store.h"
 #include "storage/log_store.h"
 #include "storage/maintenance.h"
@@ -35,6 +36,7 @@ struct Instance {
 struct Usage {
   int64_t profiles = 0, attributes = 0, identity_namespaces = 0, audiences = 0, destinations = 0;
   int64_t sources = 0, deliveries = 0, log_rows = 0, write_streams = 0, database_bytes = 0;
+  DiskSpace disk;  // of the whole store
 };
 
 // The stores of one instance; thread-safe. Holding it keeps its files open, also while the instance
@@ -65,6 +67,11 @@ class InstanceStore {
 };
 
 // Thread-safe. Administrative writes block and share the rules of SchemaStore.
+//
+// Every write of any of the stores is of one WriteKind (disk.h) and may answer RESOURCE_EXHAUSTED
+// kDiskFull: before it begins, where the disk's state refuses its kind; after all was rolled back,
+// where it met a full disk. Of this interface CreateInstance and UpdateInstance are
+// kAdministrative, DeleteInstance is kRelieving.
 class Store {
  public:
   virtual ~Store() = default;
@@ -85,7 +92,7 @@ class Store {
   // The stores of an instance. NOT_FOUND kNotFound. Never blocks for long.
   virtual absl::StatusOr<std::shared_ptr<InstanceStore>> OpenInstance(std::string_view id) = 0;
 
-  // OK while every file takes writes.
+  // OK while every file takes writes; a full disk changes nothing about that.
   virtual absl::Status CheckReady() const = 0;
 
   // Begins a backup in the background and returns at once; writing goes on. `on_news` is called on

@@ -110,9 +110,10 @@ absl::StatusOr<Written<Audience>> SqliteAudiences::DeleteAudience(
     mark->BindAll(gone.number.value, transaction.commit_us(), transaction.NextSeq()).Run();
     return absl::OkStatus();
   };
-  ASSIGN_OR_RETURN(
-      const CommitPosition position,
-      WriteAdmin(*context_.profiles, write, decide, [](Transaction&) { return absl::OkStatus(); }));
+  ASSIGN_OR_RETURN(const CommitPosition position,
+                   WriteAdmin(
+                       *context_.profiles, write, decide,
+                       [](Transaction&) { return absl::OkStatus(); }, WriteKind::kRelieving));
   if (!write.validate_only) StartMembershipSweep(*context_.profiles);
   return Written<Audience>{std::move(gone), position};
 }

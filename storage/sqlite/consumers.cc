@@ -86,7 +86,7 @@ absl::StatusOr<Written<Consumer>> Consumers::Delete(std::string_view source, std
     StatementScope(transaction.db().Prepared(kDelete))->BindAll(source, id).Run();
     return absl::OkStatus();
   };
-  ASSIGN_OR_RETURN(written.position, logs_.Write(decide));
+  ASSIGN_OR_RETURN(written.position, logs_.Write(decide, WriteKind::kRelieving));
   return written;
 }
 
@@ -95,7 +95,7 @@ absl::Status Consumers::DeleteOf(std::string_view source) {
     StatementScope(transaction.db().Prepared(kDeleteOf))->BindAll(source).Run();
     return absl::OkStatus();
   };
-  return logs_.Write(decide).status();
+  return logs_.Write(decide, WriteKind::kRelieving).status();
 }
 
 absl::StatusOr<Consumer> Consumers::Get(std::string_view source, std::string_view id,
@@ -152,7 +152,7 @@ absl::StatusOr<Written<Consumer>> Consumers::Move(std::string_view source, std::
     ASSIGN_OR_RETURN(written.value, ReadConsumer(db, source, id));
     return absl::OkStatus();
   };
-  ASSIGN_OR_RETURN(written.position, logs_.Write(decide));
+  ASSIGN_OR_RETURN(written.position, logs_.Write(decide, WriteKind::kRelieving));
   return written;
 }
 

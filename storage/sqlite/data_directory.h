@@ -1,6 +1,7 @@
 // Where the files of a store lie, who may open them, and what is refused at start.
 //
 //   DIR/store/LOCK                        held by the one process that serves DIR
+//   DIR/store/reserve                     space kept for a full disk (disk.h); holds nothing
 //   DIR/store/control.db
 //   DIR/store/instances/<id>/profiles.db
 //   DIR/store/instances/<id>/logs.db
@@ -48,6 +49,7 @@ class DataDirectory {
   DataDirectory& operator=(const DataDirectory&) = delete;
 
   const std::string& set_id() const { return set_id_; }
+  const std::string& store_path() const { return store_path_; }
   const std::string& control_path() const { return control_path_; }
   // The instances registered when Open returned, by id, those being deleted included if their files
   // are still there.

@@ -189,7 +189,8 @@ absl::StatusOr<Written<Delivery>> Deliveries::Delete(std::string_view id,
     transaction.OnCommitted([this](const CommitInfo&) { number_by_id_.clear(); });
     return absl::OkStatus();
   };
-  ASSIGN_OR_RETURN(written.position, WriteAdmin(logs_, write, decide, present));
+  ASSIGN_OR_RETURN(written.position,
+                   WriteAdmin(logs_, write, decide, present, WriteKind::kRelieving));
   return written;
 }
 

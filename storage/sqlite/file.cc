@@ -25,9 +25,11 @@ struct Finished {
 // stack.
 class BlockingWrite : public WriteRequest {
  public:
-  BlockingWrite(DecideTurn decide, Finished* finished) : decide_(decide), finished_(finished) {}
+  BlockingWrite(DecideTurn decide, WriteKind kind, Finished* finished)
+      : decide_(decide), kind_(kind), finished_(finished) {}
 
   bool alone() const override { return true; }
+  WriteKind kind() const override { return kind_; }
   absl::Status Decide(Transaction& transaction) override {
     ASSIGN_OR_RETURN(more_, decide_(transaction));
     return absl::OkStatus();
@@ -41,6 +43,7 @@ class BlockingWrite : public WriteRequest {
 
  private:
   DecideTurn decide_;
+  const WriteKind kind_;
   Finished* finished_;
   bool more_ = false;
 };
@@ -53,6 +56,7 @@ class File::BackgroundWrite : public WriteRequest {
       : file_(file), name_(name), decide_(std::move(decide)) {}
 
   bool alone() const override { return true; }
+  WriteKind kind() const override { return WriteKind::kRelieving; }
   absl::Status Decide(Transaction& transaction) override {
     ASSIGN_OR_RETURN(more_, decide_(transaction));
     return absl::OkStatus();
@@ -97,19 +101,22 @@ absl::Status File::Read(const ReadContext& context, absl::string_view what,
   return RunRead(lease.db(), what, [&] { return body(lease); });
 }
 
-absl::StatusOr<CommitPosition> File::WriteInTurns(DecideTurn decide) {
+absl::StatusOr<CommitPosition> File::WriteInTurns(DecideTurn decide, WriteKind kind) {
   Finished finished;
-  RETURN_IF_ERROR(writer_->Submit(std::make_unique<BlockingWrite>(decide, &finished)));
+  RETURN_IF_ERROR(writer_->Submit(std::make_unique<BlockingWrite>(decide, kind, &finished)));
   finished.done.WaitForNotification();
   RETURN_IF_ERROR(finished.status);
   return PositionOf(finished.info);
 }
 
-absl::StatusOr<CommitPosition> File::Write(absl::FunctionRef<absl::Status(Transaction&)> decide) {
-  return WriteInTurns([&](Transaction& transaction) -> absl::StatusOr<bool> {
-    RETURN_IF_ERROR(decide(transaction));
-    return false;
-  });
+absl::StatusOr<CommitPosition> File::Write(absl::FunctionRef<absl::Status(Transaction&)> decide,
+                                           WriteKind kind) {
+  return WriteInTurns(
+      [&](Transaction& transaction) -> absl::StatusOr<bool> {
+        RETURN_IF_ERROR(decide(transaction));
+        return false;
+      },
+      kind);
 }
 
 bool File::BeginBackground(absl::string_view name) {
@@ -142,20 +149,23 @@ void File::WriteInBackground(absl::string_view name, BackgroundTurn decide) {
 // An answer that needs no commit leaves by an error, which undoes whatever `decide` wrote.
 absl::StatusOr<CommitPosition> WriteAdmin(File& file, const AdminWrite& write,
                                           absl::FunctionRef<absl::Status(Transaction&)> decide,
-                                          absl::FunctionRef<absl::Status(Transaction&)> present) {
+                                          absl::FunctionRef<absl::Status(Transaction&)> present,
+                                          WriteKind kind) {
   bool answered = false;
-  auto position = file.Write([&](Transaction& transaction) -> absl::Status {
-    auto& requests = transaction.Overlay<RequestOverlay>();
-    std::optional<std::string> known;
-    if (write.request.has_value()) {
-      ASSIGN_OR_RETURN(known, requests.Find(transaction, *write.request));
-    }
-    RETURN_IF_ERROR(known.has_value() ? present(transaction) : decide(transaction));
-    answered = known.has_value() || write.validate_only;
-    if (answered) return absl::CancelledError("answered without a commit");
-    if (write.request.has_value()) requests.Record(*write.request, "");
-    return absl::OkStatus();
-  });
+  auto position = file.Write(
+      [&](Transaction& transaction) -> absl::Status {
+        auto& requests = transaction.Overlay<RequestOverlay>();
+        std::optional<std::string> known;
+        if (write.request.has_value()) {
+          ASSIGN_OR_RETURN(known, requests.Find(transaction, *write.request));
+        }
+        RETURN_IF_ERROR(known.has_value() ? present(transaction) : decide(transaction));
+        answered = known.has_value() || write.validate_only;
+        if (answered) return absl::CancelledError("answered without a commit");
+        if (write.request.has_value()) requests.Record(*write.request, "");
+        return absl::OkStatus();
+      },
+      kind);
   if (answered && absl::IsCancelled(position.status())) {
     return file.PositionOf(file.last_commit());
   }

@@ -47,20 +47,23 @@ class File {
   absl::Status Read(const ReadContext& context, absl::string_view what,
                     absl::FunctionRef<absl::Status(const ReadLease&)> body) const;
 
-  // One administrative write in a transaction of its own: submits, blocks until durable. `decide`
+  // One write in a transaction of its own: submits, blocks until durable. `kind` says when a full
+  // disk refuses it (disk.h). `decide`
   // may write rows directly; an error undoes everything. May run more than once (after a rollback).
   // Never call it from the writer's thread.
-  absl::StatusOr<CommitPosition> Write(absl::FunctionRef<absl::Status(Transaction&)> decide);
+  absl::StatusOr<CommitPosition> Write(absl::FunctionRef<absl::Status(Transaction&)> decide,
+                                       WriteKind kind = WriteKind::kAdministrative);
 
   // As Write, by turns: `decide` returns true while there is more to do; each turn is a transaction
   // and a visible moment of its own.
   absl::StatusOr<CommitPosition> WriteInTurns(
-      absl::FunctionRef<absl::StatusOr<bool>(Transaction&)> decide);
+      absl::FunctionRef<absl::StatusOr<bool>(Transaction&)> decide,
+      WriteKind kind = WriteKind::kAdministrative);
 
-  // As WriteInTurns, without waiting and whatever comes of it: for tidying that is begun again some
-  // other time. Ends with the present turn when the file is closed. Where one of this name waits or
-  // is at work, `decide` is dropped and that one takes at least one more turn: so whatever was
-  // committed before this call is seen by a turn after it.
+  // As WriteInTurns, kRelieving, without waiting and whatever comes of it: for tidying that is
+  // begun again some other time. Ends with the present turn when the file is closed. Where one of
+  // this name waits or is at work, `decide` is dropped and that one takes at least one more turn:
+  // so whatever was committed before this call is seen by a turn after it.
   using BackgroundTurn = std::function<absl::StatusOr<bool>(Transaction&)>;
   void WriteInBackground(absl::string_view name, BackgroundTurn decide);
 
@@ -92,7 +95,8 @@ class File {
 // both cases nothing is committed and position is that of now.
 absl::StatusOr<CommitPosition> WriteAdmin(File& file, const AdminWrite& write,
                                           absl::FunctionRef<absl::Status(Transaction&)> decide,
-                                          absl::FunctionRef<absl::Status(Transaction&)> present);
+                                          absl::FunctionRef<absl::Status(Transaction&)> present,
+                                          WriteKind kind = WriteKind::kAdministrative);
 
 }  // namespace passerelle::storage::sqlite
 

@@ -203,7 +203,7 @@ absl::StatusOr<Written<Destination>> SqliteFlows::SetDestinationState(std::strin
     SetDestinationStateRow(transaction.db(), result, revision);
     return absl::OkStatus();
   };
-  ASSIGN_OR_RETURN(const auto position, context_.profiles->Write(decide));
+  ASSIGN_OR_RETURN(const auto position, context_.profiles->Write(decide, WriteKind::kRelieving));
   return Written<Destination>{std::move(result), position};
 }
 
@@ -221,7 +221,8 @@ absl::StatusOr<Written<Destination>> SqliteFlows::DeleteDestination(std::string_
     if (!Load(transaction, id, result).ok()) result.id = std::string(id);
     return absl::OkStatus();
   };
-  ASSIGN_OR_RETURN(const auto position, WriteAdmin(*context_.profiles, write, decide, present));
+  ASSIGN_OR_RETURN(const auto position,
+                   WriteAdmin(*context_.profiles, write, decide, present, WriteKind::kRelieving));
   return Written<Destination>{std::move(result), position};
 }
 

@@ -95,7 +95,7 @@ absl::StatusOr<Written<Source>> SqliteFlows::SetSourceState(std::string_view id,
     Store(transaction, result);
     return absl::OkStatus();
   };
-  ASSIGN_OR_RETURN(const auto position, context_.profiles->Write(decide));
+  ASSIGN_OR_RETURN(const auto position, context_.profiles->Write(decide, WriteKind::kRelieving));
   return Written<Source>{std::move(result), position};
 }
 
@@ -113,7 +113,8 @@ absl::StatusOr<Written<Source>> SqliteFlows::DeleteSource(std::string_view id,
     if (!Load(transaction, id, result).ok()) result.id = std::string(id);
     return absl::OkStatus();
   };
-  ASSIGN_OR_RETURN(const auto position, WriteAdmin(*context_.profiles, write, decide, present));
+  ASSIGN_OR_RETURN(const auto position,
+                   WriteAdmin(*context_.profiles, write, decide, present, WriteKind::kRelieving));
   return Written<Source>{std::move(result), position};
 }
 

@@ -178,7 +178,7 @@ absl::Status OptOutFollower::Apply(const OptOutPage& page) {
     StatementScope(transaction.db().Prepared(kSetPosition))->BindAll(page.through).Run();
     return absl::OkStatus();
   };
-  RETURN_IF_ERROR(context_.profiles->Write(decide).status());
+  RETURN_IF_ERROR(context_.profiles->Write(decide, WriteKind::kRelieving).status());
   written_seq_ = page.through;
   return absl::OkStatus();
 }

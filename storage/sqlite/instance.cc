@@ -25,7 +25,7 @@ constexpr int64_t kWalSlackBytes = 8 * 1024 * 1024;
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<File>> OpenFile(char letter, const std::string& path,
-                                               const StoreOptions& options) {
+                                               const StoreOptions& options, DiskMonitor* disk) {
   WriterOptions writer;
   writer.path = path;
   writer.cache_size_kib = static_cast<int>(options.cache_bytes_per_writer / 1024);
@@ -34,6 +34,7 @@ absl::StatusOr<std::unique_ptr<File>> OpenFile(char letter, const std::string& p
   writer.wal_threshold_bytes = options.wal_threshold_bytes;
   writer.wal_limit_bytes = options.wal_threshold_bytes + kWalSlackBytes;
   writer.clock = options.clock;
+  writer.disk = disk;
   writer.on_failure = options.on_failure;
   ReaderPoolOptions readers;
   readers.path = path;
@@ -55,17 +56,20 @@ struct SqliteInstance::Parts {
 SqliteInstance::SqliteInstance() : parts_(std::make_unique<Parts>()) {}
 SqliteInstance::~SqliteInstance() { Close().IgnoreError(); }
 
-absl::StatusOr<std::shared_ptr<SqliteInstance>> SqliteInstance::Open(const InstanceFiles& files,
-                                                                     const StoreOptions& options) {
+absl::StatusOr<std::shared_ptr<SqliteInstance>> SqliteInstance::Open(
+    const InstanceFiles& files, const StoreOptions& options, std::shared_ptr<DiskMonitor> disk) {
   std::shared_ptr<SqliteInstance> instance(new SqliteInstance());
-  RETURN_IF_ERROR(instance->OpenParts(files, options));
+  RETURN_IF_ERROR(instance->OpenParts(files, options, std::move(disk)));
   return instance;
 }
 
-absl::Status SqliteInstance::OpenParts(const InstanceFiles& files, const StoreOptions& options) {
+absl::Status SqliteInstance::OpenParts(const InstanceFiles& files, const StoreOptions& options,
+                                       std::shared_ptr<DiskMonitor> disk) {
   context_.id = files.id;
-  ASSIGN_OR_RETURN(context_.profiles, OpenFile('p', files.profiles_path, options));
-  ASSIGN_OR_RETURN(context_.logs, OpenFile('l', files.logs_path, options));
+  context_.disk = std::move(disk);
+  ASSIGN_OR_RETURN(context_.profiles,
+                   OpenFile('p', files.profiles_path, options, context_.disk.get()));
+  ASSIGN_OR_RETURN(context_.logs, OpenFile('l', files.logs_path, options, context_.disk.get()));
   RETURN_IF_ERROR(PrepareSchema(context_));
   parts_->schema = std::make_unique<SqliteSchema>(context_);
   parts_->streams = std::make_unique<SqliteStreams>(context_);

@@ -14,16 +14,18 @@
 
 namespace passerelle::storage::sqlite {
 
-// Opens one file with the store's settings. `letter` as in File::Open.
+// Opens one file with the store's settings. `letter` as in File::Open; `disk` may be null and
+// outlives the file.
 absl::StatusOr<std::unique_ptr<File>> OpenFile(char letter, const std::string& path,
-                                               const StoreOptions& options);
+                                               const StoreOptions& options, DiskMonitor* disk);
 
 class SqliteInstance : public InstanceStore {
  public:
   // Opens both files (which exist and are migrated), makes the built-in namespaces of a new
   // instance, starts the follower and the chores.
   static absl::StatusOr<std::shared_ptr<SqliteInstance>> Open(const InstanceFiles& files,
-                                                              const StoreOptions& options);
+                                                              const StoreOptions& options,
+                                                              std::shared_ptr<DiskMonitor> disk);
   ~SqliteInstance() override;
 
   const std::string& id() const override { return context_.id; }
@@ -54,7 +56,8 @@ class SqliteInstance : public InstanceStore {
  private:
   struct Parts;
   SqliteInstance();
-  absl::Status OpenParts(const InstanceFiles& files, const StoreOptions& options);
+  absl::Status OpenParts(const InstanceFiles& files, const StoreOptions& options,
+                         std::shared_ptr<DiskMonitor> disk);
 
   InstanceContext context_;
   std::unique_ptr<Parts> parts_;

@@ -34,6 +34,7 @@ class SchemaHolder {
 // Owned by the instance; outlives its parts.
 struct InstanceContext {
   std::string id;
+  std::shared_ptr<DiskMonitor> disk;  // null: nobody watches; the files ask it
   std::unique_ptr<File> profiles;
   std::unique_ptr<File> logs;
   SchemaHolder schema;

@@ -203,9 +203,10 @@ absl::StatusOr<Written<ProfileId>> SqliteProfiles::DeleteProfile(ProfileId id,
     edits.Delete(id);
     return absl::OkStatus();
   };
-  ASSIGN_OR_RETURN(
-      const CommitPosition position,
-      WriteAdmin(*context_.profiles, write, decide, [](Transaction&) { return absl::OkStatus(); }));
+  ASSIGN_OR_RETURN(const CommitPosition position,
+                   WriteAdmin(
+                       *context_.profiles, write, decide,
+                       [](Transaction&) { return absl::OkStatus(); }, WriteKind::kRelieving));
   return Written<ProfileId>{id, position};
 }
 

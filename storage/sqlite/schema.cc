@@ -66,7 +66,8 @@ void SqliteSchema::PublishSchema(Transaction& transaction, int64_t revision) {
 
 absl::StatusOr<Written<Attribute>> SqliteSchema::WriteAttribute(
     const std::string& id, const AdminWrite& write,
-    absl::FunctionRef<absl::StatusOr<Attribute>(Transaction&, const Schema&)> decide) {
+    absl::FunctionRef<absl::StatusOr<Attribute>(Transaction&, const Schema&)> decide,
+    WriteKind kind) {
   Attribute result;
   ASSIGN_OR_RETURN(const CommitPosition position,
                    WriteAdmin(
@@ -80,7 +81,8 @@ absl::StatusOr<Written<Attribute>> SqliteSchema::WriteAttribute(
                          const auto schema = context_.schema.Get();
                          result = PresentOr(schema->FindAttribute(id), id);
                          return absl::OkStatus();
-                       }));
+                       },
+                       kind));
   return Written<Attribute>{std::move(result), position};
 }
 
@@ -146,12 +148,13 @@ absl::StatusOr<Written<Attribute>> SqliteSchema::DeleteAttribute(std::string_vie
     MarkAttributeDeleted(transaction.db(), deleted.number, deleted.update_us, revision);
     return deleted;
   };
-  return WriteAttribute(std::string(id), write, decide);
+  return WriteAttribute(std::string(id), write, decide, WriteKind::kRelieving);
 }
 
 absl::StatusOr<Written<IdentityNamespace>> SqliteSchema::WriteNamespace(
     const std::string& id, const AdminWrite& write,
-    absl::FunctionRef<absl::StatusOr<IdentityNamespace>(Transaction&, const Schema&)> decide) {
+    absl::FunctionRef<absl::StatusOr<IdentityNamespace>(Transaction&, const Schema&)> decide,
+    WriteKind kind) {
   IdentityNamespace result;
   ASSIGN_OR_RETURN(const CommitPosition position,
                    WriteAdmin(
@@ -165,7 +168,8 @@ absl::StatusOr<Written<IdentityNamespace>> SqliteSchema::WriteNamespace(
                          const auto schema = context_.schema.Get();
                          result = PresentOr(schema->FindNamespace(id), id);
                          return absl::OkStatus();
-                       }));
+                       },
+                       kind));
   return Written<IdentityNamespace>{std::move(result), position};
 }
 
@@ -232,7 +236,7 @@ absl::StatusOr<Written<IdentityNamespace>> SqliteSchema::DeleteNamespace(std::st
     DeleteNamespaceRow(transaction.db(), deleted.number);
     return deleted;
   };
-  return WriteNamespace(std::string(id), write, decide);
+  return WriteNamespace(std::string(id), write, decide, WriteKind::kRelieving);
 }
 
 }  // namespace passerelle::storage::sqlite

@@ -37,10 +37,12 @@ class SqliteSchema : public SchemaStore {
  private:
   absl::StatusOr<Written<Attribute>> WriteAttribute(
       const std::string& id, const AdminWrite& write,
-      absl::FunctionRef<absl::StatusOr<Attribute>(Transaction&, const Schema&)> decide);
+      absl::FunctionRef<absl::StatusOr<Attribute>(Transaction&, const Schema&)> decide,
+      WriteKind kind = WriteKind::kAdministrative);
   absl::StatusOr<Written<IdentityNamespace>> WriteNamespace(
       const std::string& id, const AdminWrite& write,
-      absl::FunctionRef<absl::StatusOr<IdentityNamespace>(Transaction&, const Schema&)> decide);
+      absl::FunctionRef<absl::StatusOr<IdentityNamespace>(Transaction&, const Schema&)> decide,
+      WriteKind kind = WriteKind::kAdministrative);
   void PublishSchema(Transaction& transaction, int64_t revision);
 
   InstanceContext& context_;

@@ -48,7 +48,8 @@ void SqliteStore::TidyOpenInstances() {
 
 absl::Status SqliteStore::Start() {
   ASSIGN_OR_RETURN(directory_, DataDirectory::Open(options_.directory));
-  ASSIGN_OR_RETURN(control_, OpenFile('c', directory_->control_path(), options_));
+  disk_ = std::make_shared<DiskMonitor>(directory_->store_path(), options_.disk);
+  ASSIGN_OR_RETURN(control_, OpenFile('c', directory_->control_path(), options_, disk_.get()));
   BackupSource source{options_.backup_directory, directory_->set_id(), control_.get(),
                       [this](const std::string& id) { return OpenSqliteInstance(id); },
                       options_.clock};
@@ -146,7 +147,7 @@ absl::Status SqliteStore::DeleteInstance(std::string_view id, const AdminWrite& 
     return absl::OkStatus();
   };
   const auto present = [](Transaction&) { return absl::OkStatus(); };
-  RETURN_IF_ERROR(WriteAdmin(*control_, write, decide, present).status());
+  RETURN_IF_ERROR(WriteAdmin(*control_, write, decide, present, WriteKind::kRelieving).status());
   return marked ? EndDeletion(std::string(id)) : absl::OkStatus();
 }
 
@@ -165,10 +166,12 @@ absl::Status SqliteStore::EndDeletion(const std::string& id) {
   RETURN_IF_ERROR(directory_->RemoveInstanceFiles(id));
   FAULT_POINT("delete-files-gone");
   return control_
-      ->Write([&](Transaction& transaction) {
-        DeleteInstanceRow(transaction.db(), id);
-        return absl::OkStatus();
-      })
+      ->Write(
+          [&](Transaction& transaction) {
+            DeleteInstanceRow(transaction.db(), id);
+            return absl::OkStatus();
+          },
+          WriteKind::kRelieving)
       .status();
 }
 
@@ -202,7 +205,7 @@ absl::StatusOr<std::shared_ptr<SqliteInstance>> SqliteStore::FindOpen(std::strin
 absl::StatusOr<std::shared_ptr<SqliteInstance>> SqliteStore::OpenRegistered(std::string_view id) {
   ASSIGN_OR_RETURN(auto instance, FindOpen(id));
   if (instance != nullptr) return instance;
-  ASSIGN_OR_RETURN(instance, SqliteInstance::Open(directory_->FilesOf(id), options_));
+  ASSIGN_OR_RETURN(instance, SqliteInstance::Open(directory_->FilesOf(id), options_, disk_));
   absl::MutexLock lock(&mutex_);
   if (closed_) return ClosedError();
   instances_[std::string(id)] = instance;
@@ -248,6 +251,7 @@ SqliteStore::Instances SqliteStore::TakeInstances() {
 absl::Status SqliteStore::Close() {
   if (housekeeping_ != nullptr) housekeeping_->Stop();
   if (backups_ != nullptr) backups_->Close();
+  if (disk_ != nullptr) disk_->Stop();
   absl::MutexLock lock(&lifecycle_mutex_);
   absl::Status status;
   for (const auto& [id, instance] : TakeInstances()) status.Update(instance->Close());

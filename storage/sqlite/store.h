@@ -14,6 +14,7 @@
 #include "storage/open.h"
 #include "storage/sqlite/backups.h"
 #include "storage/sqlite/data_directory.h"
+#include "storage/sqlite/disk_monitor.h"
 #include "storage/sqlite/file.h"
 #include "storage/sqlite/housekeeping.h"
 #include "storage/sqlite/instance.h"
@@ -58,6 +59,7 @@ class SqliteStore : public Store {
 
   const StoreOptions options_;
   std::unique_ptr<DataDirectory> directory_;
+  std::shared_ptr<DiskMonitor> disk_;  // also of each instance, which may outlive the store
   std::unique_ptr<File> control_;
   std::unique_ptr<Backups> backups_;
   // Held while instances are made, opened or deleted; before mutex_.

@@ -206,7 +206,7 @@ absl::StatusOr<Written<StreamState>> SqliteStreams::Open(const OpenStream& open)
     return absl::OkStatus();
   }));
   if (!carried) {
-    ASSIGN_OR_RETURN(opened.position, context_.profiles->WriteInTurns(carry));
+    ASSIGN_OR_RETURN(opened.position, context_.profiles->WriteInTurns(carry, WriteKind::kIngest));
   }
   return opened;
 }
@@ -232,7 +232,8 @@ absl::StatusOr<Written<StreamState>> SqliteStreams::OpenInProfiles(const OpenStr
     }
     return absl::OkStatus();
   };
-  ASSIGN_OR_RETURN(const CommitPosition position, context_.profiles->Write(decide));
+  ASSIGN_OR_RETURN(const CommitPosition position,
+                   context_.profiles->Write(decide, WriteKind::kIngest));
   return Written<StreamState>{std::move(state), position};
 }
 
@@ -241,19 +242,23 @@ absl::StatusOr<Written<StreamState>> SqliteStreams::OpenInLogs(const OpenStream&
   if (!exists && open.must_exist) return StreamMissing(open.stream);
   if (!exists) {
     RETURN_IF_ERROR(context_.profiles
-                        ->Write([&](Transaction& transaction) {
-                          ReserveName(transaction, open.stream, "l");
-                          return absl::OkStatus();
-                        })
+                        ->Write(
+                            [&](Transaction& transaction) {
+                              ReserveName(transaction, open.stream, "l");
+                              return absl::OkStatus();
+                            },
+                            WriteKind::kIngest)
                         .status());
     FAULT_POINT("open-name-reserved");
   }
   StreamState state;
   ASSIGN_OR_RETURN(const CommitPosition position,
-                   context_.logs->Write([&](Transaction& transaction) -> absl::Status {
-                     ASSIGN_OR_RETURN(state, OpenRow(transaction, open));
-                     return absl::OkStatus();
-                   }));
+                   context_.logs->Write(
+                       [&](Transaction& transaction) -> absl::Status {
+                         ASSIGN_OR_RETURN(state, OpenRow(transaction, open));
+                         return absl::OkStatus();
+                       },
+                       WriteKind::kIngest));
   return Written<StreamState>{std::move(state), position};
 }
 
@@ -313,7 +318,7 @@ absl::StatusOr<StreamState> SqliteStreams::DeleteRows(File& file, std::string_vi
     if (!state.has_value()) return MissingError("stream", stream);
     return DeleteRowsTurn(transaction, *state, first);
   };
-  RETURN_IF_ERROR(file.WriteInTurns(turn).status());
+  RETURN_IF_ERROR(file.WriteInTurns(turn, WriteKind::kRelieving).status());
   return *std::move(state);
 }
 
@@ -336,9 +341,10 @@ absl::StatusOr<Written<StreamState>> SqliteStreams::DeleteStream(std::string_vie
     if (in_profiles) RETURN_IF_ERROR(free_name(transaction));
     return false;
   };
-  ASSIGN_OR_RETURN(const CommitPosition position, file->WriteInTurns(turn));
+  ASSIGN_OR_RETURN(const CommitPosition position, file->WriteInTurns(turn, WriteKind::kRelieving));
   FAULT_POINT("delete-stream-row-gone");
-  if (!in_profiles) RETURN_IF_ERROR(context_.profiles->Write(free_name).status());
+  if (!in_profiles)
+    RETURN_IF_ERROR(context_.profiles->Write(free_name, WriteKind::kRelieving).status());
   if (state.kind == StreamKind::kReplaceMembers) StartMembershipSweep(*context_.profiles);
   return Written<StreamState>{std::move(state), position};
 }
@@ -361,7 +367,8 @@ absl::StatusOr<Written<int64_t>> SqliteStreams::AbandonReplace(std::string_view 
   };
   ASSIGN_OR_RETURN(File* const file, FileOf(stream));
   if (file == context_.logs.get()) return KindMismatch(stream);
-  ASSIGN_OR_RETURN(const CommitPosition position, context_.profiles->Write(abandon));
+  ASSIGN_OR_RETURN(const CommitPosition position,
+                   context_.profiles->Write(abandon, WriteKind::kRelieving));
   StartMembershipSweep(*context_.profiles);
   return Written<int64_t>{staged, position};
 }

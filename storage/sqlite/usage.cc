@@ -61,6 +61,7 @@ absl::StatusOr<Usage> MeasureUsage(const InstanceContext& instance, const ReadCo
     usage.database_bytes += SizeOf(db);
     return absl::OkStatus();
   }));
+  if (instance.disk != nullptr) usage.disk = instance.disk->space();
   const auto schema = instance.schema.Get();
   usage.attributes = static_cast<int64_t>(schema->attributes().size());
   usage.identity_namespaces = static_cast<int64_t>(schema->namespaces().size());

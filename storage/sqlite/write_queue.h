@@ -15,6 +15,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
+#include "storage/disk.h"
 #include "storage/sqlite/transaction.h"
 
 namespace passerelle::storage::sqlite {
@@ -30,6 +31,9 @@ class WriteRequest {
   // memory.
   virtual int64_t rows() const { return 1; }
   virtual int64_t bytes() const { return 0; }
+
+  // Decides when a full disk refuses it; asked once, by Writer::Submit.
+  virtual WriteKind kind() const { return WriteKind::kIngest; }
 
   // Requests of one key (a write stream's name) are decided in the order of submission; keys take
   // turns. Empty with at most kSmallRowsMax rows: a small call, which goes before the streams, up

@@ -75,6 +75,10 @@ Writer::~Writer() { Drain().IgnoreError(); }
 void Writer::AttachReaders(ReaderPool* readers) { readers_ = readers; }
 
 absl::Status Writer::Submit(std::unique_ptr<WriteRequest>&& request) {
+  // A file that has failed says so, however full the disk is.
+  if (options_.disk != nullptr && !failed()) {
+    RETURN_IF_ERROR(options_.disk->Admit(request->kind()));
+  }
   return queue_.Add(std::move(request));
 }
 
@@ -157,8 +161,19 @@ void Writer::RunBatch() {
   if (batch.empty()) return RefuseNext(status);
   if (status.ok()) return Finish(std::move(batch));
   if (IsCommitOutcomeUnknown(status)) Fail(status);
+  if (IsWorthTheReserve(batch, status)) {
+    TellMonitor(status);
+    return RetryAlone(std::move(batch));
+  }
   if (batch.size() == 1 || !WorthSecondTry(status)) return RefuseAll(std::move(batch), status);
   RetryAlone(std::move(batch));
+}
+
+// What relieves a full disk gets its room from the reserve, which is given up before the second
+// try.
+bool Writer::IsWorthTheReserve(const Batch& batch, const absl::Status& status) const {
+  return options_.disk != nullptr && ReasonOf(status) == Reason::kDiskFull && batch.size() == 1 &&
+         batch[0].request->kind() == WriteKind::kRelieving;
 }
 
 // BEGIN failed, or nothing waits. Another process that holds the write lock for a moment (a
@@ -167,6 +182,7 @@ void Writer::RunBatch() {
 void Writer::RefuseNext(const absl::Status& status) {
   if (status.ok() || (absl::IsUnavailable(status) && ReasonOf(status) == Reason::kNone)) return;
   auto request = queue_.Take(/*first=*/true, options_.max_rows);
+  TellMonitor(status);
   if (request != nullptr) request->Done(status, last_commit());
 }
 
@@ -287,8 +303,14 @@ void Writer::Finish(Batch batch) {
 // Requests of a rolled-back transaction that were refused on their own get their own reason only in
 // the second try; here all share one fate.
 void Writer::RefuseAll(Batch batch, const absl::Status& status) {
+  TellMonitor(status);
   const CommitInfo info = last_commit();
   for (Entry& entry : batch) entry.request->Done(status, info);
+}
+
+void Writer::TellMonitor(const absl::Status& refusal) {
+  if (options_.disk == nullptr || ReasonOf(refusal) != Reason::kDiskFull) return;
+  options_.disk->ReportFull();
 }
 
 absl::Status Writer::FailedError() const {
@@ -318,9 +340,15 @@ int64_t Writer::WalBytes() const {
   return stat(absl::StrCat(options_.path, "-wal").c_str(), &info) == 0 ? info.st_size : 0;
 }
 
+// On a disk that is nearly full, what the log holds twice is space worth having.
+int64_t Writer::WalThreshold() const {
+  const bool is_open = options_.disk == nullptr || options_.disk->state() == DiskState::kOpen;
+  return is_open ? options_.wal_threshold_bytes : options_.wal_threshold_bytes / 10;
+}
+
 void Writer::CheckpointIfDue() {
   const int64_t wal_bytes = WalBytes();
-  if (wal_bytes < options_.wal_threshold_bytes) {
+  if (wal_bytes < WalThreshold()) {
     wal_tried_bytes_ = 0;
     return;
   }

@@ -7,10 +7,10 @@
 //
 // If a Decide throws, a flush fails or COMMIT fails, all is rolled back and each request is tried
 // once more in a transaction of its own; only those that fail again are refused. After an I/O error
-// or a full disk there is no second try. An I/O error at COMMIT means "outcome unknown" for the
-// requests of that transaction; after it, or after an I/O error at a checkpoint, the file takes no
-// more writes until the process is started again: waiting and later requests are refused with
-// UNAVAILABLE kStoreFailed.
+// or a full disk there is no second try, but for what relieves a full disk. An I/O error at COMMIT
+// means "outcome unknown" for the requests of that transaction; after it, or after an I/O error at
+// a checkpoint, the file takes no more writes until the process is started again: waiting and later
+// requests are refused with UNAVAILABLE kStoreFailed.
 #ifndef PASSERELLE_STORAGE_SQLITE_WRITER_H_
 #define PASSERELLE_STORAGE_SQLITE_WRITER_H_
 
@@ -30,6 +30,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "storage/sqlite/database.h"
+#include "storage/sqlite/disk_monitor.h"
 #include "storage/sqlite/readers.h"
 #include "storage/sqlite/transaction.h"
 #include "storage/sqlite/write_queue.h"
@@ -44,12 +45,15 @@ struct WriterOptions {
   int64_t max_dirty_bytes = 32 * 1024 * 1024;
   absl::Duration max_work = absl::Milliseconds(50);
   WriteQueueLimits queue;
-  // Above the threshold the write-ahead log is emptied as soon as readers allow it (they are given
-  // 50 ms); above the limit, reads that still run are cut.
+  // Above the threshold (a tenth of it while the disk is not OPEN) the write-ahead log is emptied
+  // as soon as readers allow it (they are given 50 ms); above the limit, reads that still run are
+  // cut.
   int64_t wal_threshold_bytes = 32 * 1024 * 1024;
   int64_t wal_limit_bytes = 40 * 1024 * 1024;
   // Time for commit times; a clock that goes back does not take them back.
   std::function<absl::Time()> clock = [] { return absl::Now(); };
+  // Asked about every request and told of a full disk; null: nobody. Outlives the writer.
+  DiskMonitor* disk = nullptr;
   // Called once, on the writer's thread, when the file stops taking writes after an I/O error.
   std::function<void(const absl::Status&)> on_failure;
 };
@@ -82,8 +86,8 @@ class Writer {
   void AttachReaders(ReaderPool* readers);
 
   // Thread-safe, never blocks. OK: Done will be called exactly once. Otherwise `request` still
-  // belongs to the caller and nothing happens with it: RESOURCE_EXHAUSTED kQueueFull (see OnSpace),
-  // UNAVAILABLE kStoreClosed or kStoreFailed.
+  // belongs to the caller and nothing happens with it: RESOURCE_EXHAUSTED kQueueFull (see OnSpace)
+  // or kDiskFull (see disk.h), UNAVAILABLE kStoreClosed or kStoreFailed.
   absl::Status Submit(std::unique_ptr<WriteRequest>&& request);
 
   // Calls `callback` once on the writer's thread when the queue has room again; at once, on the
@@ -132,6 +136,8 @@ class Writer {
   absl::Status FailedError() const;
   void Finish(Batch batch);
   void RefuseAll(Batch batch, const absl::Status& status);
+  bool IsWorthTheReserve(const Batch& batch, const absl::Status& status) const;
+  void TellMonitor(const absl::Status& refusal);
   void Fail(const absl::Status& cause);
   void RunSpaceWaiters();
   void RunInterludes();
@@ -139,6 +145,7 @@ class Writer {
   void CheckpointIfDue();
   void CheckpointThroughGate(int64_t wal_bytes);
   int64_t WalBytes() const;
+  int64_t WalThreshold() const;
   int64_t CommitTimeUs() const;
 
   const WriterOptions options_;

@@ -65,6 +65,13 @@ absl::Status Usage(Session& session, const std::string& id) {
                                           : Json(WithCommas(measure.limit()))},
          {"unit", measure.unit()}});
   }
+  const auto& disk = usage->disk();
+  const std::string state = v1::GetUsageResponse::Disk::State_Name(disk.state());
+  rows.push_back({{"name", "disk_free_bytes"},
+                  {"used", session.json() ? Json(disk.free_bytes())
+                                          : Json(WithCommas(disk.free_bytes()) + " free")},
+                  {"limit", session.json() ? Json(0) : Json(state)},
+                  {"unit", "bytes"}});
   PrintList("measures", rows,
             {{"name", "WHAT"}, {"used", "USED"}, {"unit", "UNIT"}, {"limit", "LIMIT"}},
             session.json());

@@ -14,6 +14,13 @@
 namespace passerelle::storage::sqlite {
 namespace {
 
+class RelievingItem : public AddItem {
+ public:
+  using AddItem::AddItem;
+  bool alone() const override { return true; }
+  WriteKind kind() const override { return WriteKind::kRelieving; }
+};
+
 class WriterFailureTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -22,6 +29,7 @@ class WriterFailureTest : public ::testing::Test {
     options.path = path_;
     options.vfs = FaultyVfs();
     options.wal_threshold_bytes = 64 * 1024;
+    options.disk = disk_;
     options.on_failure = [this](const absl::Status&) { ++failures_; };
     auto writer = Writer::Open(options);
     ASSERT_TRUE(writer.ok()) << writer.status();
@@ -44,6 +52,7 @@ class WriterFailureTest : public ::testing::Test {
   TempDirectory directory_;
   const std::string path_ = directory_.File("sample.db");
   std::atomic<int> failures_{0};
+  DiskMonitor* disk_ = nullptr;
   std::unique_ptr<Writer> writer_;
 };
 
@@ -85,6 +94,53 @@ TEST_F(WriterFailureTest, AFullDiskRefusesTheWriteAndTheNextOneWorks) {
   faults.wal_full = false;
   EXPECT_TRUE(Write(3)->status.ok());
   EXPECT_EQ(AskFile(path_, "SELECT count(*) FROM item"), 2);
+}
+
+// Gives up its reserve, as the space of a file that is gone: the disk takes writes again.
+class ReserveTest : public WriterFailureTest {
+ protected:
+  void SetUp() override {
+    DiskOptions options;
+    options.low_bytes = 4096;
+    options.reserve_bytes = 4096;
+    options.period = absl::Hours(1);
+    options.free_space = [](const std::string&) { return int64_t{1} << 30; };
+    options.on_change = [this](const DiskSpace& space) {
+      ++changes_;
+      faults.wal_full = space.state != DiskState::kReserve;
+    };
+    monitor_ = std::make_unique<DiskMonitor>(directory_.path(), options);
+    disk_ = monitor_.get();
+    WriterFailureTest::SetUp();
+    faults.wal_full = true;
+    changes_ = 0;
+  }
+  void TearDown() override {
+    writer_.reset();
+    WriterFailureTest::TearDown();
+  }
+  std::atomic<int> changes_{0};
+  std::unique_ptr<DiskMonitor> monitor_;
+};
+
+TEST_F(ReserveTest, AWriteThatRelievesIsTriedAgainOnTheReserve) {
+  EXPECT_EQ(disk_->state(), DiskState::kOpen);
+  EXPECT_EQ(AskFile(path_, "SELECT count(*) FROM item"), 0);
+  auto outcome = std::make_shared<Outcome>();
+  ASSERT_TRUE(writer_->Submit(std::make_unique<RelievingItem>(1, "text", outcome)).ok());
+  outcome->done.WaitForNotification();
+  EXPECT_TRUE(outcome->status.ok()) << outcome->status;
+  EXPECT_EQ(outcome->decided, 2);
+  EXPECT_EQ(disk_->state(), DiskState::kReserve);
+  EXPECT_EQ(changes_, 1);
+  EXPECT_EQ(AskFile(path_, "SELECT count(*) FROM item"), 1);
+}
+
+TEST_F(ReserveTest, NewDataIsRefusedAndLeavesTheReserveToOthers) {
+  EXPECT_EQ(ReasonOf(Write(1)->status), Reason::kDiskFull);
+  EXPECT_EQ(disk_->state(), DiskState::kReserve);
+  EXPECT_EQ(ReasonOf(SubmitStatus()), Reason::kDiskFull) << "before it is queued";
+  EXPECT_FALSE(writer_->failed());
 }
 
 TEST_F(WriterFailureTest, AFailedSyncAtCheckpointStopsAllWritesButLosesNoAckedOne) {
