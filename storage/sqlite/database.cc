@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/time/clock.h"
+#include "storage/fault_point.h"
 #include "storage/sqlite/row_scan.h"
 
 namespace passerelle::storage::sqlite {
@@ -86,7 +87,7 @@ void Database::ApplySettings() {
     throw SQLite::Exception("the file cannot use a write-ahead log", SQLITE_CANTOPEN);
   }
   wal.Reset();
-  Execute("PRAGMA synchronous=FULL");
+  Execute(PLANTED("synchronous-off") ? "PRAGMA synchronous=OFF" : "PRAGMA synchronous=FULL");
   Execute("PRAGMA foreign_keys=ON");
   Execute("PRAGMA secure_delete=ON");  // erased values do not stay behind in free space
 }

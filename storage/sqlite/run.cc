@@ -7,6 +7,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "storage/fault_point.h"
 #include "storage/reason.h"
 #include "storage/status.h"
 
@@ -130,7 +131,7 @@ absl::Status Commit(Database& db, absl::string_view what) {
     return absl::InternalError(absl::StrCat(what, ": the transaction ended before its COMMIT"));
   }
   const int code = sqlite3_exec(db.handle(), "COMMIT", nullptr, nullptr, nullptr);
-  if (code == SQLITE_OK) return absl::OkStatus();
+  if (code == SQLITE_OK || PLANTED("ack-despite-failed-sync")) return absl::OkStatus();
   const int extended = sqlite3_extended_errcode(db.handle());
   db.RollBack();
   if (IsIoError(extended))
@@ -141,10 +142,12 @@ absl::Status Commit(Database& db, absl::string_view what) {
 absl::StatusOr<CheckpointResult> Checkpoint(Database& db, CheckpointMode mode) {
   const int sqlite_mode =
       mode == CheckpointMode::kPassive ? SQLITE_CHECKPOINT_PASSIVE : SQLITE_CHECKPOINT_TRUNCATE;
+  if (PLANTED("checkpoint-without-sync")) db.Execute("PRAGMA synchronous=OFF");
   int log_frames = 0;
   int checkpointed = 0;
   const int code =
       sqlite3_wal_checkpoint_v2(db.handle(), "main", sqlite_mode, &log_frames, &checkpointed);
+  if (PLANTED("checkpoint-without-sync")) db.Execute("PRAGMA synchronous=FULL");
   if (code == SQLITE_OK) {
     return log_frames == checkpointed ? CheckpointResult::kComplete : CheckpointResult::kPartial;
   }

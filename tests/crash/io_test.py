@@ -1,0 +1,44 @@
+"""tests/crash/io: a sample of its points, and every bug that it must catch."""
+
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+IO = pathlib.Path(__file__).with_name("io")
+PLANTS = [
+    "ack-before-commit",
+    "ack-despite-failed-sync",
+    "synchronous-off",
+    "checkpoint-without-sync",
+    "skip-row",
+]
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run([IO, *arguments], capture_output=True, text=True, timeout=300, check=False)
+
+
+def test_nothing_acknowledged_is_lost_however_the_disk_fails():
+    done = run("--points", "200", "--seed", "1")
+    assert done.returncode == 0, done.stderr + done.stdout
+    figures = re.fullmatch(
+        r"received=(\d+) applied=(\d+) lost=0 doubled=0 seed=1", done.stdout.splitlines()[-1]
+    )
+    assert figures, done.stdout
+    assert figures[1] == figures[2]
+
+
+@pytest.mark.parametrize("plant", PLANTS)
+def test_a_planted_bug_is_caught(plant):
+    done = run("--plant", plant, "--points", "400")
+    assert done.returncode == 0, done.stdout
+    assert f"plant {plant} was caught" in done.stdout
+    assert re.search(r"doubled=\d+ seed=1$", done.stdout.rstrip())
+
+
+def test_a_bug_that_is_not_there_is_not_caught():
+    done = run("--plant", "nothing", "--points", "4", "--only", "power")
+    assert done.returncode == 1
+    assert "plant nothing was not caught" in done.stdout
