@@ -42,7 +42,7 @@ enum class WriteKind : uint8_t {
   kAdministrative,
   // Frees space or must not wait: every deletion, abandoning a replace, pausing and resuming,
   // acknowledging and seeking of consumers, opt-outs on their way from the log to the profiles,
-  // tidying. Taken in every state.
+  // tidying, what opening an instance for the first time writes. Taken in every state.
   kRelieving,
 };
 

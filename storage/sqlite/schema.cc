@@ -47,11 +47,13 @@ absl::Status PrepareSchema(InstanceContext& context) {
   }));
   if (!context.schema.Get()->namespaces().empty()) return absl::OkStatus();
   return context.profiles
-      ->Write([&](Transaction& transaction) {
-        InsertBuiltInNamespaces(transaction);
-        context.schema.Set(LoadSchema(transaction.db()));
-        return absl::OkStatus();
-      })
+      ->Write(
+          [&](Transaction& transaction) {
+            InsertBuiltInNamespaces(transaction);
+            context.schema.Set(LoadSchema(transaction.db()));
+            return absl::OkStatus();
+          },
+          WriteKind::kRelieving)
       .status();
 }
 

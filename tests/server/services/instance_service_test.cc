@@ -197,6 +197,9 @@ TEST_F(InstanceServiceTest, CommitTokensAreCheckedAndUseIsCounted) {
   EXPECT_EQ(usage->measures(2).used(), 6);
   EXPECT_GT(usage->measures(9).used(), 0);
   EXPECT_EQ(usage->measures(9).unit(), "bytes");
+  EXPECT_NE(usage->disk().state(), v1::GetUsageResponse::Disk::STATE_UNSPECIFIED);
+  EXPECT_GT(usage->disk().free_bytes(), 0);
+  EXPECT_EQ(usage->disk().low_bytes(), 256 * 1024 * 1024);
 }
 
 }  // namespace
