@@ -76,6 +76,7 @@ absl::StatusOr<storage::PushBatch> PushOf(World& world, const std::string& audie
   batch.destination_revision = destination.revision;
   batch.audiences = {target.number};
   batch.rows = records.Take();
+  for (storage::Record& record : batch.rows.records) record.qualified_us = kEventUs;
   return batch;
 }
 
@@ -147,7 +148,7 @@ namespace {
 
 OpenStream ReplaceStream() {
   OpenStream stream{"replace", StreamKind::kReplaceMembers, "push"};
-  stream.replace = storage::ReplaceOptions{"replaced", {}, {}};
+  stream.replace = storage::ReplaceOptions{"replaced", kEventUs + 1, {}};
   return stream;
 }
 
