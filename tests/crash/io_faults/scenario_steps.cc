@@ -187,10 +187,11 @@ absl::StatusOr<int64_t> CountLogRows(World& world, std::optional<storage::LogKin
   storage::LogFilter filter;
   if (kind.has_value()) filter.kinds.push_back(*kind);
   int64_t rows = 0;
-  RETURN_IF_ERROR(
-      world.instance->logs()
-          .ReadLogs(filter, 0, 10'000, 10'000, [&](const storage::LogRow&) { ++rows; }, {})
-          .status());
+  const auto count = [&](const storage::LogRow&) {
+    ++rows;
+    return false;
+  };
+  RETURN_IF_ERROR(world.instance->logs().ReadLogs(filter, 0, 10'000, 10'000, count, {}).status());
   return rows;
 }
 
