@@ -126,7 +126,8 @@ DiskState DiskMonitor::Judge(int64_t free_bytes) const {
 
 DiskState DiskMonitor::ByFreeSpace(int64_t free_bytes) const {
   if (free_bytes < options_.low_bytes) return DiskState::kLow;
-  const bool has_room = free_bytes >= ReopensAt() && !PLANTED("stay-closed");
+  const bool stays_closed = PLANTED("stay-closed") && thread_.joinable();  // not from the start
+  const bool has_room = free_bytes >= ReopensAt() && !stays_closed;
   const bool stays_low = state() != DiskState::kOpen && !has_room;
   return stays_low ? DiskState::kLow : DiskState::kOpen;
 }

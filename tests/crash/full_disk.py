@@ -39,11 +39,11 @@ MIB = 1024 * 1024
 DISK, BALLAST, LOW, RESERVE = 96 * MIB, 36 * MIB, 24 * MIB, 4 * MIB
 OPTIONS = [
     *("--disk-low-bytes", str(LOW), "--disk-reserve-bytes", str(RESERVE)),
-    *("--wal-threshold-bytes", str(4 * MIB)),
+    *("--wal-threshold-bytes", str(4 * MIB), "--write-queue-rows", "4000"),
 ]
 PROFILES, PATCHES, PUSHES, LOGS = 24_000, 9_000, 12_000, 60_000
 TEXT_BYTES = 1_000
-# No batch that is under way takes more than this off the disk after new data is refused.
+# What waits in the queues when new data is refused takes less than this off the disk.
 EARLY_BYTES = LOW - 12 * MIB
 PATIENCE_SECONDS = 30
 HEALTH_SERVING = b"\x08\x01"  # HealthCheckResponse{status: SERVING}
