@@ -7,13 +7,14 @@ import subprocess
 import pytest
 
 IO = pathlib.Path(__file__).with_name("io")
-PLANTS = [
-    "ack-before-commit",
-    "ack-despite-failed-sync",
-    "synchronous-off",
-    "checkpoint-without-sync",
-    "skip-row",
-]
+# Each bug, and the part that sees it.
+PLANTS = {
+    "ack-before-commit": "power",
+    "ack-despite-failed-sync": "syncs",
+    "synchronous-off": "power",
+    "checkpoint-without-sync": "power",
+    "skip-row": "power",
+}
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess:
@@ -32,7 +33,7 @@ def test_nothing_acknowledged_is_lost_however_the_disk_fails():
 
 @pytest.mark.parametrize("plant", PLANTS)
 def test_a_planted_bug_is_caught(plant):
-    done = run("--plant", plant, "--points", "400")
+    done = run("--plant", plant, "--points", "400", "--only", PLANTS[plant])
     assert done.returncode == 0, done.stdout
     assert f"plant {plant} was caught" in done.stdout
     assert re.search(r"doubled=\d+ seed=1$", done.stdout.rstrip())

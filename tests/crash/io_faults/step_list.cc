@@ -182,13 +182,13 @@ Step FollowStep() {
   step.run = [](World& world) -> absl::Status {
     ASSIGN_OR_RETURN(const auto bounds, world.instance->logs().Bounds({}));
     const absl::Time give_up = absl::Now() + absl::Seconds(5);
-    while (world.instance->log_applied_sequence() < bounds.end) {
-      if (absl::Now() > give_up || !world.store->CheckReady().ok()) {
-        return absl::DeadlineExceededError("the follower does not follow");
-      }
-      absl::SleepFor(absl::Milliseconds(2));
-    }
-    return absl::OkStatus();
+    absl::Status waited;
+    do {
+      storage::ReadContext soon;
+      soon.deadline = absl::Now() + absl::Milliseconds(100);
+      waited = world.instance->WaitFor({'l', bounds.epoch, bounds.end}, soon);
+    } while (!waited.ok() && world.store->CheckReady().ok() && absl::Now() < give_up);
+    return waited;
   };
   step.look = [run = step.run](World& world) -> absl::StatusOr<Seen> {
     RETURN_IF_ERROR(run(world));
