@@ -1,10 +1,10 @@
 """The bugs that tests/crash/disk must catch and that it needs its patience for."""
 
 import pytest
-from disk_test import run
+from disk_test import LONG_PLANTS, run
 
 
-@pytest.mark.parametrize("plant", ["skip-row", "keep-reserve", "stay-closed"])
+@pytest.mark.parametrize("plant", LONG_PLANTS)
 def test_a_planted_bug_is_caught(plant):
     done = run("--plant", plant)
     assert done.returncode == 0, done.stderr + done.stdout

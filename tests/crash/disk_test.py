@@ -8,6 +8,8 @@ import pytest
 
 DISK = pathlib.Path(__file__).with_name("disk")
 CANNOT_MOUNT = 77
+PLANTS = ("no-early-refusal",)
+LONG_PLANTS = ("skip-row", "keep-reserve", "stay-closed")  # in disk_long_test.py
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess:
@@ -26,7 +28,7 @@ def test_a_full_disk_refuses_early_and_goes_on_by_itself():
     assert figures and figures[1] == figures[2], done.stdout
 
 
-@pytest.mark.parametrize("plant", ["no-early-refusal"])
+@pytest.mark.parametrize("plant", PLANTS)
 def test_a_planted_bug_is_caught(plant):
     done = run("--plant", plant)
     assert done.returncode == 0, done.stderr + done.stdout

@@ -15,6 +15,8 @@ from crash_server import ROOT, live_server  # noqa: E402
 live_server.use_client()
 
 from backup_deaths_test import BACKUP_FAULTS, RESTORE_FAULTS  # noqa: E402
+import disk_test  # noqa: E402
+import io_test  # noqa: E402
 from scenario import SIGKILLED, Scenario  # noqa: E402
 
 # Where to die: at which time the place is reached, and for checkpoints how many microseconds into it.
@@ -51,7 +53,7 @@ def named(macro: str) -> set[str]:
 
 def test_every_fault_point_and_planted_bug_in_the_sources_is_tried():
     assert named("FAULT_POINT") == {*FAULTS, *BACKUP_FAULTS, *RESTORE_FAULTS}
-    assert named("PLANTED") == set(PLANTS)
+    assert named("PLANTED") == {*PLANTS, *io_test.PLANTS, *disk_test.PLANTS, *disk_test.LONG_PLANTS}
 
 
 def test_the_test_server_compiles_every_file_that_names_one():
