@@ -17,6 +17,7 @@ live_server.use_client()
 import passerelle  # noqa: E402
 import traffic  # noqa: E402
 from cut_clients import Clients, Job, write_rows  # noqa: E402
+from fault_proxy import DOWN, Fault, FaultProxy  # noqa: E402
 
 AWAY_SECONDS = 6.0
 BACK_SECONDS = 12.0  # the longest wait of a loop is 4 s
@@ -32,22 +33,30 @@ def server(tmp_path):
     assert running.stop() == 0
 
 
-@pytest.mark.parametrize("language", Clients.LANGUAGES)
-@pytest.mark.parametrize("kind", ["import", "sync", "members"])
-def test_a_loop_begins_while_the_server_is_away(server, tmp_path, language, kind):
-    flow = next((flow(1) for flow in traffic.FLOWS if flow.name == kind), None)
-    job = Job(kind, flow.stream(0) if flow else "vip", tmp_path / "rows", 100, flow, 0, 200 if flow else 0)
-    if flow:
-        write_rows(job.file, flow, 0, job.total)
+def jobs(folder):
+    """One of each kind for each client, by name."""
+    for number, language in enumerate(Clients.LANGUAGES):
+        for kind in ("import", "sync", "members"):
+            flow = next((flow(1) for flow in traffic.FLOWS if flow.name == kind), None)
+            file, total = folder / f"{language}-{kind}", 200 if flow else 0
+            if flow:
+                write_rows(file, flow, number, total)
+            name = flow.stream(number) if flow else "vip"
+            yield language, Job(kind, name, file, 100, flow, number, total)
+
+
+def test_loops_begin_while_the_server_is_away(server, tmp_path):
     clients = Clients(tmp_path)
-    process = clients.start(language, job, server.door)
+    started = [(clients.start(language, job, server.door), job) for language, job in jobs(tmp_path)]
     time.sleep(AWAY_SECONDS)
     server.open_door()
-    answer = process.answer(BACK_SECONDS)
-    process.end()
+    answers = [(process.answer(BACK_SECONDS), job) for process, job in started]
+    for process, _ in started:
+        process.end()
     clients.close()
-    assert answer["ok"], answer["error"]
-    assert answer["total"] == job.total
+    for answer, job in answers:
+        assert answer["ok"], f"{job.file.name}: {answer['error']}"
+        assert answer["total"] == job.total
 
 
 def test_an_acknowledgement_waits_for_a_server_that_was_killed(server):
@@ -66,3 +75,15 @@ def test_an_acknowledgement_waits_for_a_server_that_was_killed(server):
         threading.Timer(1.0, come_back).start()
         batch.acknowledge()
         assert [b.rows for b in client.export_logs("sends", consumer="default") if b.rows] == []
+
+
+def test_a_silence_longer_than_the_patience_is_no_reason_to_give_up(server):
+    append, patience, silence = traffic.Append(1), 0.5, 2.0
+    proxy = FaultProxy(server.address)
+    fault = Fault(DOWN, "message", 1, "stall-cut", silence)
+    proxy.arm(fault)
+    with passerelle.connect(proxy.address) as client:
+        result = append.run(client, 0, list(append.rows(0, 0, 50)), retry_for=patience)
+    proxy.close()
+    assert fault.fired.is_set()
+    assert (result.total_records, result.reconnects) == (50, 1)

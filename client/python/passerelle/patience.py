@@ -15,15 +15,16 @@ Answer = TypeVar("Answer")
 
 
 class Patience:
-    """Of one loop: gives up after `retry_for` seconds without progress. Not thread-safe."""
+    """Of one loop: gives up when tries have failed for `retry_for` seconds and nothing got on. However
+    long a connection was silent before it failed, there is another try. Not thread-safe."""
 
     def __init__(self, retry_for: float):
         self._retry_for = retry_for
         self.progressed()
 
     def progressed(self) -> None:
-        """Something got on: the time starts anew, and the next wait is short."""
-        self._deadline = time.monotonic() + self._retry_for
+        """Something got on: the next failure counts as the first, and the wait after it is short."""
+        self._failing_since: float | None = None
         self._delay = _FIRST_DELAY
 
     def wait(self, error: grpc.RpcError | PasserelleError, repeatable: bool = True) -> None:
@@ -31,7 +32,9 @@ class Patience:
         failure = error if isinstance(error, PasserelleError) else PasserelleError(error)
         # A call that the server's end cut off arrives as cancelled; the loops cancel only what is over.
         passing = failure.retryable or failure.code is grpc.StatusCode.CANCELLED
-        if not (passing and repeatable and time.monotonic() < self._deadline):
+        now = time.monotonic()
+        self._failing_since = now if self._failing_since is None else self._failing_since
+        if not (passing and repeatable and now - self._failing_since < self._retry_for):
             raise failure
         time.sleep(max(self._delay * random.uniform(0.5, 1.0), failure.retry_delay or 0))
         self._delay = min(self._delay * 2, _LONGEST_DELAY)
