@@ -180,8 +180,8 @@ class AudienceStore {
   // `limit`, excluded ones told to the sink too. Returns the position after them, nullopt at the
   // end. One short read, which may end before `limit`, even without a row. After an error the rows
   // of that call do not count. NOT_FOUND kNotFound (audience deleted), FAILED_PRECONDITION
-  // kStoreRestored, OUT_OF_RANGE kBeyondEnd, UNAVAILABLE kStoreClosed, DEADLINE_EXCEEDED,
-  // CANCELLED.
+  // kStoreRestored, OUT_OF_RANGE kBeyondEnd or kHistoryGone (past Retention::changes, also in the
+  // middle of a long read), UNAVAILABLE kStoreClosed, DEADLINE_EXCEEDED, CANCELLED.
   virtual absl::StatusOr<std::optional<MemberPosition>> ReadMembers(
       const AudienceMoment& moment, const Output& output, MemberPosition position, int32_t limit,
       MemberSink sink, const ReadContext& context) const = 0;

@@ -14,14 +14,12 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "storage/consumer.h"
 #include "storage/log_row.h"
 #include "storage/read_context.h"
 #include "storage/types.h"
 
 namespace passerelle::storage {
-
-// A row equal to one whose append was less than this ago is DUPLICATE.
-inline constexpr int64_t kDuplicateWindowUs = int64_t{30} * 24 * 3600 * 1'000'000;
 
 struct Delivery {
   DeliveryNumber number;
@@ -79,15 +77,6 @@ struct DeliveryReport {
   int64_t sequence = 0;
 };
 
-struct Consumer {
-  std::string source;  // id
-  std::string id;
-  int64_t acknowledged_sequence = 0;
-  int64_t lag = 0;             // sequences up to the last log row
-  int64_t acknowledge_us = 0;  // 0: never
-  int64_t create_us = 0;
-};
-
 // Thread-safe. Administrative writes block and share the rules of SchemaStore.
 class LogStore {
  public:
@@ -113,7 +102,7 @@ class LogStore {
 
   // Appends rows, in order, one transaction. APPENDED (with profile_unknown where an identity was
   // given and row.profile is 0); DUPLICATE if a row with the same (kind, delivery, log id, status
-  // or tracking kind, event time) was appended within kDuplicateWindowUs, also earlier in this
+  // or tracking kind, event time) was appended within Retention::duplicates, also earlier in this
   // batch (log id: broadlog_id of delivery rows, tracking_log_id of tracking rows; a row without an
   // event time takes the commit time); REJECTED kUnknownDelivery, kTimeInFuture (more than 24 h
   // ahead of the commit time). A DUPLICATE is no refusal: all_or_nothing does not roll back for it,
@@ -124,7 +113,8 @@ class LogStore {
 
   // Gives matching rows with sequence > after, in order, to `take`: at most `limit`, looking at
   // most at `scan_limit` rows, and none after one for which it returns true (enough; the page ends
-  // with that row). One short read.
+  // with that row). One short read. OUT_OF_RANGE kHistoryGone if rows after `after` are past
+  // their retention: nothing is left out silently.
   virtual absl::StatusOr<LogPage> ReadLogs(const LogFilter& filter, int64_t after, int32_t limit,
                                            int32_t scan_limit,
                                            absl::FunctionRef<bool(const LogRow&)> take,
@@ -146,10 +136,18 @@ class LogStore {
   virtual void Unsubscribe(int64_t token) = 0;
 
   // Consumers. A source's consumer `default` is made with it by the caller. kAlreadyExists,
-  // kNotFound.
+  // kNotFound; INVALID_ARGUMENT for a max_pin_us that is not positive.
+  //
+  // Retention waits for consumers in use: rows after the position of one go only when they are
+  // older than Retention::logs and it has waited for as long as the settings say. Then the consumer
+  // is marked expired first, durably; from then on its position holds nothing back.
   virtual absl::StatusOr<Written<Consumer>> CreateConsumer(std::string_view source,
                                                            std::string_view id,
+                                                           const ConsumerSettings& settings,
                                                            const AdminWrite& write) = 0;
+  virtual absl::StatusOr<Written<Consumer>> UpdateConsumer(std::string_view source,
+                                                           std::string_view id,
+                                                           const ConsumerSettings& settings) = 0;
   virtual absl::StatusOr<Written<Consumer>> DeleteConsumer(std::string_view source,
                                                            std::string_view id) = 0;
   virtual absl::Status DeleteConsumersOf(std::string_view source) = 0;
@@ -158,13 +156,22 @@ class LogStore {
   virtual absl::StatusOr<Page<Consumer>> ListConsumers(std::string_view source,
                                                        const PageRequest& page,
                                                        const ReadContext& context) const = 0;
-  // Moves it forward, durably; an older sequence changes nothing. Past the end: OUT_OF_RANGE
-  // kBeyondEnd.
+  // Moves it forward, durably; an older sequence changes nothing. What it moves over counts as
+  // exported. Past the end: OUT_OF_RANGE kBeyondEnd. FAILED_PRECONDITION kConsumerExpired.
   virtual absl::StatusOr<Written<Consumer>> Acknowledge(std::string_view source,
                                                         std::string_view id, int64_t sequence) = 0;
-  // Moves it anywhere from 0 to the end.
+  // Moves it anywhere from the first sequence kept to the end, also an expired one, which is active
+  // again. What it moves over is not exported by that. OUT_OF_RANGE kBeyondEnd, or kHistoryGone
+  // before the first sequence kept.
   virtual absl::StatusOr<Written<Consumer>> Seek(std::string_view source, std::string_view id,
                                                  int64_t sequence) = 0;
+
+  // Counts rows by windows of their append time, in short reads; all of one moment of the log and
+  // of the reader. kNotFound (consumer).
+  virtual absl::StatusOr<LogReconciliation> Reconcile(const LogFilter& filter,
+                                                      const LogWindows& windows,
+                                                      const LogReader& reader,
+                                                      const ReadContext& context) const = 0;
 };
 
 }  // namespace passerelle::storage

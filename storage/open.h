@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "storage/disk.h"
+#include "storage/retention.h"
 #include "storage/store.h"
 
 namespace passerelle::storage {
@@ -28,6 +29,10 @@ struct StoreOptions {
   absl::Duration housekeeping_period = absl::Hours(1);
   // When the disk counts as full. Not watched by default.
   DiskOptions disk;
+  Retention retention;
+  // Called when a consumer has fallen behind as far as a further level of Consumer::State, once per
+  // level, on a thread of the store; must not block.
+  std::function<void(const std::string& instance, const Consumer&)> on_consumer_behind;
   // Called once when a file stops taking writes.
   std::function<void(const absl::Status&)> on_failure;
 };

@@ -35,7 +35,9 @@ struct Instance {
 // What an instance holds, all of about one moment.
 struct Usage {
   int64_t profiles = 0, attributes = 0, identity_namespaces = 0, audiences = 0, destinations = 0;
-  int64_t sources = 0, deliveries = 0, log_rows = 0, write_streams = 0, database_bytes = 0;
+  int64_t sources = 0, deliveries = 0, write_streams = 0, database_bytes = 0;
+  int64_t log_rows = 0;  // kept
+  int64_t consumers = 0, consumers_behind = 0, consumers_expired = 0;
   DiskSpace disk;  // of the whole store
 };
 

@@ -49,6 +49,7 @@ struct StreamState {
   std::optional<ReplaceOptions> replace;
   int64_t create_us = 0;
   int64_t update_us = 0;
+  int64_t expired_us = 0;  // 0: it has not; see StreamStore
 };
 
 // Which rows of a ledger are asked for; a row fits if it fits everything that is given.
@@ -91,6 +92,11 @@ struct OutcomePage {
 // ABORTED kBatchRolledBack, nothing stored; DUPLICATE rows of a log are not refused. Its metadata
 // tells the first 20: rows, their indexes; row, once for each, "index outcome reason field" with
 // the numbers of outcome.h. COMMIT_OUTCOME_UNKNOWN as the writer says.
+//
+// A stream that nobody opened or wrote for Retention::streams expires: its hashes, outcomes and
+// source token go, and nothing can be written to it or opened under its name (NOT_FOUND
+// kStreamNotFound), so that nobody begins at 0 again who had written before. It is still told by
+// GetStream and ListStreams, and DeleteStream frees its name.
 class StreamStore {
  public:
   virtual ~StreamStore() = default;
@@ -100,10 +106,11 @@ class StreamStore {
   // stream opens too, and says so. clear_record_keys, the audience and as_of of a replace are those
   // of the first opening; a max_refused_percent given later replaces the stored one until the
   // stream is finished.
-  // NOT_FOUND kStreamNotFound (must_exist, or a replace whose staging was thrown away: delete the
-  // stream and begin again); FAILED_PRECONDITION kStreamKindMismatch (other kind, target, or
-  // audience of a replace); for a replace also NOT_FOUND kNotFound (audience), FAILED_PRECONDITION
-  // kReplaceInProgress (by another stream), kAudienceNotAList. Blocks until durable.
+  // NOT_FOUND kStreamNotFound (must_exist, or it expired, or a replace whose staging was thrown
+  // away: delete the stream and begin again); FAILED_PRECONDITION kStreamKindMismatch (other kind,
+  // target, or audience of a replace); for a replace also NOT_FOUND kNotFound (audience),
+  // FAILED_PRECONDITION kReplaceInProgress (by another stream), kAudienceNotAList. Blocks until
+  // durable.
   virtual absl::StatusOr<Written<StreamState>> Open(const OpenStream& open) = 0;
 
   // Marks a stream finished; a replace is published in the same transaction. The same call again

@@ -71,6 +71,9 @@ v1::GetUsageResponse ToProto(const storage::Usage& usage) {
       {"deliveries", usage.deliveries, 0, "rows"},
       {"log_rows", usage.log_rows, 0, "rows"},
       {"write_streams", usage.write_streams, 0, "rows"},
+      {"consumers", usage.consumers, 0, "rows"},
+      {"consumers_behind", usage.consumers_behind, 0, "rows"},
+      {"consumers_expired", usage.consumers_expired, 0, "rows"},
       {"database_bytes", usage.database_bytes, 0, "bytes"},
   };
   v1::GetUsageResponse shown;

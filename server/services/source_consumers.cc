@@ -74,7 +74,7 @@ absl::Status SourceService::Serve(CallContext& call, const v1::CreateConsumerReq
   // Not while the source is being deleted: its consumers go with it.
   const std::lock_guard<std::mutex> lock(both_files_);
   ASSIGN_OR_RETURN(const CursorOwner owner, FindOwner(parent, *instance, call.ForReading()));
-  const auto written = instance->logs().CreateConsumer(parent.id, id, write);
+  const auto written = instance->logs().CreateConsumer(parent.id, id, {}, write);
   if (!written.ok()) return ForResource(written.status(), ToText(name));
   *response = Show(name, owner, written->value);
   TellCommit(context_, {parent.instance, written->position}, call);

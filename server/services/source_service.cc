@@ -65,7 +65,7 @@ absl::StatusOr<storage::Written<storage::Source>> SourceService::CreateWithConsu
   }
   ASSIGN_OR_RETURN(auto written, instance.flows().CreateSource(source, write));
   const absl::Status made =
-      instance.logs().CreateConsumer(source.id, kDefaultConsumer, {}).status();
+      instance.logs().CreateConsumer(source.id, kDefaultConsumer, {}, {}).status();
   // It is there already when a request is repeated.
   if (storage::ReasonOf(made) != storage::Reason::kAlreadyExists) RETURN_IF_ERROR(made);
   return written;

@@ -9,18 +9,21 @@
 #include "absl/status/statusor.h"
 #include "storage/log_store.h"
 #include "storage/sqlite/file.h"
+#include "storage/sqlite/instance_context.h"
 
 namespace passerelle::storage::sqlite {
 
-// The consumers of LogStore, with its contracts. Thread-safe. A new one stands before the first
-// row. `lag` is what lies between its position and the last log row, in sequences; 0 when it has
-// acknowledged that row.
+// The consumers of LogStore, with its contracts. Thread-safe. A new one stands before the first row
+// and is not in use: retention does not wait for it.
 class Consumers {
  public:
-  explicit Consumers(File& logs) : logs_(logs) {}
+  explicit Consumers(const InstanceContext& context) : context_(context), logs_(*context.logs) {}
 
   absl::StatusOr<Written<Consumer>> Create(std::string_view source, std::string_view id,
+                                           const ConsumerSettings& settings,
                                            const AdminWrite& write);
+  absl::StatusOr<Written<Consumer>> Update(std::string_view source, std::string_view id,
+                                           const ConsumerSettings& settings);
   absl::StatusOr<Written<Consumer>> Delete(std::string_view source, std::string_view id);
   absl::Status DeleteOf(std::string_view source);
   absl::StatusOr<Consumer> Get(std::string_view source, std::string_view id,
@@ -33,9 +36,10 @@ class Consumers {
                                          int64_t sequence);
 
  private:
-  absl::StatusOr<Written<Consumer>> Move(std::string_view source, std::string_view id,
-                                         int64_t sequence, bool backwards_too);
+  absl::StatusOr<Consumer> Read(Database& db, std::string_view source, std::string_view id,
+                                int64_t now_us) const;
 
+  const InstanceContext& context_;
   File& logs_;
 };
 

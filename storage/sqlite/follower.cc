@@ -89,6 +89,7 @@ absl::Status OptOutFollower::Start() {
   {
     absl::MutexLock lock(&mutex_);
     applied_seq_ = position;
+    context_.log_applied_seq = position;
     running_ = true;
   }
   subscription_ = logs_.Subscribe([this](int64_t) { Wake(); });
@@ -161,6 +162,7 @@ absl::Status OptOutFollower::Advance(int64_t seq) {
   if (seq - written_seq_ >= kWriteEvery) RETURN_IF_ERROR(Apply({{}, seq}));
   absl::MutexLock lock(&mutex_);
   applied_seq_ = std::max(applied_seq_, seq);
+  context_.log_applied_seq = applied_seq_;
   return absl::OkStatus();
 }
 

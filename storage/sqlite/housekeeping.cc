@@ -4,6 +4,7 @@
 
 #include "storage/sqlite/membership_sweep.h"
 #include "storage/sqlite/pending_revisit.h"
+#include "storage/sqlite/retention.h"
 
 namespace passerelle::storage::sqlite {
 namespace {
@@ -11,6 +12,7 @@ namespace {
 constexpr Chore kChores[] = {
     {"membership", [](InstanceContext& context) { StartMembershipSweep(*context.profiles); }},
     {"pending opt-outs", StartRevisit},
+    {"retention", StartRetention},
 };
 
 }  // namespace

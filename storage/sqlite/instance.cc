@@ -1,5 +1,6 @@
 #include "storage/sqlite/instance.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -66,6 +67,10 @@ absl::StatusOr<std::shared_ptr<SqliteInstance>> SqliteInstance::Open(
 absl::Status SqliteInstance::OpenParts(const InstanceFiles& files, const StoreOptions& options,
                                        std::shared_ptr<DiskMonitor> disk) {
   context_.id = files.id;
+  context_.retention = options.retention;
+  context_.retention.duplicates = std::min(options.retention.duplicates, options.retention.logs);
+  context_.clock = options.clock;
+  context_.on_consumer_behind = options.on_consumer_behind;
   context_.disk = std::move(disk);
   ASSIGN_OR_RETURN(context_.profiles,
                    OpenFile('p', files.profiles_path, options, context_.disk.get()));

@@ -2,11 +2,18 @@
 #ifndef PASSERELLE_STORAGE_SQLITE_INSTANCE_CONTEXT_H_
 #define PASSERELLE_STORAGE_SQLITE_INSTANCE_CONTEXT_H_
 
+#include <atomic>
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "storage/consumer.h"
+#include "storage/retention.h"
 #include "storage/schema_store.h"
 #include "storage/sqlite/file.h"
 
@@ -31,10 +38,16 @@ class SchemaHolder {
   std::shared_ptr<const Schema> schema_ ABSL_GUARDED_BY(mutex_);
 };
 
-// Owned by the instance; outlives its parts.
+// Owned by the instance; outlives its parts. What follows `id` is set before the files are opened
+// and does not change.
 struct InstanceContext {
   std::string id;
   std::shared_ptr<DiskMonitor> disk;  // null: nobody watches; the files ask it
+  Retention retention;
+  std::function<absl::Time()> clock = [] { return absl::Now(); };
+  std::function<void(const std::string& instance, const Consumer&)> on_consumer_behind;
+  // Every opt-out of the log up to here is in the profiles, durably. Kept by the follower.
+  std::atomic<int64_t> log_applied_seq{0};
   std::unique_ptr<File> profiles;
   std::unique_ptr<File> logs;
   SchemaHolder schema;

@@ -59,11 +59,10 @@ class AppendNews : public TransactionOverlay {
 }  // namespace
 
 AppendRequest::AppendRequest(AppendBatch&& batch, storage::Done<WriteAck>&& done,
-                             Deliveries& deliveries, LogFeed& feed)
+                             const AppendTarget& target)
     : IngestRequest('l', StreamKind::kAppendLogs, "", batch.options, std::move(done)),
       batch_(std::move(batch)),
-      deliveries_(deliveries),
-      feed_(feed) {
+      target_(target) {
   for (const LogRecord& record : batch_.rows) {
     const LogRow& row = record.row;
     bytes_ += kRowBytes + row.identity.size() + row.reason_message.size() + row.url.size() +
@@ -94,7 +93,7 @@ void AppendRequest::Judge(Transaction& transaction, int64_t first) {
     if (refusal(i) != nullptr) continue;
     if (i == first || row.delivery != last_id) {
       last_id = row.delivery;
-      last = deliveries_.NumberOf(transaction, last_id);
+      last = target_.deliveries.NumberOf(transaction, last_id);
     }
     plans_[i].delivery = last.value;
     plans_[i].reason = JudgeRow(row, transaction.commit_us(), plans_[i]);
@@ -137,7 +136,7 @@ void AppendRequest::TakeKeys(Transaction& transaction, int64_t first) {
   const int64_t commit_us = transaction.commit_us();
   for (const Key& key : SortedKeys(first)) {
     take->BindAll(key.kind, key.delivery, key.log_id, key.state, key.event_us, commit_us,
-                  commit_us - kDuplicateWindowUs);
+                  commit_us - target_.duplicate_window_us);
     take->Run();
     if (sqlite3_changes(db.handle()) == 1) plans_[key.row].seq = -1;
   }
@@ -158,7 +157,7 @@ void AppendRequest::NumberRows(Transaction& transaction, int64_t first) {
     news.has_opt_outs |= IsOptOut(row);
   }
   if (events.empty()) return;
-  news.AnnounceTo(feed_, transaction);
+  news.AnnounceTo(target_.feed, transaction);
   news.has_opt_outs |= ApplyToMessages(transaction, numbers, events);
 }
 

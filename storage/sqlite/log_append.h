@@ -16,11 +16,17 @@
 
 namespace passerelle::storage::sqlite {
 
-// LogStore::SubmitAppend as a request. `deliveries` and `feed` outlive the writer's thread.
+// What appends share; all of it outlives the writer's thread.
+struct AppendTarget {
+  Deliveries& deliveries;
+  LogFeed& feed;
+  int64_t duplicate_window_us = 0;
+};
+
+// LogStore::SubmitAppend as a request.
 class AppendRequest : public IngestRequest {
  public:
-  AppendRequest(AppendBatch&& batch, storage::Done<WriteAck>&& done, Deliveries& deliveries,
-                LogFeed& feed);
+  AppendRequest(AppendBatch&& batch, storage::Done<WriteAck>&& done, const AppendTarget& target);
 
   int64_t bytes() const override { return bytes_; }
   // Gives the batch back to a submitter whose Submit was refused.
@@ -56,8 +62,7 @@ class AppendRequest : public IngestRequest {
   void Insert(Transaction& transaction, const LogRow& row, const Plan& plan);
 
   AppendBatch batch_;
-  Deliveries& deliveries_;
-  LogFeed& feed_;
+  const AppendTarget target_;
   int64_t bytes_ = 0;
   std::vector<Plan> plans_;
 };

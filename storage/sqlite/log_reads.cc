@@ -6,6 +6,9 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
+#include "absl/strings/str_cat.h"
+#include "storage/reason.h"
+#include "storage/sqlite/commit_log.h"
 #include "storage/sqlite/row_scan.h"
 
 namespace passerelle::storage::sqlite {
@@ -23,10 +26,10 @@ constexpr char kDeliveriesOfAudience[] =
     "SELECT delivery FROM delivery_audience WHERE audience = ?1";
 constexpr char kFirstRow[] = "SELECT seq FROM log WHERE seq > ?1 ORDER BY seq LIMIT 1";
 constexpr char kLastRow[] = "SELECT seq FROM log ORDER BY seq DESC LIMIT 1";
-constexpr char kPurged[] = "SELECT value FROM meta WHERE key = 'log_purged_seq'";
+constexpr char kPurged[] =
+    "SELECT (SELECT value FROM meta WHERE key = 'log_purged_seq'),"
+    " (SELECT value FROM meta WHERE key = 'log_purged_us')";
 constexpr char kEpoch[] = "SELECT value FROM meta WHERE key = 'epoch'";
-constexpr char kCommitFrom[] =
-    "SELECT last_seq, commit_us FROM commit_log WHERE last_seq >= ?1 ORDER BY last_seq LIMIT 1";
 constexpr char kOptOuts[] =
     "SELECT l.seq AS seq, l.event_us, l.namespace, l.identity, l.profile, d.channel, d.purpose "
     "FROM log l JOIN delivery d ON d.number = l.delivery "
@@ -182,32 +185,32 @@ LogPage ReadLogPage(const ReadLease& lease, const Deliveries& deliveries, const 
 LogBounds ReadLogBounds(const ReadLease& lease) {
   LogBounds bounds;
   bounds.end = lease.seq();
-  StatementScope purged(lease.db().Prepared(kPurged));
-  bounds.earliest = purged->Step() ? purged->Int(0) + 1 : 1;
+  bounds.earliest = ReadPurged(lease.db()).sequence + 1;
   StatementScope epoch(lease.db().Prepared(kEpoch));
   if (epoch->Step()) bounds.epoch = epoch->Int(0);
   return bounds;
 }
 
-// commit_log has no index by time, and needs none: times grow with sequences, so that a binary
-// search finds the first commit that is not earlier.
-int64_t FindSequenceBefore(const ReadLease& lease, int64_t append_us) {
-  StatementScope get(lease.db().Prepared(kCommitFrom));
-  const auto is_before = [&](int64_t seq) {
-    get->BindAll(seq);
-    const bool before = get->Step() && get->Int(1) < append_us;
-    get->Reset();
-    return before;
-  };
-  int64_t low = 0;  // every commit that ends below `low` is before
-  int64_t high = lease.seq() + 1;
-  while (low < high) {
-    const int64_t middle = low + (high - low) / 2;
-    is_before(middle) ? low = middle + 1 : high = middle;
-  }
-  StatementScope first(lease.db().Prepared(kFirstRow));
-  first->BindAll(std::max<int64_t>(low - 1, 0));
-  return first->Step() ? first->Int(0) - 1 : lease.seq();
+PurgedLog ReadPurged(Database& db) {
+  StatementScope purged(db.Prepared(kPurged));
+  return purged->Step() ? PurgedLog{purged->Int(0), purged->Int(1)} : PurgedLog{};
+}
+
+absl::Status CheckKept(Database& db, int64_t after) {
+  const int64_t purged = ReadPurged(db).sequence;
+  if (after >= purged) return absl::OkStatus();
+  return MakeError(
+      absl::StatusCode::kOutOfRange, Reason::kHistoryGone,
+      absl::StrCat("rows after sequence ", after, " are past their retention and gone; the first ",
+                   "sequence kept is ", purged + 1));
+}
+
+// commit_log has no index by time, and needs none: times grow with sequences.
+int64_t FindSequenceBefore(Database& db, int64_t end, int64_t append_us) {
+  const auto before = LastCommitAt(db, append_us - 1);
+  StatementScope first(db.Prepared(kFirstRow));
+  first->BindAll(before.has_value() ? before->sequence : 0);
+  return first->Step() ? std::min(first->Int(0) - 1, end) : end;
 }
 
 int64_t LastLogRow(Database& db) {

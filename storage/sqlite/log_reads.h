@@ -29,8 +29,18 @@ LogPage ReadLogPage(const ReadLease& lease, const Deliveries& deliveries, const 
 // LogStore::Bounds.
 LogBounds ReadLogBounds(const ReadLease& lease);
 
-// LogStore::SequenceBefore.
-int64_t FindSequenceBefore(const ReadLease& lease, int64_t append_us);
+// OUT_OF_RANGE kHistoryGone if rows with a greater sequence than `after` were deleted by retention.
+absl::Status CheckKept(Database& db, int64_t after);
+
+// The last row deleted by retention: its sequence and append time; 0: none was.
+struct PurgedLog {
+  int64_t sequence = 0;
+  int64_t append_us = 0;
+};
+PurgedLog ReadPurged(Database& db);
+
+// LogStore::SequenceBefore; `end` is the last sequence that counts.
+int64_t FindSequenceBefore(Database& db, int64_t end, int64_t append_us);
 
 // The last sequence of a log row; 0 when there is none.
 int64_t LastLogRow(Database& db);

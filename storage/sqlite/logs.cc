@@ -5,6 +5,7 @@
 
 #include "storage/sqlite/log_append.h"
 #include "storage/sqlite/log_reads.h"
+#include "storage/sqlite/log_reconcile.h"
 #include "storage/sqlite/report.h"
 #include "storage/status.h"
 
@@ -12,9 +13,10 @@ namespace passerelle::storage::sqlite {
 
 // Which of the rows already there is an opt-out is not known: up to the end, any may be.
 SqliteLogs::SqliteLogs(InstanceContext& context)
-    : file_(*context.logs),
+    : context_(context),
+      file_(*context.logs),
       deliveries_(file_),
-      consumers_(file_),
+      consumers_(context),
       feed_(file_.writer().last_commit().last_seq) {}
 
 absl::StatusOr<Written<Delivery>> SqliteLogs::CreateDelivery(const Delivery& delivery,
@@ -48,8 +50,9 @@ absl::StatusOr<std::vector<std::string>> SqliteLogs::DeliveriesOfAudience(
 }
 
 absl::Status SqliteLogs::SubmitAppend(AppendBatch& batch, Done<WriteAck>& done) {
-  auto append =
-      std::make_unique<AppendRequest>(std::move(batch), std::move(done), deliveries_, feed_);
+  const AppendTarget target{deliveries_, feed_,
+                            absl::ToInt64Microseconds(context_.retention.duplicates)};
+  auto append = std::make_unique<AppendRequest>(std::move(batch), std::move(done), target);
   std::unique_ptr<WriteRequest> request = std::move(append);
   absl::Status status = file_.writer().Submit(std::move(request));
   if (status.ok()) return status;
@@ -66,6 +69,7 @@ absl::StatusOr<LogPage> SqliteLogs::ReadLogs(const LogFilter& filter, int64_t af
   LogPage page;
   const LogPageRequest request{after, limit, scan_limit};
   RETURN_IF_ERROR(file_.Read(context, "logs: read", [&](const ReadLease& lease) {
+    RETURN_IF_ERROR(CheckKept(lease.db(), after));
     page = ReadLogPage(lease, deliveries_, filter, request, take);
     return absl::OkStatus();
   }));
@@ -85,7 +89,7 @@ absl::StatusOr<int64_t> SqliteLogs::SequenceBefore(int64_t append_us,
                                                    const ReadContext& context) const {
   int64_t sequence = 0;
   RETURN_IF_ERROR(file_.Read(context, "logs: sequence before", [&](const ReadLease& lease) {
-    sequence = FindSequenceBefore(lease, append_us);
+    sequence = FindSequenceBefore(lease.db(), lease.seq(), append_us);
     return absl::OkStatus();
   }));
   return sequence;
@@ -110,8 +114,15 @@ void SqliteLogs::Unsubscribe(int64_t token) { feed_.Unsubscribe(token); }
 
 absl::StatusOr<Written<Consumer>> SqliteLogs::CreateConsumer(std::string_view source,
                                                              std::string_view id,
+                                                             const ConsumerSettings& settings,
                                                              const AdminWrite& write) {
-  return consumers_.Create(source, id, write);
+  return consumers_.Create(source, id, settings, write);
+}
+
+absl::StatusOr<Written<Consumer>> SqliteLogs::UpdateConsumer(std::string_view source,
+                                                             std::string_view id,
+                                                             const ConsumerSettings& settings) {
+  return consumers_.Update(source, id, settings);
 }
 
 absl::StatusOr<Written<Consumer>> SqliteLogs::DeleteConsumer(std::string_view source,
@@ -142,6 +153,13 @@ absl::StatusOr<Written<Consumer>> SqliteLogs::Acknowledge(std::string_view sourc
 absl::StatusOr<Written<Consumer>> SqliteLogs::Seek(std::string_view source, std::string_view id,
                                                    int64_t sequence) {
   return consumers_.Seek(source, id, sequence);
+}
+
+absl::StatusOr<LogReconciliation> SqliteLogs::Reconcile(const LogFilter& filter,
+                                                        const LogWindows& windows,
+                                                        const LogReader& reader,
+                                                        const ReadContext& context) const {
+  return ReconcileLogs(file_, deliveries_, {filter, windows, reader}, context);
 }
 
 }  // namespace passerelle::storage::sqlite

@@ -50,7 +50,10 @@ class SqliteLogs : public LogStore {
   void Unsubscribe(int64_t token) override;
 
   absl::StatusOr<Written<Consumer>> CreateConsumer(std::string_view source, std::string_view id,
+                                                   const ConsumerSettings& settings,
                                                    const AdminWrite& write) override;
+  absl::StatusOr<Written<Consumer>> UpdateConsumer(std::string_view source, std::string_view id,
+                                                   const ConsumerSettings& settings) override;
   absl::StatusOr<Written<Consumer>> DeleteConsumer(std::string_view source,
                                                    std::string_view id) override;
   absl::Status DeleteConsumersOf(std::string_view source) override;
@@ -62,11 +65,15 @@ class SqliteLogs : public LogStore {
                                                 int64_t sequence) override;
   absl::StatusOr<Written<Consumer>> Seek(std::string_view source, std::string_view id,
                                          int64_t sequence) override;
+  absl::StatusOr<LogReconciliation> Reconcile(const LogFilter& filter, const LogWindows& windows,
+                                              const LogReader& reader,
+                                              const ReadContext& context) const override;
 
   // For the follower.
   const LogFeed& feed() const { return feed_; }
 
  private:
+  const InstanceContext& context_;
   File& file_;
   Deliveries deliveries_;
   Consumers consumers_;

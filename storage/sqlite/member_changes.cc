@@ -36,7 +36,6 @@ constexpr char kWindowAt[] =
 constexpr char kChanges[] =
     "SELECT seq, kind, profile FROM change WHERE seq > ?1 AND seq <= ?2"
     " AND (kind IN (2, 7) OR (kind IN (3, 4) AND audience = ?3)) ORDER BY seq";
-constexpr char kFirstCommit[] = "SELECT last_seq FROM commit_log ORDER BY last_seq LIMIT 1";
 constexpr char kSelectProfile[] = "SELECT p.id";
 constexpr char kFromProfile[] = " FROM profile p";
 constexpr char kWhereProfile[] = " WHERE p.id = ?1";
@@ -107,18 +106,14 @@ class Changes : public MemberChanges {
   absl::Status NextPage(const ReadLease& lease, const Page& page) {
     RETURN_IF_ERROR(CheckMoment(*instance_.profiles, lease, from_.moment));
     RETURN_IF_ERROR(CheckMoment(*instance_.profiles, lease, to_.moment));
-    RETURN_IF_ERROR(Start(page.db));
+    Start(page.db);
     if (position_.phase == kPhaseMembers) return CompareMembers(page);
     if (seen_up_to_ < position_.after) return Remember(page.db);
     return ReadLog(page);
   }
 
-  absl::Status Start(Database& db) {
-    if (started_) return absl::OkStatus();
-    if (from_.moment.sequence < db.QueryInt(kFirstCommit)) {
-      return MakeError(absl::StatusCode::kOutOfRange, Reason::kHistoryGone,
-                       "changes since then are not kept any more; start with a full read");
-    }
+  void Start(Database& db) {
+    if (started_) return;
     from_.at = GenerationAt(db, from_.moment.audience, from_.moment.sequence);
     to_.at = GenerationAt(db, to_.moment.audience, to_.moment.sequence);
     replaced_ =
@@ -129,7 +124,6 @@ class Changes : public MemberChanges {
                             : MemberPosition{kPhaseLog, from_.moment.sequence};
     }
     started_ = true;
-    return absl::OkStatus();
   }
 
   // Phase 1.

@@ -9,6 +9,7 @@
 #include "storage/reason.h"
 #include "storage/sqlite/audience_rows.h"
 #include "storage/sqlite/columns.h"
+#include "storage/sqlite/commit_log.h"
 #include "storage/status.h"
 
 namespace passerelle::storage::sqlite {
@@ -34,45 +35,19 @@ constexpr char kWhereMembers[] =
     " WHERE m.audience = ?1 AND m.generation = ?2 AND m.profile BETWEEN ?3 AND ?4"
     " AND m.status = 1 AND m.from_seq <= ?5 AND m.to_seq > ?5 ORDER BY m.profile";
 constexpr int kFirstColumn = 2;  // p.id
-constexpr char kFirstCommit[] = "SELECT last_seq, commit_us FROM commit_log ORDER BY last_seq";
-constexpr char kLastCommit[] = "SELECT last_seq, commit_us FROM commit_log ORDER BY last_seq DESC";
-constexpr char kCommitFrom[] =
-    "SELECT last_seq, commit_us FROM commit_log WHERE last_seq >= ?1 ORDER BY last_seq";
+absl::Status HistoryGone(Database& db, absl::string_view what) {
+  const auto first = FirstCommit(db);
+  const absl::Time kept_from = absl::FromUnixMicros(first.has_value() ? first->commit_us : 0);
+  return MakeError(
+      absl::StatusCode::kOutOfRange, Reason::kHistoryGone,
+      absl::StrCat(what, ": older than the changes kept, which begin at ",
+                   absl::FormatTime(absl::RFC3339_full, kept_from, absl::UTCTimeZone()),
+                   "; ask for a later moment, or start with a full read"));
+}
 
 std::string MembersSql(absl::Span<const AttributeNumber> columns) {
   const JoinedColumns joined = JoinColumns(columns);
   return absl::StrCat(kSelectMembers, joined.columns, kFromMembers, joined.joins, kWhereMembers);
-}
-
-struct Commit {
-  int64_t sequence = 0;
-  int64_t commit_us = 0;
-};
-
-std::optional<Commit> FindCommit(Database& db, const char* sql, std::optional<int64_t> from = {}) {
-  StatementScope get(db.Prepared(sql));
-  if (from.has_value()) get->BindInt(1, *from);
-  if (!get->Step()) return std::nullopt;
-  return Commit{get->Int(0), get->Int(1)};
-}
-
-// Commit times never go back, so sequences can be searched by halves.
-Commit LastCommitAt(Database& db, Commit first, Commit last, int64_t as_of_us) {
-  if (last.commit_us <= as_of_us) return last;
-  Commit found = first;
-  int64_t low = first.sequence + 1;
-  int64_t high = last.sequence;
-  while (low < high) {
-    const int64_t middle = low + (high - low) / 2;
-    const auto commit = FindCommit(db, kCommitFrom, middle);
-    if (commit->commit_us <= as_of_us) {
-      found = *commit;
-      low = commit->sequence + 1;
-    } else {
-      high = middle;
-    }
-  }
-  return found;
 }
 
 // The windows of one generation, from a profile on, within the time of one read.
@@ -220,6 +195,10 @@ absl::Status CheckMoment(const File& file, const ReadLease& lease, const Audienc
                      absl::StrCat("sequence ", moment.sequence, " is not written yet, the last is ",
                                   lease.seq()));
   }
+  const auto first = FirstCommit(lease.db());
+  if (first.has_value() && moment.sequence < first->sequence) {
+    return HistoryGone(lease.db(), "the moment");
+  }
   if (!FindAudience(lease.db(), moment.audience).has_value()) {
     return MakeError(absl::StatusCode::kNotFound, Reason::kNotFound, "the audience was deleted");
   }
@@ -238,16 +217,11 @@ absl::StatusOr<AudienceMoment> MomentOf(const File& file, std::string_view id,
                        absl::StrCat("there is no audience ", std::string(id)));
     }
     moment.audience = audience->number;
-    const auto first = FindCommit(lease.db(), kFirstCommit);
-    const auto last = FindCommit(lease.db(), kLastCommit);
-    if (!first.has_value() || (as_of_us.has_value() && *as_of_us < first->commit_us)) {
-      return MakeError(absl::StatusCode::kOutOfRange, Reason::kHistoryGone,
-                       "as_of is before the first commit that is kept");
-    }
-    const Commit commit =
-        LastCommitAt(lease.db(), *first, *last, as_of_us.value_or(last->commit_us));
-    moment.sequence = commit.sequence;
-    moment.commit_us = commit.commit_us;
+    const auto commit =
+        as_of_us.has_value() ? LastCommitAt(lease.db(), *as_of_us) : LastCommit(lease.db());
+    if (!commit.has_value()) return HistoryGone(lease.db(), "as_of");
+    moment.sequence = commit->sequence;
+    moment.commit_us = commit->commit_us;
     return absl::OkStatus();
   }));
   return moment;

@@ -31,7 +31,8 @@ std::optional<int64_t> NextProfile(Database& db, AudienceNumber audience, int64_
                                    int64_t after);
 
 // That a moment can be read here. FAILED_PRECONDITION kStoreRestored (other epoch), OUT_OF_RANGE
-// kBeyondEnd (after what the lease sees), NOT_FOUND kNotFound (the audience was deleted).
+// kBeyondEnd (after what the lease sees) or kHistoryGone (before what retention keeps), NOT_FOUND
+// kNotFound (the audience was deleted).
 absl::Status CheckMoment(const File& file, const ReadLease& lease, const AudienceMoment& moment);
 
 // The contracts are those of AudienceStore.

@@ -77,6 +77,7 @@ absl::StatusOr<StreamJudgement> StreamOverlay::Judge(Transaction& transaction,
     return Refuse(StatusCode::kNotFound, Reason::kStreamNotFound, batch.position.stream,
                   "it was deleted or has expired");
   }
+  RETURN_IF_ERROR(CheckNotExpired(entry.state));
   RETURN_IF_ERROR(JudgeStream(entry.state, batch));
   const int64_t known = std::min(batch.rows, entry.state.next_offset - batch.position.offset);
   if (known == 0) return StreamJudgement{};

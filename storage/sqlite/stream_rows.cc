@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "absl/strings/str_cat.h"
+#include "storage/reason.h"
 #include "storage/sqlite/json_text.h"
 
 namespace passerelle::storage::sqlite {
@@ -10,17 +12,20 @@ namespace {
 
 constexpr char kGet[] =
     "SELECT id, kind, target, next_offset, epoch, source_token, totals, finished, "
-    "clear_record_keys, create_us, update_us FROM write_stream WHERE id = ?1";
+    "clear_record_keys, create_us, update_us, expired_us FROM write_stream WHERE id = ?1";
 constexpr char kList[] =
     "SELECT id, kind, target, next_offset, epoch, source_token, totals, finished, "
-    "clear_record_keys, create_us, update_us FROM write_stream WHERE id > ?1 ORDER BY id LIMIT ?2";
+    "clear_record_keys, create_us, update_us, expired_us FROM write_stream WHERE id > ?1 "
+    "ORDER BY id LIMIT ?2";
 constexpr char kInsert[] =
     "INSERT INTO write_stream(id, kind, target, next_offset, epoch, source_token, totals, "
-    "finished, clear_record_keys, create_us, update_us) "
-    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+    "finished, clear_record_keys, create_us, update_us, expired_us) "
+    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
 constexpr char kUpdate[] =
     "UPDATE write_stream SET next_offset = ?2, epoch = ?3, source_token = ?4, totals = ?5, "
-    "finished = ?6, update_us = ?7 WHERE id = ?1";
+    "finished = ?6, update_us = ?7, expired_us = ?8 WHERE id = ?1";
+constexpr char kGetReplace[] =
+    "SELECT audience, as_of_us, max_refused_percent FROM stream_replace WHERE stream = ?1";
 // The run that begins at or before ?2 may reach over it.
 constexpr char kGetHashes[] =
     "SELECT first_offset, hashes FROM stream_batch WHERE stream = ?1 AND first_offset < ?3 "
@@ -60,6 +65,7 @@ StreamState ReadStream(const Statement& row) {
   stream.clear_record_keys = row.Bool(8);
   stream.create_us = row.Int(9);
   stream.update_us = row.Int(10);
+  stream.expired_us = row.Int(11);
   return stream;
 }
 
@@ -104,6 +110,11 @@ int64_t TextBytes(const Statement& row) {
   return static_cast<int64_t>(bytes);
 }
 
+std::string DaysText(int64_t us) {
+  constexpr int64_t kDayUs = int64_t{24} * 3600 * 1'000'000;
+  return absl::StrCat(us / kDayUs, " days");
+}
+
 std::string_view AsBytes(const std::vector<uint32_t>& hashes) {
   return {reinterpret_cast<const char*>(hashes.data()), hashes.size() * sizeof(uint32_t)};
 }
@@ -117,12 +128,33 @@ std::optional<StreamState> LoadStream(Database& db, std::string_view stream) {
   return ReadStream(*get);
 }
 
+absl::Status CheckNotExpired(const StreamState& state) {
+  if (state.expired_us == 0) return absl::OkStatus();
+  return MakeError(
+      absl::StatusCode::kNotFound, Reason::kStreamNotFound,
+      absl::StrCat("stream '", state.stream, "': it expired ",
+                   DaysText(state.expired_us - state.update_us),
+                   " after its last use, with next_offset ", state.next_offset,
+                   "; take a new name for new records, or delete it, which frees its name, only "
+                   "if the same records are not sent again"));
+}
+
 std::vector<StreamState> LoadStreams(Database& db, const PageRequest& page) {
   StatementScope list(db.Prepared(kList));
   list->BindAll(page.after, page.limit);
   std::vector<StreamState> streams;
   while (list->Step()) streams.push_back(ReadStream(*list));
   return streams;
+}
+
+StreamState WithReplace(Database& db, StreamState state) {
+  if (state.kind != StreamKind::kReplaceMembers) return state;
+  StatementScope get(db.Prepared(kGetReplace));
+  get->BindText(1, state.stream);
+  if (get->Step()) {
+    state.replace = ReplaceOptions{std::string(get->Text(0)), get->Int(1), get->Double(2)};
+  }
+  return state;
 }
 
 void InsertStream(Database& db, const StreamState& stream) {
@@ -132,7 +164,8 @@ void InsertStream(Database& db, const StreamState& stream) {
   insert->BindText(3, stream.target).BindInt(4, stream.next_offset).BindInt(5, stream.epoch);
   insert->BindBlob(6, stream.source_token).BindText(7, totals).BindBool(8, stream.finished);
   insert->BindBool(9, stream.clear_record_keys);
-  insert->BindInt(10, stream.create_us).BindInt(11, stream.update_us).Run();
+  insert->BindInt(10, stream.create_us).BindInt(11, stream.update_us);
+  insert->BindInt(12, stream.expired_us).Run();
 }
 
 void UpdateStream(Database& db, const StreamState& stream) {
@@ -140,7 +173,7 @@ void UpdateStream(Database& db, const StreamState& stream) {
   StatementScope update(db.Prepared(kUpdate));
   update->BindText(1, stream.stream).BindInt(2, stream.next_offset).BindInt(3, stream.epoch);
   update->BindBlob(4, stream.source_token).BindText(5, totals).BindBool(6, stream.finished);
-  update->BindInt(7, stream.update_us).Run();
+  update->BindInt(7, stream.update_us).BindInt(8, stream.expired_us).Run();
 }
 
 std::vector<HashRun> LoadHashes(Database& db, std::string_view stream, int64_t first, int64_t end) {

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "storage/sqlite/database.h"
 #include "storage/stream_store.h"
 #include "storage/types.h"
@@ -17,6 +18,10 @@ namespace passerelle::storage::sqlite {
 
 // StreamState::replace is not of these tables and stays empty.
 std::optional<StreamState> LoadStream(Database& db, std::string_view stream);
+// Its replace options filled in, if it is a replace. Only in the profiles file.
+StreamState WithReplace(Database& db, StreamState state);
+// NOT_FOUND kStreamNotFound, telling what to do, if it expired.
+absl::Status CheckNotExpired(const StreamState& state);
 // Streams with ids greater than page.after, at most page.limit.
 std::vector<StreamState> LoadStreams(Database& db, const PageRequest& page);
 void InsertStream(Database& db, const StreamState& stream);

@@ -19,8 +19,6 @@ using absl::StatusCode;
 
 constexpr char kReserveName[] = "INSERT OR REPLACE INTO stream_name(id, file) VALUES (?1, ?2)";
 constexpr char kFreeName[] = "DELETE FROM stream_name WHERE id = ?1";
-constexpr char kGetReplace[] =
-    "SELECT audience, as_of_us, max_refused_percent FROM stream_replace WHERE stream = ?1";
 constexpr char kSetReplace[] =
     "INSERT INTO stream_replace(stream, audience, as_of_us, max_refused_percent) "
     "VALUES (?1, ?2, ?3, ?4)";
@@ -56,17 +54,6 @@ void RunWithStream(Transaction& transaction, const char* sql, std::string_view s
   statement->BindText(1, stream).Run();
 }
 
-// A state with its replace options, if it is a replace. Only in the profiles file.
-StreamState WithReplace(Database& db, StreamState state) {
-  if (state.kind != StreamKind::kReplaceMembers) return state;
-  StatementScope get(db.Prepared(kGetReplace));
-  get->BindText(1, state.stream);
-  if (get->Step()) {
-    state.replace = ReplaceOptions{std::string(get->Text(0)), get->Int(1), get->Double(2)};
-  }
-  return state;
-}
-
 // The first epoch is a sequence, so that a name used again after a deletion never gives out an
 // epoch that a writer of the deleted stream may still hold.
 StreamState MakeStream(Transaction& transaction, const OpenStream& open) {
@@ -88,6 +75,7 @@ absl::StatusOr<StreamState> OpenRow(Transaction& transaction, const OpenStream& 
     return MakeStream(transaction, open);
   }
   StreamState state = *std::move(present);
+  RETURN_IF_ERROR(CheckNotExpired(state));
   if (state.kind != open.kind || state.target != open.target) return KindMismatch(open.stream);
   ++state.epoch;
   state.update_us = transaction.commit_us();
@@ -126,6 +114,7 @@ absl::StatusOr<StreamState> OpenReplace(Transaction& transaction, const OpenStre
 }
 
 absl::Status CheckFinish(const StreamState& state, int64_t epoch, int64_t total_records) {
+  RETURN_IF_ERROR(CheckNotExpired(state));
   if (epoch != state.epoch) {
     return Refuse(StatusCode::kAborted, Reason::kEpochFenced, state.stream,
                   absl::StrCat("another writer opened it: epoch ", state.epoch, ", got ", epoch));
@@ -355,6 +344,7 @@ absl::StatusOr<Written<int64_t>> SqliteStreams::AbandonReplace(std::string_view 
     auto state = LoadStream(transaction.db(), stream);
     if (!state.has_value()) return MissingError("stream", stream);
     if (state->kind != StreamKind::kReplaceMembers) return KindMismatch(stream);
+    RETURN_IF_ERROR(CheckNotExpired(*state));
     if (state->finished) {
       return Refuse(StatusCode::kFailedPrecondition, Reason::kStreamFinished, stream,
                     "it is finished; its replace is published or abandoned");

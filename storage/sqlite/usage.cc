@@ -1,5 +1,6 @@
 #include "storage/sqlite/usage.h"
 
+#include "storage/sqlite/consumer_rows.h"
 #include "storage/status.h"
 
 namespace passerelle::storage::sqlite {
@@ -10,7 +11,9 @@ constexpr char kCountDestinations[] = "SELECT count(*) FROM destination";
 constexpr char kCountSources[] = "SELECT count(*) FROM source";
 constexpr char kCountStreams[] = "SELECT count(*) FROM stream_name";
 constexpr char kCountDeliveries[] = "SELECT count(*) FROM delivery";
-constexpr char kCountLogRows[] = "SELECT coalesce(sum(log_rows), 0) FROM delivery";
+constexpr char kCountLogRows[] =
+    "SELECT coalesce(sum(log_rows), 0)"
+    " - coalesce((SELECT value FROM meta WHERE key = 'log_purged_rows'), 0) FROM delivery";
 constexpr char kCountProfiles[] =
     "SELECT count(*), max(id) FROM (SELECT id FROM profile WHERE id > ?1 ORDER BY id LIMIT ?2)";
 
@@ -19,6 +22,18 @@ constexpr int64_t kProfilesPerRead = 50'000;
 
 int64_t SizeOf(Database& db) {
   return db.QueryInt("PRAGMA page_count") * db.QueryInt("PRAGMA page_size");
+}
+
+void CountConsumers(Database& db, const InstanceContext& instance, Usage& usage) {
+  const ConsumerJudge judge(db, instance.retention, absl::ToUnixMicros(instance.clock()));
+  for (ToldConsumer& told : LoadAllConsumers(db)) {
+    judge.Judge(told.consumer);
+    const Consumer::State state = told.consumer.state;
+    ++usage.consumers;
+    usage.consumers_expired += state == Consumer::State::kExpired;
+    usage.consumers_behind +=
+        state == Consumer::State::kWarning || state == Consumer::State::kCritical;
+  }
 }
 
 absl::StatusOr<int64_t> CountProfiles(const File& file, const ReadContext& context) {
@@ -59,6 +74,7 @@ absl::StatusOr<Usage> MeasureUsage(const InstanceContext& instance, const ReadCo
     usage.deliveries = db.QueryInt(kCountDeliveries);
     usage.log_rows = db.QueryInt(kCountLogRows);
     usage.database_bytes += SizeOf(db);
+    CountConsumers(db, instance, usage);
     return absl::OkStatus();
   }));
   if (instance.disk != nullptr) usage.disk = instance.disk->space();

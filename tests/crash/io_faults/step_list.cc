@@ -233,7 +233,7 @@ Step MakeConsumer() {
   Step step;
   step.name = "create consumer";
   step.run = [](World& world) {
-    return world.instance->logs().CreateConsumer("nightly", "c", {}).status();
+    return world.instance->logs().CreateConsumer("nightly", "c", {}, {}).status();
   };
   step.look = [](World& world) {
     return SeenBy(world.instance->logs().GetConsumer("nightly", "c", {}).status());

@@ -12,7 +12,7 @@ PASSERELLE_CONTRACT(ConsumerContract);
 TEST_P(ConsumerContract, AConsumerMovesForwardByAcknowledgingAndAnywhereBySeeking) {
   AddDelivery("summer");
   Append({Sent(1), Sent(2), Sent(3)});
-  const auto made = logs().CreateConsumer("nightly", "default", {});
+  const auto made = logs().CreateConsumer("nightly", "default", {}, {});
   ASSERT_TRUE(made.ok()) << made.status();
   EXPECT_EQ(made->value.acknowledged_sequence, 0);
   EXPECT_EQ(made->value.acknowledge_us, 0);
@@ -33,7 +33,7 @@ TEST_P(ConsumerContract, AConsumerMovesForwardByAcknowledgingAndAnywhereBySeekin
 }
 
 TEST_P(ConsumerContract, AConsumerCannotStandWhereNothingWasGivenOut) {
-  ASSERT_TRUE(logs().CreateConsumer("nightly", "default", {}).ok());
+  ASSERT_TRUE(logs().CreateConsumer("nightly", "default", {}, {}).ok());
   const RefusalOf beyond{StatusCode::kOutOfRange, Reason::kBeyondEnd};
   const int64_t end = logs().Bounds({})->end;
   EXPECT_EQ(Refused(logs().Acknowledge("nightly", "default", end + 1)), beyond);
@@ -45,10 +45,10 @@ TEST_P(ConsumerContract, AConsumerCannotStandWhereNothingWasGivenOut) {
 
 TEST_P(ConsumerContract, ConsumersBelongToTheirSource) {
   for (const char* id : {"b", "default", "a"}) {
-    ASSERT_TRUE(logs().CreateConsumer("nightly", id, {}).ok());
+    ASSERT_TRUE(logs().CreateConsumer("nightly", id, {}, {}).ok());
   }
-  ASSERT_TRUE(logs().CreateConsumer("hourly", "default", {}).ok());
-  EXPECT_EQ(Refused(logs().CreateConsumer("nightly", "a", {})),
+  ASSERT_TRUE(logs().CreateConsumer("hourly", "default", {}, {}).ok());
+  EXPECT_EQ(Refused(logs().CreateConsumer("nightly", "a", {}, {})),
             (RefusalOf{StatusCode::kAlreadyExists, Reason::kAlreadyExists}));
   PageRequest request;
   request.limit = 2;

@@ -2,7 +2,9 @@
 -- Times end in _us: microseconds since 1970, UTC. One sequence counts over both kinds of rows and everything
 -- else that commits here; it is never used twice.
 
--- Keys of the core, and: log_purged_seq (rows up to this sequence were deleted by retention; absent: none).
+-- Keys of the core, and: log_purged_seq, log_purged_us (sequence and append time of the last row deleted by
+-- retention; absent: none), log_purged_rows (how many were), log_keys_seq (keys of rows up to this sequence were
+-- looked at by retention).
 CREATE TABLE meta (
   key   TEXT PRIMARY KEY,
   value ANY
@@ -130,9 +132,22 @@ CREATE TABLE consumer (
   source           TEXT NOT NULL,
   id               TEXT NOT NULL,
   acknowledged_seq INTEGER NOT NULL,
-  acknowledge_us   INTEGER,
+  acknowledge_us   INTEGER,                 -- null: never acknowledged or moved
+  max_pin_us       INTEGER,                 -- null: the server's; 9223372036854775807: for ever
+  told             INTEGER NOT NULL,        -- 2 active 3 warning 4 critical 5 expired: the state last told to people
+  expired_us       INTEGER,
   create_us        INTEGER NOT NULL,
   PRIMARY KEY (source, id)
+) STRICT, WITHOUT ROWID;
+
+-- What consumers have acknowledged, first_seq to last_seq, as few ranges as possible. What lies between two
+-- ranges was moved over by a seek.
+CREATE TABLE consumer_range (
+  source    TEXT NOT NULL,
+  id        TEXT NOT NULL,
+  first_seq INTEGER NOT NULL,
+  last_seq  INTEGER NOT NULL,
+  PRIMARY KEY (source, id, first_seq)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE write_stream (
@@ -146,7 +161,8 @@ CREATE TABLE write_stream (
   finished         INTEGER NOT NULL,
   clear_record_keys INTEGER NOT NULL,
   create_us        INTEGER NOT NULL,
-  update_us        INTEGER NOT NULL
+  update_us        INTEGER NOT NULL,
+  expired_us       INTEGER NOT NULL         -- 0: it is not; else its hashes and outcomes are gone, its name is not free
 ) STRICT, WITHOUT ROWID;
 
 -- Content hashes of the records of each committed batch, 4 bytes each, for comparing what is sent again.

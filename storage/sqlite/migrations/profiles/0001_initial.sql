@@ -4,13 +4,15 @@
 -- Keys of the core, and: schema_revision (the sequence of the last change of attributes or namespaces),
 -- next_namespace (the next namespace number; never used twice), next_profile (the next profile id; never used twice), log_applied_seq (the last
 -- sequence of the logs file whose opt-outs are in here), pending_revisited (pending opt-outs with a greater number have
--- not been looked at since a consent attribute was created; absent: all have).
+-- not been looked at since a consent attribute was created; absent: all have), history_swept_us
+-- (when all memberships were last looked at by retention).
 CREATE TABLE meta (
   key   TEXT PRIMARY KEY,
   value ANY
 ) STRICT, WITHOUT ROWID;
 
--- One row per transaction: which moment a sequence belongs to.
+-- One row per transaction: which moment a sequence belongs to. The first one is the first moment that can be read:
+-- what ended before it is deleted by retention.
 CREATE TABLE commit_log (
   last_seq  INTEGER PRIMARY KEY,
   commit_us INTEGER NOT NULL
@@ -213,7 +215,8 @@ CREATE TABLE write_stream (
   finished         INTEGER NOT NULL,
   clear_record_keys INTEGER NOT NULL,
   create_us        INTEGER NOT NULL,
-  update_us        INTEGER NOT NULL
+  update_us        INTEGER NOT NULL,
+  expired_us       INTEGER NOT NULL         -- 0: it is not; else its hashes and outcomes are gone, its name is not free
 ) STRICT, WITHOUT ROWID;
 
 -- What a stream of kind 4 replaces; kept after it was published, unlike its staging.

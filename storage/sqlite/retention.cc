@@ -1,0 +1,74 @@
+#include "storage/sqlite/retention.h"
+
+#include <functional>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/time/clock.h"
+#include "storage/sqlite/history_retention.h"
+#include "storage/sqlite/log_retention.h"
+#include "storage/sqlite/stream_retention.h"
+
+namespace passerelle::storage::sqlite {
+namespace {
+
+constexpr char kName[] = "retention";
+
+// Looking for what is due may take this long before others go in between.
+constexpr absl::Duration kLookFor = absl::Milliseconds(20);
+
+// Runs the parts of one sweep after each other; a part that has more to do gets the next turn too.
+// A turn that changed nothing at the end leaves by an error, so that no empty commit is made.
+class Sweep {
+ public:
+  using Part = std::function<bool(Transaction&)>;
+  explicit Sweep(std::vector<Part> parts) : parts_(std::move(parts)) {}
+
+  absl::StatusOr<bool> Turn(Transaction& transaction) {
+    sqlite3* db = transaction.db().handle();
+    const int64_t changes = sqlite3_total_changes64(db);
+    const absl::Time stop_at = absl::Now() + kLookFor;
+    while (next_ < parts_.size()) {
+      if (!parts_[next_](transaction)) ++next_;
+      if (sqlite3_total_changes64(db) != changes || absl::Now() > stop_at) break;
+    }
+    const bool more = next_ < parts_.size();
+    if (more) return true;
+    next_ = 0;
+    if (sqlite3_total_changes64(db) == changes) return absl::CancelledError("nothing is due");
+    return false;
+  }
+
+ private:
+  const std::vector<Part> parts_;
+  size_t next_ = 0;
+};
+
+void Start(File& file, std::vector<Sweep::Part> parts) {
+  auto sweep = std::make_shared<Sweep>(std::move(parts));
+  file.WriteInBackground(kName,
+                         [sweep](Transaction& transaction) { return sweep->Turn(transaction); });
+}
+
+std::vector<Sweep::Part> StreamParts(const Retention& retention) {
+  auto streams = std::make_shared<StreamSweep>(retention);
+  return {[streams](Transaction& transaction) { return streams->Turn(transaction); },
+          [](Transaction& transaction) { return ForgetRequests(transaction); }};
+}
+
+}  // namespace
+
+void StartRetention(InstanceContext& context) {
+  std::vector<Sweep::Part> logs = StreamParts(context.retention);
+  logs.push_back([&](Transaction& transaction) { return JudgeConsumers(transaction, context); });
+  logs.push_back([&](Transaction& transaction) { return SweepLogKeys(transaction, context); });
+  logs.push_back([&](Transaction& transaction) { return SweepLog(transaction, context); });
+  Start(*context.logs, std::move(logs));
+  std::vector<Sweep::Part> profiles = StreamParts(context.retention);
+  auto history = std::make_shared<HistorySweep>(context.retention);
+  profiles.push_back([history](Transaction& transaction) { return history->Turn(transaction); });
+  Start(*context.profiles, std::move(profiles));
+}
+
+}  // namespace passerelle::storage::sqlite
