@@ -117,7 +117,7 @@ TEST_P(DiskContract, OnTheReserveOnlyWhatRelievesIsTaken) {
   Source source;
   source.id = "nightly";
   ASSERT_TRUE(instance().flows().CreateSource(source, {}).ok());
-  ASSERT_TRUE(instance().logs().CreateConsumer("nightly", "c", {}).ok());
+  ASSERT_TRUE(instance().logs().CreateConsumer("nightly", "c", {}, {}).ok());
   ASSERT_TRUE(store().CreateInstance({"other"}, {}).ok());
   const auto stream = instance().streams().Open({"s", StreamKind::kImportProfiles});
   Free(kMiB - 1, DiskState::kReserve);

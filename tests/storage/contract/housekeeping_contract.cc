@@ -17,14 +17,6 @@ class HousekeepingContract : public AudienceContractBase {
     EXPECT_TRUE(audience.ok()) << audience.status();
     return audience.ok() ? audience->replacing_stream : "";
   }
-  // Reads only, until it is so or ten seconds are over.
-  bool Becomes(const std::function<bool()>& so) {
-    for (int i = 0; i < 1'000; ++i) {
-      if (so()) return true;
-      absl::SleepFor(absl::Milliseconds(10));
-    }
-    return false;
-  }
 };
 PASSERELLE_CONTRACT(HousekeepingContract);
 

@@ -18,6 +18,7 @@
 #include <utility>
 
 #include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "storage/open.h"
 #include "storage/reason.h"
@@ -124,6 +125,15 @@ class StoreContract : public ::testing::TestWithParam<Backend> {
     if (!taken.ok()) return taken;
     called.WaitForNotification();
     return result;
+  }
+
+  // Asks, until it is so or ten seconds are over.
+  static bool Becomes(const std::function<bool()>& so) {
+    for (int i = 0; i < 1'000; ++i) {
+      if (so()) return true;
+      absl::SleepFor(absl::Milliseconds(10));
+    }
+    return false;
   }
 
   AttributeNumber AddAttribute(const std::string& id, AttributeType type,
