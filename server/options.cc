@@ -24,6 +24,7 @@ constexpr int64_t kKiB = 1024;
 constexpr int64_t kMiB = 1024 * kKiB;
 constexpr int64_t kGiB = 1024 * kMiB;
 constexpr int64_t kTiB = 1024 * kGiB;
+constexpr int64_t kMaxDays = 36'500;
 
 struct NumberFlag {
   const char* flag;
@@ -54,6 +55,22 @@ const NumberFlag kNumberFlags[] = {
      "free space below which new data is refused, in bytes; 0: never"},
     {"--disk-reserve-bytes", &Options::disk_reserve_bytes, 0, kTiB,
      "space kept in reserve for a full disk, in bytes; 0: none"},
+    {"--log-retention-days", &Options::log_retention_days, 1, kMaxDays,
+     "days that log rows are kept; reports go on counting them"},
+    {"--duplicate-window-days", &Options::duplicate_window_days, 1, kMaxDays,
+     "days in which an equal log row is a duplicate; at most --log-retention-days"},
+    {"--outcome-retention-days", &Options::outcome_retention_days, 1, kMaxDays,
+     "days that outcomes of rows are kept"},
+    {"--change-retention-days", &Options::change_retention_days, 1, kMaxDays,
+     "days back that audiences can be read and incrementals go on"},
+    {"--stream-retention-days", &Options::stream_retention_days, 1, kMaxDays,
+     "days without use after which a write stream expires"},
+    {"--max-pin-days", &Options::max_pin_days, 1, kMaxDays,
+     "days that log rows wait for a consumer that does not acknowledge them"},
+    {"--max-pin-bytes", &Options::max_pin_bytes, 0, 1024 * kTiB,
+     "bytes of the log that may wait for one consumer; 0: no bound"},
+    {"--housekeeping-seconds", &Options::housekeeping_seconds, 1, 86'400,
+     "how often what is past its time is looked for, in seconds"},
     {"--heartbeat-ms", &Options::heartbeat_ms, 100, 600'000,
      "longest silence of an export that follows, in milliseconds"},
     {"--drain-seconds", &Options::drain_seconds, 0, 3'600,
@@ -318,6 +335,11 @@ absl::Status CheckOptions(const Options& options) {
     if (value < number.min || value > number.max) {
       return absl::InvalidArgumentError(RangeProblem(number, absl::StrCat(value)));
     }
+  }
+  if (options.duplicate_window_days > options.log_retention_days) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--duplicate-window-days: got ", options.duplicate_window_days,
+        ", wanted at most --log-retention-days, which is ", options.log_retention_days));
   }
   const absl::StatusOr<ListenAddress> address = ParseListenAddress(options.listen);
   if (!address.ok()) return address.status();

@@ -71,6 +71,18 @@ struct Options {
   // Space kept in reserve there, given up when the disk is all but full; 0: none.
   int64_t disk_reserve_bytes = 64 * 1024 * 1024;
 
+  // How long is kept what nobody deletes (storage/retention.h), in days.
+  int64_t log_retention_days = 400;
+  int64_t duplicate_window_days = 30;
+  int64_t outcome_retention_days = 90;
+  int64_t change_retention_days = 400;
+  int64_t stream_retention_days = 90;
+  int64_t max_pin_days = 30;
+  // How much of the log file may wait for one consumer; 0: no bound.
+  int64_t max_pin_bytes = 0;
+  // How often what is past its time is looked for.
+  int64_t housekeeping_seconds = 3'600;
+
   // The longest silence of an export that follows.
   int64_t heartbeat_ms = 10'000;
   // How long open calls may go on after the first SIGTERM.

@@ -104,6 +104,31 @@ void LogDisk(const storage::DiskSpace& disk) {
        {"reserve_bytes", disk.reserve_bytes}});
 }
 
+absl::Duration Days(int64_t days) { return absl::Hours(24) * days; }
+
+storage::Retention RetentionOf(const Options& options) {
+  storage::Retention retention;
+  retention.logs = Days(options.log_retention_days);
+  retention.duplicates = Days(options.duplicate_window_days);
+  retention.outcomes = Days(options.outcome_retention_days);
+  retention.changes = Days(options.change_retention_days);
+  retention.streams = Days(options.stream_retention_days);
+  retention.pin = Days(options.max_pin_days);
+  retention.pin_bytes = options.max_pin_bytes;
+  return retention;
+}
+
+void LogConsumer(const std::string& instance, const storage::Consumer& consumer) {
+  const bool expired = consumer.state == storage::Consumer::State::kExpired;
+  Log(LogLevel::kWarning, expired ? "consumer_expired" : "consumer_behind",
+      {{"instance", instance},
+       {"source", consumer.source},
+       {"consumer", consumer.id},
+       {"pin_used_percent", consumer.pin_percent},
+       {"lag", consumer.lag},
+       {"lag_seconds", consumer.lag_us / 1'000'000}});
+}
+
 }  // namespace
 
 PasserelleServer::PasserelleServer(const Options& options, Hooks hooks)
@@ -151,6 +176,9 @@ absl::Status PasserelleServer::OpenStore() {
   store.disk.reserve_bytes = options_.disk_reserve_bytes;
   store.disk.period = kDiskPeriod;
   store.disk.on_change = LogDisk;
+  store.housekeeping_period = absl::Seconds(options_.housekeeping_seconds);
+  store.retention = RetentionOf(options_);
+  store.on_consumer_behind = LogConsumer;
   store.on_failure = [this](const absl::Status& status) {
     Log(LogLevel::kError, "store_failed", {{"detail", std::string(status.message())}});
     store_failed_ = true;

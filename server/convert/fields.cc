@@ -76,4 +76,25 @@ google::protobuf::Timestamp ToTimestamp(int64_t us) {
   return time;
 }
 
+absl::StatusOr<int64_t> ReadDuration(const DurationField& field,
+                                     const google::protobuf::Duration& duration) {
+  const int64_t seconds = duration.seconds();
+  const bool malformed = duration.nanos() < 0 || duration.nanos() > 999'999'999;
+  const bool too_long =
+      seconds > field.max_seconds || (seconds == field.max_seconds && duration.nanos() > 0);
+  if (malformed || seconds < field.min_seconds || too_long) {
+    return errors::FieldInvalid(
+        {field.field, absl::StrCat("got ", seconds, " s, wanted ", field.min_seconds, " to ",
+                                   field.max_seconds, " s")});
+  }
+  return seconds * 1'000'000 + duration.nanos() / 1'000;
+}
+
+google::protobuf::Duration ToDuration(int64_t us) {
+  google::protobuf::Duration duration;
+  duration.set_seconds(us / 1'000'000);
+  duration.set_nanos(static_cast<int32_t>(us % 1'000'000 * 1'000));
+  return duration;
+}
+
 }  // namespace passerelle

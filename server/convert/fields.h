@@ -2,6 +2,7 @@
 // of the wire. Pure.
 #pragma once
 
+#include <google/protobuf/duration.pb.h>
 #include <google/protobuf/timestamp.pb.h>
 
 #include <cstddef>
@@ -39,5 +40,16 @@ absl::Status CheckPurpose(const TextField& purpose);
 absl::StatusOr<int64_t> ReadTime(std::string field, const google::protobuf::Timestamp& time);
 
 google::protobuf::Timestamp ToTimestamp(int64_t us);
+
+// Microseconds; finer is cut off. FIELD_INVALID outside the range, or for a malformed one.
+struct DurationField {
+  std::string field;
+  int64_t min_seconds = 0;
+  int64_t max_seconds = 0;
+};
+absl::StatusOr<int64_t> ReadDuration(const DurationField& field,
+                                     const google::protobuf::Duration& duration);
+
+google::protobuf::Duration ToDuration(int64_t us);
 
 }  // namespace passerelle

@@ -109,10 +109,17 @@ absl::StatusOr<int64_t> ReadExportCursor(const TokenCodec& tokens, const CursorT
   }
   problem = CheckBinding(got, wanted);
   if (problem == TokenProblem::kOtherEpoch) {
-    return errors::StoreRestored({field, std::string(Describe(problem))});
+    return errors::StoreRestored(
+        {field, absl::StrCat(AbslView(Describe(problem)),
+                             "; rows after the backup may have gone out that this store does not "
+                             "have; start without a cursor, or Seek a consumer to a time before "
+                             "the backup, and expect rows again")});
   }
   if (problem != TokenProblem::kOk) {
-    return errors::CursorMismatch({field, std::string(Describe(problem))});
+    return errors::CursorMismatch(
+        {field, absl::StrCat(AbslView(Describe(problem)),
+                             "; hand in one of this source and its present filter (GetConsumer "
+                             "tells that of a consumer), or start without")});
   }
   return static_cast<int64_t>(got.seq);
 }

@@ -75,6 +75,8 @@ absl::Status ReadFilter(const v1::Source& source, storage::Source* read) {
   return absl::OkStatus();
 }
 
+constexpr int64_t kMaxPinSeconds = int64_t{36'500} * 24 * 3600;
+
 }  // namespace
 
 v1::Source ToProto(const InstanceName& instance, const storage::Source& source) {
@@ -112,6 +114,19 @@ absl::StatusOr<storage::Source> ReadSource(const v1::Source& source, std::string
   return read;
 }
 
+absl::StatusOr<storage::ConsumerSettings> ReadConsumerSettings(const v1::Consumer& consumer) {
+  storage::ConsumerSettings settings;
+  if (consumer.pin_forever()) settings.max_pin_us = storage::kForever;
+  if (!consumer.has_max_pin()) return settings;
+  if (consumer.pin_forever()) {
+    return errors::FieldInvalid(
+        {"consumer.max_pin", "got it with pin_forever, wanted one of them"});
+  }
+  ASSIGN_OR_RETURN(settings.max_pin_us,
+                   ReadDuration({"consumer.max_pin", 1, kMaxPinSeconds}, consumer.max_pin()));
+  return settings;
+}
+
 v1::Consumer ToProto(const InstanceName& instance, const storage::Consumer& consumer) {
   v1::Consumer shown;
   shown.set_name(ToText(ConsumerName{instance.instance, consumer.source, consumer.id}));
@@ -121,6 +136,14 @@ v1::Consumer ToProto(const InstanceName& instance, const storage::Consumer& cons
     *shown.mutable_acknowledge_time() = ToTimestamp(consumer.acknowledge_us);
   }
   *shown.mutable_create_time() = ToTimestamp(consumer.create_us);
+  const std::optional<int64_t>& max_pin_us = consumer.settings.max_pin_us;
+  shown.set_pin_forever(max_pin_us == storage::kForever);
+  if (max_pin_us && !shown.pin_forever()) *shown.mutable_max_pin() = ToDuration(*max_pin_us);
+  shown.set_state(static_cast<v1::Consumer::State>(consumer.state));
+  if (consumer.lag_us != 0) *shown.mutable_lag_time() = ToDuration(consumer.lag_us);
+  shown.set_lag_bytes(consumer.lag_bytes);
+  shown.set_pin_used_percent(consumer.pin_percent);
+  if (consumer.expire_us != 0) *shown.mutable_expire_time() = ToTimestamp(consumer.expire_us);
   return shown;
 }
 

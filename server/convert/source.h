@@ -18,6 +18,10 @@ v1::Source ToProto(const InstanceName& instance, const storage::Source& source);
 // not of one that is always sent. That deliveries and audiences exist is for the caller to check.
 absl::StatusOr<storage::Source> ReadSource(const v1::Source& source, std::string id);
 
+// How long rows are to wait for a consumer, as a caller may set it. FIELD_INVALID naming
+// consumer.max_pin: out of range, or together with pin_forever.
+absl::StatusOr<storage::ConsumerSettings> ReadConsumerSettings(const v1::Consumer& consumer);
+
 // All but the cursor.
 v1::Consumer ToProto(const InstanceName& instance, const storage::Consumer& consumer);
 

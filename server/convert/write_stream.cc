@@ -18,6 +18,7 @@ v1::WriteStream ToProto(const InstanceName& instance, const storage::StreamState
   shown.set_finished(state.finished);
   *shown.mutable_create_time() = ToTimestamp(state.create_us);
   *shown.mutable_update_time() = ToTimestamp(state.update_us);
+  if (state.expired_us != 0) *shown.mutable_expire_time() = ToTimestamp(state.expired_us);
   return shown;
 }
 

@@ -16,6 +16,7 @@
 #include "server/convert/names.h"
 #include "server/errors.h"
 #include "server/limits.h"
+#include "server/services/export_errors.h"
 #include "server/services/log_filter_names.h"
 #include "server/services/log_wire.h"
 #include "server/services/requests.h"
@@ -213,8 +214,7 @@ absl::Status LogExport::ChooseStart(const storage::ReadContext& read) {
   ASSIGN_OR_RETURN(after_,
                    ReadExportCursor(*context_.tokens, {"cursor", request_.cursor()}, cursor_));
   if (after_ < before_first) {
-    return errors::CursorExpired({"cursor", "older than the earliest row kept"},
-                                 CursorAt(before_first));
+    return RowsGone("cursor", CursorAt(before_first));
   }
   if (after_ <= bounds.end) return absl::OkStatus();
   return errors::CursorInvalid({"cursor", "after the last row of this store"});
@@ -227,6 +227,11 @@ absl::StatusOr<int64_t> LogExport::ConsumerPosition(const storage::ReadContext& 
         absl::StrCat(request_.name(), "/consumers/", Quoted(request_.consumer())));
   }
   if (!consumer.ok()) return consumer.status();
+  if (consumer->state == storage::Consumer::State::kExpired) {
+    ASSIGN_OR_RETURN(const storage::LogBounds bounds, stores_->logs().Bounds(read));
+    return ConsumerExpired(ToText(ConsumerName{instance_, source_, request_.consumer()}),
+                           CursorAt(bounds.earliest - 1));
+  }
   return consumer->acknowledged_sequence;
 }
 
@@ -238,8 +243,15 @@ absl::StatusOr<FeedStep> LogExport::ReadOn(const storage::ReadContext& read,
     wire_.Add(row, fields_);
     return wire_.size_bytes() >= kMessageBytes;
   };
-  ASSIGN_OR_RETURN(const storage::LogPage page,
-                   stores_->logs().ReadLogs(filter_, after_, batch_rows_, kScanRows, take, read));
+  const auto read_page =
+      stores_->logs().ReadLogs(filter_, after_, batch_rows_, kScanRows, take, read);
+  // Retention went past a reader that is too slow: better told than a gap.
+  if (storage::ReasonOf(read_page.status()) == storage::Reason::kHistoryGone) {
+    ASSIGN_OR_RETURN(const storage::LogBounds bounds, stores_->logs().Bounds(read));
+    return RowsGone("cursor", CursorAt(bounds.earliest - 1));
+  }
+  RETURN_IF_ERROR(read_page.status());
+  const storage::LogPage& page = *read_page;
   after_ = std::min(page.after, last);
   v1::ExportLogsResponse rest;
   if (!wire_.empty()) return Send(std::move(rest), message);

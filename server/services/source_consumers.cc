@@ -4,8 +4,10 @@
 #include "absl/strings/str_cat.h"
 #include "server/convert/fields.h"
 #include "server/convert/log_filter.h"
+#include "server/convert/masks.h"
 #include "server/convert/source.h"
 #include "server/errors.h"
+#include "server/services/export_errors.h"
 #include "server/services/pages.h"
 #include "server/services/source_service.h"
 
@@ -22,6 +24,14 @@ ExportCursor Binding(const SourceName& name, const storage::Source& source, int6
   cursor.filter_hash = HashOf(FilterOf(source));
   cursor.epoch = static_cast<uint64_t>(epoch);
   return cursor;
+}
+
+// An empty mask names both: without either the server's setting counts again.
+google::protobuf::FieldMask WithBothPins(google::protobuf::FieldMask mask) {
+  if (!mask.paths().empty()) return mask;
+  mask.add_paths("max_pin");
+  mask.add_paths("pin_forever");
+  return mask;
 }
 
 absl::Status MustBeTrue(const char* field) {
@@ -46,13 +56,25 @@ std::string SourceService::CursorOf(const SourceName& name, const CursorOwner& o
   return context_.tokens->Encode(cursor);
 }
 
+absl::Status SourceService::ForConsumer(const absl::Status& status, const ConsumerName& name,
+                                        const CursorOwner& owner) const {
+  const auto earliest = [&] { return CursorOf(SourceOf(name), owner, owner.bounds.earliest - 1); };
+  switch (storage::ReasonOf(status)) {
+    case storage::Reason::kConsumerExpired:
+      return ConsumerExpired(ToText(name), earliest());
+    case storage::Reason::kHistoryGone:
+      return RowsGone("cursor", earliest());
+    default:
+      return ForResource(status, ToText(name));
+  }
+}
+
 v1::Consumer SourceService::Show(const ConsumerName& name, const CursorOwner& owner,
                                  const storage::Consumer& consumer) const {
   v1::Consumer shown = ToProto({name.instance}, consumer);
-  // Until it acknowledges, a consumer stands before the first row kept.
-  const int64_t sequence = consumer.acknowledge_us == 0
-                               ? std::max(consumer.acknowledged_sequence, owner.bounds.earliest - 1)
-                               : consumer.acknowledged_sequence;
+  // Until it acknowledges, a consumer stands before the first row kept; where one that expired
+  // stood may be gone.
+  const int64_t sequence = std::max(consumer.acknowledged_sequence, owner.bounds.earliest - 1);
   shown.set_cursor(CursorOf(SourceOf(name), owner, sequence));
   return shown;
 }
@@ -68,13 +90,14 @@ absl::Status SourceService::Serve(CallContext& call, const v1::CreateConsumerReq
   ASSIGN_OR_RETURN(const SourceName parent, ParseSourceName({"parent", request.parent()}));
   const std::string& id = request.consumer_id();
   RETURN_IF_ERROR(CheckId(IdForm::kResource, {"consumer_id", id}));
+  ASSIGN_OR_RETURN(const auto settings, ReadConsumerSettings(request.consumer()));
   ASSIGN_OR_RETURN(const storage::AdminWrite write, CreateWrite(call, request));
   ASSIGN_OR_RETURN(const auto instance, OpenInstance(context_, parent.instance));
   const ConsumerName name{parent.instance, parent.id, id};
   // Not while the source is being deleted: its consumers go with it.
   const std::lock_guard<std::mutex> lock(both_files_);
   ASSIGN_OR_RETURN(const CursorOwner owner, FindOwner(parent, *instance, call.ForReading()));
-  const auto written = instance->logs().CreateConsumer(parent.id, id, {}, write);
+  const auto written = instance->logs().CreateConsumer(parent.id, id, settings, write);
   if (!written.ok()) return ForResource(written.status(), ToText(name));
   *response = Show(name, owner, written->value);
   TellCommit(context_, {parent.instance, written->position}, call);
@@ -111,6 +134,25 @@ absl::Status SourceService::Serve(CallContext& call, const v1::ListConsumersRequ
   return absl::OkStatus();
 }
 
+absl::Status SourceService::Serve(CallContext& call, const v1::UpdateConsumerRequest& request,
+                                  v1::Consumer* response) const {
+  const v1::Consumer& patch = request.consumer();
+  ASSIGN_OR_RETURN(const ConsumerName name, ParseConsumerName({"consumer.name", patch.name()}));
+  ASSIGN_OR_RETURN(const auto instance, OpenInstance(context_, name.instance));
+  ASSIGN_OR_RETURN(const CursorOwner owner,
+                   FindOwner(SourceOf(name), *instance, call.ForReading()));
+  const auto present = instance->logs().GetConsumer(name.source, name.id, call.ForReading());
+  if (!present.ok()) return ForResource(present.status(), patch.name());
+  v1::Consumer merged = ToProto({name.instance}, *present);
+  RETURN_IF_ERROR(ApplyMask({"consumer", patch, WithBothPins(request.update_mask())}, &merged));
+  ASSIGN_OR_RETURN(const auto settings, ReadConsumerSettings(merged));
+  const auto written = instance->logs().UpdateConsumer(name.source, name.id, settings);
+  if (!written.ok()) return ForResource(written.status(), patch.name());
+  *response = Show(name, owner, written->value);
+  TellCommit(context_, {name.instance, written->position}, call);
+  return absl::OkStatus();
+}
+
 absl::Status SourceService::Serve(CallContext& call, const v1::DeleteConsumerRequest& request,
                                   google::protobuf::Empty* response) const {
   ASSIGN_OR_RETURN(const ConsumerName name, ParseConsumerName({"name", request.name()}));
@@ -132,7 +174,7 @@ absl::Status SourceService::Serve(CallContext& call, const v1::AcknowledgeReques
                    FindOwner(SourceOf(name), *instance, call.ForReading()));
   ASSIGN_OR_RETURN(const int64_t sequence, ReadCursor(SourceOf(name), owner, request.cursor()));
   const auto written = instance->logs().Acknowledge(name.source, name.id, sequence);
-  if (!written.ok()) return ForResource(written.status(), request.name());
+  if (!written.ok()) return ForConsumer(written.status(), name, owner);
   *response = Show(name, owner, written->value);
   TellCommit(context_, {name.instance, written->position}, call);
   return absl::OkStatus();
@@ -142,12 +184,13 @@ absl::StatusOr<int64_t> SourceService::SeekTarget(const SourceName& name, const 
                                                   const v1::SeekRequest& request,
                                                   const Reading& reading) const {
   switch (request.target_case()) {
-    // Rows past their retention are the business of the export that would have to send them.
     case v1::SeekRequest::kCursor:
       return ReadCursor(name, owner, request.cursor());
     case v1::SeekRequest::kAppendTime: {
       ASSIGN_OR_RETURN(const int64_t us, ReadTime("append_time", request.append_time()));
-      return reading.instance->logs().SequenceBefore(us, reading.context);
+      ASSIGN_OR_RETURN(const int64_t before,
+                       reading.instance->logs().SequenceBefore(us, reading.context));
+      return std::max(before, owner.bounds.earliest - 1);
     }
     case v1::SeekRequest::kBeginning:
       if (!request.beginning()) return MustBeTrue("beginning");
@@ -169,7 +212,7 @@ absl::Status SourceService::Serve(CallContext& call, const v1::SeekRequest& requ
                    FindOwner(SourceOf(name), *reading.instance, reading.context));
   ASSIGN_OR_RETURN(const int64_t sequence, SeekTarget(SourceOf(name), owner, request, reading));
   const auto written = reading.instance->logs().Seek(name.source, name.id, sequence);
-  if (!written.ok()) return ForResource(written.status(), request.name());
+  if (!written.ok()) return ForConsumer(written.status(), name, owner);
   *response = Show(name, owner, written->value);
   TellCommit(context_, {name.instance, written->position}, call);
   return absl::OkStatus();

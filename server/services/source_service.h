@@ -63,6 +63,16 @@ class SourceService final : public v1::SourceService::CallbackService {
                                           v1::ListConsumersResponse* response) override {
     return Run(context, "SourceService/ListConsumers", request, response);
   }
+  grpc::ServerUnaryReactor* UpdateConsumer(grpc::CallbackServerContext* context,
+                                           const v1::UpdateConsumerRequest* request,
+                                           v1::Consumer* response) override {
+    return Run(context, "SourceService/UpdateConsumer", request, response);
+  }
+  grpc::ServerUnaryReactor* Reconcile(grpc::CallbackServerContext* context,
+                                      const v1::ReconcileRequest* request,
+                                      v1::ReconcileResponse* response) override {
+    return Run(context, "SourceService/Reconcile", request, response, Pool::kLong);
+  }
   grpc::ServerUnaryReactor* DeleteConsumer(grpc::CallbackServerContext* context,
                                            const v1::DeleteConsumerRequest* request,
                                            google::protobuf::Empty* response) override {
@@ -91,11 +101,14 @@ class SourceService final : public v1::SourceService::CallbackService {
  private:
   template <class Request, class Response>
   grpc::ServerUnaryReactor* Run(grpc::CallbackServerContext* context, const char* method,
-                                const Request* request, Response* response) {
-    return door_.Unary(context, method, request, response,
-                       [this](CallContext& call, const Request& asked, Response* answer) {
-                         return Serve(call, asked, answer);
-                       });
+                                const Request* request, Response* response,
+                                Pool pool = Pool::kShort) {
+    return door_.Unary(
+        context, method, request, response,
+        [this](CallContext& call, const Request& asked, Response* answer) {
+          return Serve(call, asked, answer);
+        },
+        pool);
   }
 
   absl::Status Serve(CallContext& call, const v1::CreateSourceRequest& request,
@@ -114,6 +127,8 @@ class SourceService final : public v1::SourceService::CallbackService {
                      v1::Consumer* response) const;
   absl::Status Serve(CallContext& call, const v1::ListConsumersRequest& request,
                      v1::ListConsumersResponse* response) const;
+  absl::Status Serve(CallContext& call, const v1::UpdateConsumerRequest& request,
+                     v1::Consumer* response) const;
   absl::Status Serve(CallContext& call, const v1::DeleteConsumerRequest& request,
                      google::protobuf::Empty* response) const;
   absl::Status Serve(CallContext& call, const v1::PauseSourceRequest& request,
@@ -125,6 +140,19 @@ class SourceService final : public v1::SourceService::CallbackService {
   absl::Status Serve(CallContext& call, const v1::SeekRequest& request,
                      v1::Consumer* response) const;
 
+  absl::Status Serve(CallContext& call, const v1::ReconcileRequest& request,
+                     v1::ReconcileResponse* response) const;
+
+  // Whose rows a reconciliation is about.
+  struct Reconciled {
+    storage::LogFilter filter;
+    storage::LogReader reader;
+  };
+  absl::StatusOr<Reconciled> FindReconciled(const v1::ReconcileRequest& request,
+                                            const Reading& reading) const;
+  absl::StatusOr<Reconciled> FindReconciledSource(const v1::ReconcileRequest& request,
+                                                  const Reading& reading) const;
+
   // What a consumer's cursor is bound to.
   struct CursorOwner {
     storage::Source source;
@@ -133,6 +161,9 @@ class SourceService final : public v1::SourceService::CallbackService {
   absl::StatusOr<CursorOwner> FindOwner(const SourceName& name, storage::InstanceStore& instance,
                                         const storage::ReadContext& read) const;
   std::string CursorOf(const SourceName& name, const CursorOwner& owner, int64_t sequence) const;
+  // What the store says of a consumer, with the earliest cursor where rows are gone.
+  absl::Status ForConsumer(const absl::Status& status, const ConsumerName& name,
+                           const CursorOwner& owner) const;
   v1::Consumer Show(const ConsumerName& name, const CursorOwner& owner,
                     const storage::Consumer& consumer) const;
   absl::StatusOr<int64_t> ReadCursor(const SourceName& name, const CursorOwner& owner,

@@ -191,12 +191,13 @@ TEST_F(InstanceServiceTest, CommitTokensAreCheckedAndUseIsCounted) {
   request.set_name(kInstance);
   const auto usage = Call(&Stub::GetUsage, request);
   ASSERT_TRUE(usage.ok()) << Told(usage);
-  ASSERT_EQ(usage->measures_size(), 10);
+  ASSERT_EQ(usage->measures_size(), 13);
   EXPECT_EQ(usage->measures(0).name(), "profiles");
   EXPECT_EQ(usage->measures(1).limit(), 1'000);
   EXPECT_EQ(usage->measures(2).used(), 6);
-  EXPECT_GT(usage->measures(9).used(), 0);
-  EXPECT_EQ(usage->measures(9).unit(), "bytes");
+  EXPECT_EQ(usage->measures(11).name(), "consumers_expired");
+  EXPECT_GT(usage->measures(12).used(), 0);
+  EXPECT_EQ(usage->measures(12).unit(), "bytes");
   EXPECT_NE(usage->disk().state(), v1::GetUsageResponse::Disk::STATE_UNSPECIFIED);
   EXPECT_GT(usage->disk().free_bytes(), 0);
   EXPECT_EQ(usage->disk().low_bytes(), 256 * 1024 * 1024);

@@ -310,5 +310,32 @@ TEST_F(LogServiceTest, ConsumersAreCreatedListedAndDeleted) {
   EXPECT_EQ(ReasonOf(Call(&Sources::DeleteConsumer, remove)), "RESOURCE_NOT_FOUND");
 }
 
+TEST_F(LogServiceTest, AConsumerSaysHowLongRowsWaitForIt) {
+  ASSERT_TRUE(CreateSource(NewSource()).ok());
+  EXPECT_EQ(GetConsumer()->state(), v1::Consumer::STATE_UNUSED);
+  EXPECT_FALSE(GetConsumer()->has_max_pin());
+  v1::UpdateConsumerRequest update;
+  update.mutable_consumer()->set_name(kConsumer);
+  update.mutable_consumer()->mutable_max_pin()->set_seconds(3'600);
+  const auto an_hour = Call(&Sources::UpdateConsumer, update);
+  ASSERT_TRUE(an_hour.ok()) << Told(an_hour);
+  EXPECT_EQ(an_hour->max_pin().seconds(), 3'600);
+  update.mutable_consumer()->set_pin_forever(true);
+  EXPECT_EQ(Told(Call(&Sources::UpdateConsumer, update)),
+            "FIELD_INVALID: consumer.max_pin: got it with pin_forever, wanted one of them");
+  update.mutable_consumer()->clear_max_pin();
+  EXPECT_TRUE(Call(&Sources::UpdateConsumer, update)->pin_forever());
+  update.mutable_consumer()->clear_pin_forever();
+  const auto as_the_server = Call(&Sources::UpdateConsumer, update);
+  EXPECT_FALSE(as_the_server->pin_forever() || as_the_server->has_max_pin());
+  update.mutable_consumer()->mutable_max_pin()->set_seconds(0);
+  EXPECT_EQ(ReasonOf(Call(&Sources::UpdateConsumer, update)), "FIELD_INVALID");
+  v1::CreateConsumerRequest create;
+  create.set_parent(kSource);
+  create.set_consumer_id("patient");
+  create.mutable_consumer()->set_pin_forever(true);
+  EXPECT_TRUE(Call(&Sources::CreateConsumer, create)->pin_forever());
+}
+
 }  // namespace
 }  // namespace passerelle

@@ -16,6 +16,7 @@ using AppendStream = WireStream<Logs, v1::AppendLogsRequest, v1::AppendLogsRespo
 
 class LogStreams : public ServiceTest {
  protected:
+  void Adjust(Options& options, PasserelleServer::Hooks&) override { options.heartbeat_ms = 100; }
   void SetUp() override {
     ServiceTest::SetUp();
     v1::CreateDeliveryRequest request;
@@ -195,6 +196,32 @@ TEST_F(LogStreams, AConsumerStartsWhereItAcknowledgedAndNothingElseMovesIt) {
   from_cursor.set_cursor(first.cursors[1]);
   EXPECT_EQ(Export(from_cursor).messages, (Ids{5, 6, 7})) << "a cursor goes before it";
   EXPECT_EQ(InfoOf(Export(BySource("nobody")).status).reason(), "RESOURCE_NOT_FOUND");
+}
+
+TEST_F(LogStreams, AHeartbeatTellsACursorThatMovesThoughNothingMatches) {
+  Logs stub(channel_);
+  grpc::ClientContext context;
+  v1::ExportLogsRequest follow;
+  follow.set_name(kInstance);
+  follow.set_follow(true);
+  follow.mutable_filter()->add_kinds(v1::LOG_KIND_TRACKING);
+  follow.mutable_filter()->mutable_end_time()->set_seconds(1);
+  const auto stream = stub.ExportLogs(&context, follow);
+  v1::ExportLogsResponse message;
+  ASSERT_TRUE(stream->Read(&message));
+  ASSERT_TRUE(message.has_header());
+  Append(1, 3);
+  const int64_t before = message.sequence();
+  do {
+    ASSERT_TRUE(stream->Read(&message));
+    EXPECT_TRUE(message.heartbeat());
+    EXPECT_EQ(message.rows_size(), 0);
+  } while (message.sequence() < before + 4);
+  follow.set_cursor(message.cursor());
+  context.TryCancel();
+  follow.set_follow(false);
+  EXPECT_EQ(Told(Export(follow).status), "OK");
+  EXPECT_EQ(Export(follow).messages, Ids{});
 }
 
 TEST_F(LogStreams, APausedSourceEndsItsExportsAfterTheirLastMessageAndRefusesNewOnes) {

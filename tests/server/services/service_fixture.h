@@ -66,11 +66,16 @@ class ServiceTest : public testing::Test {
     options.listen = "127.0.0.1:0";
     options.short_threads = 2;
     options.long_threads = 2;
-    auto started = PasserelleServer::Start(options);
+    PasserelleServer::Hooks hooks;
+    Adjust(options, hooks);
+    auto started = PasserelleServer::Start(options, std::move(hooks));
     ASSERT_TRUE(started.ok()) << started.status();
     server_ = std::move(*started);
     channel_ = grpc::CreateChannel(server_->address(), grpc::InsecureChannelCredentials());
   }
+
+  // Before the server starts.
+  virtual void Adjust(Options& options, PasserelleServer::Hooks& hooks) {}
 
   void TearDown() override {
     server_.reset();
