@@ -75,6 +75,32 @@ def test_a_backup_is_restored_and_served_again(tmp_path, people):
         assert (again["received"], again["already_known"]) == (0, ROWS)
 
 
+def test_a_cursor_of_before_a_restore_says_what_to_do(tmp_path):
+    sent = tmp_path / "sent.csv"
+    sent.write_text("broadlog_id,status\n" + "".join(f"{i},sent\n" for i in range(1, 6)))
+    out, cursor = tmp_path / "out.ndjson", tmp_path / "cursor"
+    export = ("logs", "export", "--cursor-file", cursor, "--out", out)
+    with Server(tmp_path / "data") as server:
+        server.run("deliveries", "create", "mail", "--channel", "email")
+        server.run("logs", "append", sent, "--stream", "s", "--kind", "delivery", "--delivery", "mail")
+        server.run("sources", "create", "back", "--schema", "delivery")
+        server.run("logs", "export", "--source", "back", "--consumer", "default", "--out", out)
+        server.run(*export)
+        server.run("backup", "monday")
+    passerelled("restore", "--from", tmp_path / "data" / "backups" / "monday", "--data",
+                tmp_path / "new")
+    (tmp_path / "new.key").write_bytes((tmp_path / "data.key").read_bytes())
+    (tmp_path / "new.key").chmod(0o600)
+    with Server(tmp_path / "new") as server:
+        refused = server.run(*export, code=1).stderr
+        assert "STORE_RESTORED" in refused and "Seek a consumer" in refused
+        cursor.unlink()
+        server.run(*export)
+        consumer = server.ask("sources", "consumers", "back")["consumers"][0]
+        assert consumer["state"] == "STATE_ACTIVE"
+        assert server.ask("sources", "seek", "back", "--to", "beginning")["lag"] != "0"
+
+
 def test_wrong_usage_of_restore_is_exit_2(tmp_path):
     passerelled("restore", code=2)
     passerelled("restore", "--from", tmp_path, code=2)

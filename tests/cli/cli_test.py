@@ -343,6 +343,15 @@ def test_a_source_is_exported_and_goes_on(cli, ask, logged, tmp_path):
     assert out.read_text().splitlines() == lines
     consumer = ask("sources", "consumers", "back")["consumers"][0]
     assert int(consumer["acknowledged_sequence"]) >= 100
+    windows = ("sources", "reconcile", "back", "--from", "2020-01-01", "--by", "100d")
+    total = ask(*windows)["total"]
+    assert (total["appended"], total["exported"], total["pending"]) == ("100", "100", "0")
+    assert "PENDING" in cli(*windows).stdout
+    assert ask("sources", "pin", "back", "--for", "6h")["max_pin"] == "21600s"
+    assert ask("sources", "pin", "back", "--for", "ever")["pin_forever"] is True
+    assert ask("sources", "pin", "back", "--for", "default")["pin_forever"] is False
+    assert "wanted" in cli("sources", "pin", "back", "--for", "6 moons", code=2).stderr
+    assert "active" in cli("sources", "consumers", "back").stdout
     ask("sources", "seek", "back", "--to", "beginning")
     cli(*export)
     assert len(out.read_text().splitlines()) == 201

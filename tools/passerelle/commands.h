@@ -21,7 +21,8 @@ void AddLogs(CLI::App& app, Session& session);
 void AddLogExport(CLI::App& logs, Session& session);  // export, tail and list, within `logs`
 void AddReport(CLI::App& app, Session& session);
 void AddSources(CLI::App& app, Session& session);
-void AddOutcomes(CLI::App& app, Session& session);  // by itself, and within `streams`
+void AddConsumers(CLI::App& sources, Session& session);  // consumers, seek, pin, reconcile
+void AddOutcomes(CLI::App& app, Session& session);       // by itself, and within `streams`
 void AddStreams(CLI::App& app, Session& session);
 void AddBackup(CLI::App& app, Session& session);
 void AddHealth(CLI::App& app, Session& session);

@@ -48,6 +48,22 @@ absl::StatusOr<google::protobuf::Timestamp> ParseTime(const std::string& option,
   return time;
 }
 
+absl::StatusOr<google::protobuf::Duration> ParseDuration(const std::string& option,
+                                                         const std::string& text) {
+  constexpr std::pair<char, int64_t> kUnits[] = {{'s', 1}, {'m', 60}, {'h', 3'600}, {'d', 86'400}};
+  constexpr int64_t kMost = 1'000'000;
+  int64_t number = 0;
+  const std::string digits = text.substr(0, text.empty() ? 0 : text.size() - 1);
+  const bool counts = absl::SimpleAtoi(digits, &number) && number > 0 && number <= kMost;
+  for (const auto& [unit, seconds] : kUnits) {
+    if (!counts || text.back() != unit) continue;
+    google::protobuf::Duration duration;
+    duration.set_seconds(number * seconds);
+    return duration;
+  }
+  return NotOneOf(option, text, "a number of seconds, minutes, hours or days: 90s, 15m, 6h, 30d");
+}
+
 absl::Status NotOneOf(const std::string& option, const std::string& got,
                       const std::string& wanted) {
   return absl::InvalidArgumentError(absl::StrCat(option, ": got '", got, "', wanted ", wanted));

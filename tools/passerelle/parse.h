@@ -2,6 +2,7 @@
 #ifndef PASSERELLE_TOOLS_PARSE_H_
 #define PASSERELLE_TOOLS_PARSE_H_
 
+#include <google/protobuf/duration.pb.h>
 #include <google/protobuf/timestamp.pb.h>
 
 #include <optional>
@@ -24,6 +25,10 @@ v1::Reach ParseReach(const std::string& text);
 // RFC 3339, or a day (UTC).
 absl::StatusOr<google::protobuf::Timestamp> ParseTime(const std::string& option,
                                                       const std::string& text);
+
+// A whole number and its unit, s, m, h or d: "90s", "6h", "30d".
+absl::StatusOr<google::protobuf::Duration> ParseDuration(const std::string& option,
+                                                         const std::string& text);
 
 // The value of an enum by its words: "audience-sync" for SYNC_TYPE_AUDIENCE_SYNC. `Enum_Parse` is
 // the generated function, `prefix` what its values begin with. Nothing for unknown words.

@@ -62,41 +62,6 @@ absl::Status Create(Session& session, const SourceFlags& flags) {
   return created.status();
 }
 
-absl::Status Consumers(Session& session, const std::string& id) {
-  v1::ListConsumersRequest request;
-  request.set_parent(session.NameOf("sources", id));
-  const ListCommand list = {"",
-                            "consumers",
-                            {{"name", "CONSUMER"},
-                             {"acknowledged_sequence", "DONE UP TO"},
-                             {"lag", "BEHIND BY"},
-                             {"acknowledge_time", "LAST TOLD"}}};
-  return PrintAllPages(session, list, &Stub::ListConsumers, request);
-}
-
-struct SeekFlags {
-  std::string id;
-  std::string consumer = "default";
-  std::string to;
-};
-
-absl::Status Seek(Session& session, const SeekFlags& flags) {
-  v1::SeekRequest request;
-  request.set_name(session.NameOf("sources", flags.id) + "/consumers/" + flags.consumer);
-  if (flags.to == "beginning") {
-    request.set_beginning(true);
-  } else if (flags.to == "end") {
-    request.set_end(true);
-  } else if (auto time = ParseTime("--to", flags.to); time.ok()) {
-    *request.mutable_append_time() = *time;
-  } else {
-    request.set_cursor(flags.to);
-  }
-  auto consumer = session.Call(&Stub::Seek, request);
-  if (consumer.ok()) PrintResource(*consumer, session.json());
-  return consumer.status();
-}
-
 void AddCreate(CLI::App* group, Session& session) {
   auto flags = std::make_shared<SourceFlags>();
   CLI::App* create = group->add_subcommand("create", "Creates one, with a consumer 'default'");
@@ -110,19 +75,6 @@ void AddCreate(CLI::App* group, Session& session) {
   create->add_option("--to", flags->end_time, "Only rows before this event time");
   create->add_option("--display-name", flags->display_name, "A name for people");
   session.OnRun(create, [&session, flags] { return Create(session, *flags); });
-}
-
-void AddConsumers(CLI::App* group, Session& session) {
-  CLI::App* consumers = group->add_subcommand("consumers", "Who reads it, and how far");
-  auto id = std::make_shared<std::string>();
-  consumers->add_option("id", *id, "The source")->required();
-  session.OnRun(consumers, [&session, id] { return Consumers(session, *id); });
-  auto flags = std::make_shared<SeekFlags>();
-  CLI::App* seek = group->add_subcommand("seek", "Moves a consumer, also back");
-  seek->add_option("id", flags->id, "The source")->required();
-  seek->add_option("--consumer", flags->consumer, "The consumer")->capture_default_str();
-  seek->add_option("--to", flags->to, "beginning, end, a time, or a cursor")->required();
-  session.OnRun(seek, [&session, flags] { return Seek(session, *flags); });
 }
 
 }  // namespace
@@ -146,7 +98,7 @@ void AddSources(CLI::App& app, Session& session) {
   AddByName(group, session, {"resume", "Can be exported again", names}, &Stub::ResumeSource);
   AddByName(group, session, {"delete", "Deletes a paused one", names}, &Stub::DeleteSource);
   AddCreate(group, session);
-  AddConsumers(group, session);
+  AddConsumers(*group, session);
 }
 
 }  // namespace passerelle::tools
