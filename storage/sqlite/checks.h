@@ -1,0 +1,91 @@
+// The single checks of an examination; see storage/examination.h. Each works on one file, by pages
+// of keys. A finding is told for each row that contradicts another.
+#ifndef PASSERELLE_STORAGE_SQLITE_CHECKS_H_
+#define PASSERELLE_STORAGE_SQLITE_CHECKS_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "storage/examination.h"
+#include "storage/sqlite/database.h"
+#include "storage/sqlite/migrations.h"
+
+namespace passerelle::storage::sqlite {
+
+// Where a check tells what it finds.
+class FindingSink {
+ public:
+  virtual ~FindingSink() = default;
+  virtual void Add(Severity severity, std::string what, std::string advice) = 0;
+  void Damage(std::string what) {
+    Add(Severity::kDamage, std::move(what),
+        "restore the last backup that is sound, or ask the maintainers with this line");
+  }
+  void Warn(std::string what, std::string advice) {
+    Add(Severity::kWarning, std::move(what), std::move(advice));
+  }
+};
+
+class Check {
+ public:
+  explicit Check(std::string name) : name_(std::move(name)) {}
+  virtual ~Check() = default;
+  const std::string& name() const { return name_; }
+  int64_t rows_read() const { return rows_read_; }
+
+  // One read, inside one transaction of `db`; may throw SQLite::Exception. True: there is more.
+  // After an error the same page is read again, or the check given up.
+  virtual absl::StatusOr<bool> Step(Database& db, FindingSink& sink) = 0;
+
+ protected:
+  int64_t rows_read_ = 0;
+
+ private:
+  const std::string name_;
+};
+using Checks = std::vector<std::unique_ptr<Check>>;
+
+enum class KeyKind { kNumber, kText };
+
+// Pages of one query.
+struct PagedQuery {
+  std::string name;
+  // Parameters ?1 to ?k are the key after which, the next one is the greatest number of rows. The
+  // first k columns are the key; rows come in its order.
+  const char* sql;
+  std::vector<KeyKind> keys;
+};
+// A row of a page; `db` is for look-ups beside it.
+struct ExaminedRow {
+  Database& db;
+  Statement& columns;
+};
+// `judge` is called for each row, in order. Pages are sized by time.
+using RowJudge = std::function<void(const ExaminedRow& row, FindingSink& sink)>;
+std::unique_ptr<Check> MakePagedCheck(PagedQuery query, RowJudge judge);
+// One read.
+std::unique_ptr<Check> MakeSingleCheck(std::string name,
+                                       std::function<void(Database& db, FindingSink& sink)> look);
+
+// The number under `key` of the table meta; -1 when there is none.
+int64_t MetaNumber(Database& db, const char* key);
+
+// Meta, sequences, commits; `all_pages`: SQLite's integrity_check of the whole file, otherwise its
+// quick_check of small files.
+void AddFileChecks(FileKind kind, bool all_pages, Checks& checks);
+void AddStreamChecks(Checks& checks);
+void AddProfileChecks(Checks& checks);
+void AddMembershipChecks(Checks& checks);
+void AddLogChecks(Checks& checks);
+
+// Log rows against the counters and sets of their delivery. Deliveries that are appended to while
+// it looks are left out.
+std::unique_ptr<Check> MakeReportCheck();
+
+}  // namespace passerelle::storage::sqlite
+
+#endif  // PASSERELLE_STORAGE_SQLITE_CHECKS_H_
