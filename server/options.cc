@@ -358,7 +358,7 @@ absl::StatusOr<ParsedOptions> ParseOptions(std::vector<std::string> arguments) {
   bool print_config = false;
   bool check_config = false;
   CLI::App app("passerelled: joins a customer data platform to a campaign system", "passerelled");
-  app.footer("For a stopped store: passerelled restore --help");
+  app.footer("For a stopped store: passerelled restore --help, passerelled doctor --help");
   DeclareFlags(&parsed.options, &app);
   app.add_flag("--print-config", print_config, "print the settings as TOML and exit")
       ->configurable(false);

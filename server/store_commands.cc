@@ -3,12 +3,15 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
+#include "server/doctor_command.h"
+#include "server/options.h"
 #include "storage/maintenance.h"
 
 namespace passerelle {
 namespace {
 
 constexpr char kRestore[] = "restore";
+constexpr char kDoctor[] = "doctor";
 constexpr int kExitFailed = 1;
 constexpr int kExitUsage = 2;
 
@@ -64,10 +67,30 @@ int Restore(const RestoreFlags& flags, const Streams& streams) {
   return 0;
 }
 
+void DeclareDoctor(DoctorFlags* flags, CLI::App* app) {
+  flags->disk_low_bytes = Options().disk_low_bytes;
+  app->add_option("--data", flags->data, "data directory to examine [PASSERELLE_DATA]")
+      ->envname("PASSERELLE_DATA")
+      ->required();
+  app->add_flag("--json", flags->json, "print one JSON object a line: findings, then the numbers");
+  app->add_option("--disk-low-bytes", flags->disk_low_bytes,
+                  "free space below which to warn, in bytes; 0: never [PASSERELLE_DISK_LOW_BYTES]")
+      ->envname("PASSERELLE_DISK_LOW_BYTES")
+      ->check(CLI::NonNegativeNumber);
+}
+
+int Doctor(const DoctorFlags& flags, const Streams& streams) {
+  const absl::StatusOr<int64_t> errors = Examine(flags, *streams.out);
+  if (errors.ok()) return *errors == 0 ? 0 : kExitFailed;
+  *streams.err << "passerelled doctor: " << errors.status().message()
+               << "\nOf a store that is served, `passerelle doctor` asks its server.\n";
+  return kExitFailed;
+}
+
 }  // namespace
 
 bool IsStoreCommand(const std::vector<std::string>& arguments) {
-  return !arguments.empty() && arguments[0] == kRestore;
+  return !arguments.empty() && (arguments[0] == kRestore || arguments[0] == kDoctor);
 }
 
 int RunStoreCommand(const std::vector<std::string>& arguments, const Streams& streams) {
@@ -76,16 +99,19 @@ int RunStoreCommand(const std::vector<std::string>& arguments, const Streams& st
   RestoreFlags restore_flags;
   CLI::App* restore = app.add_subcommand(kRestore, "makes a store from a backup, or checks one");
   DeclareRestore(&restore_flags, restore);
+  DoctorFlags doctor_flags;
+  CLI::App* doctor = app.add_subcommand(kDoctor, "looks whether a stopped store is sound");
+  DeclareDoctor(&doctor_flags, doctor);
   std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
   try {
     app.parse(std::move(reversed));
-    if (!restore_flags.check_only && restore_flags.data.empty()) {
+    if (restore->parsed() && !restore_flags.check_only && restore_flags.data.empty()) {
       throw CLI::RequiredError("--data");
     }
   } catch (const CLI::ParseError& error) {
     return app.exit(error, *streams.out, *streams.err) == 0 ? 0 : kExitUsage;
   }
-  return Restore(restore_flags, streams);
+  return doctor->parsed() ? Doctor(doctor_flags, streams) : Restore(restore_flags, streams);
 }
 
 }  // namespace passerelle

@@ -1,6 +1,8 @@
-// What passerelled does to a store that no server has open: `passerelled restore`.
+// What passerelled does with a store that no server has open: `passerelled restore` and
+// `passerelled doctor`.
 //
-// Exit codes of restore: 0 done, 1 refused or failed (the store is as before), 2 wrong usage.
+// Exit codes of restore: 0 done, 1 refused or failed (the store is as before), 2 wrong usage; of
+// doctor: 0 sound, 1 damaged, or it could not look, 2 wrong usage.
 #ifndef PASSERELLE_SERVER_STORE_COMMANDS_H_
 #define PASSERELLE_SERVER_STORE_COMMANDS_H_
 

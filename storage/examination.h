@@ -3,10 +3,13 @@
 //
 // What it looks at: SQLite's own check of the pages; that sequences are above everything numbered
 // with them and commits in order; that identities lead to profiles and hashes belong to clear
-// values; that membership intervals do not overlap; that streams' totals and ledgers agree with
-// their offsets; that report numbers and sets are those of the rows; that the follower is not ahead
-// of the log; that each file has one writing connection, with safe settings; room on the disk, size
-// of the write-ahead log, known bugs of the SQLite that is linked.
+// values; that membership intervals do not overlap; that for each stream received rows are the sum
+// of the outcomes, and the ledger has no more of any than were counted; that report numbers and
+// sets are those of the rows; that each log row has its duplicate key; that the follower is not
+// ahead of the log; that what is kept in memory is what the rows say; that each file has one
+// writing and checkpointing connection, with safe settings; room on the disk, size of the
+// write-ahead log, known bugs of the SQLite that is linked. Of a stopped store also: headers and
+// kinds of the files, that all are of one store, and that none is missing or unknown.
 #ifndef PASSERELLE_STORAGE_EXAMINATION_H_
 #define PASSERELLE_STORAGE_EXAMINATION_H_
 
@@ -23,14 +26,14 @@ namespace passerelle::storage {
 enum class Severity {
   kNote,     // good to know; nothing is wrong
   kWarning,  // it will go wrong unless something is done
-  kDamage,   // what is stored contradicts itself
+  kError,    // what is stored contradicts itself, or is at risk now
 };
 
 struct Finding {
   Severity severity = Severity::kNote;
   std::string check;     // "identities"
   std::string instance;  // its id; empty: the store
-  std::string file;      // path of the file; empty: none in particular
+  std::string file;      // within the store: "instances/default/profiles.db"; empty: none
   std::string what;      // one line; ids and numbers, never a value that a person typed
   std::string advice;    // what to do, one line
 };
@@ -45,9 +48,10 @@ class Examination {
  public:
   virtual ~Examination() = default;
 
-  // Takes one step and adds what it found. False: it was the last. An error ends the examination:
-  // it could not look (CANCELLED, DEADLINE_EXCEEDED, UNAVAILABLE). A file that cannot be read is a
-  // finding and no error.
+  // Takes one step and adds what it found. False: there was nothing left to do. An error ends the
+  // examination: it could not look (CANCELLED, DEADLINE_EXCEEDED, UNAVAILABLE). A file that cannot
+  // be read is a finding and no error; so is a page of keys that writers leave no time for (a
+  // note).
   virtual absl::StatusOr<bool> Step(const ReadContext& context, std::vector<Finding>& findings) = 0;
 
   // The check of the last step: "instances/default/profiles.db: identities".
@@ -56,10 +60,16 @@ class Examination {
   virtual int checks_done() const = 0;
 };
 
-// Of a data directory that no server has open; looks at all pages of all files. Changes no byte of
-// a database file or its log; SQLite may make a -shm file beside it. FAILED_PRECONDITION
-// kLockedByAnotherServer: use the live examination. NOT_FOUND kNotFound: there is no store.
-absl::StatusOr<std::unique_ptr<Examination>> ExamineStoppedStore(const std::string& directory);
+struct StoppedStore {
+  std::string directory;       // a data directory
+  int64_t disk_low_bytes = 0;  // free space below which to warn; 0: never
+};
+
+// Of a data directory that no server has open, which none can open as long as this lives; looks at
+// all pages of all files, each file's in one step. Changes no byte of a database file or its log;
+// SQLite may make a -shm file beside it. FAILED_PRECONDITION kLockedByAnotherServer: use the live
+// examination. NOT_FOUND kNotFound: there is no store.
+absl::StatusOr<std::unique_ptr<Examination>> ExamineStoppedStore(const StoppedStore& store);
 
 }  // namespace passerelle::storage
 

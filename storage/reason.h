@@ -28,7 +28,7 @@ enum class Reason : int {
   kDiskFull,              // no space left, or quota reached; nothing was written
   kIoError,               // an I/O error before COMMIT; nothing was written
   kQueueFull,             // too many writes are waiting; nothing was queued
-  kBackupInProgress,      // another backup of the instance is running
+  kBackupInProgress,      // another backup of the store is running
   kConstraint,            // the database refused the rows of one request; nothing was written
   // One call.
   kDeadlineExceeded,

@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "storage/audience_store.h"
 #include "storage/disk.h"
+#include "storage/examination.h"
 #include "storage/flow_store.h"
 #include "storage/log_store.h"
 #include "storage/maintenance.h"
@@ -104,6 +105,11 @@ class Store {
   // was opened without a backup directory. Close cancels it.
   virtual absl::StatusOr<std::shared_ptr<BackupRun>> StartBackup(const BackupRequest& request,
                                                                  std::function<void()> on_news) = 0;
+
+  // An examination of what is served, instance by instance, beside all other work; `instance`: only
+  // this one, empty: all. Files are opened as OpenInstance does. It ends with UNAVAILABLE
+  // kStoreClosed after Close, and must not outlive the store. NOT_FOUND kNotFound.
+  virtual absl::StatusOr<std::unique_ptr<Examination>> Examine(std::string_view instance) = 0;
 
   // Finishes waiting writes, empties the write-ahead logs, closes. Later calls answer UNAVAILABLE
   // kStoreClosed. Idempotent.

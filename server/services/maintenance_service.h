@@ -1,4 +1,4 @@
-// Looking after the store: backups. Statuses are those of the proto.
+// Looking after the store: backups and examinations. Statuses are those of the proto.
 #pragma once
 
 #include <grpcpp/grpcpp.h>
@@ -15,6 +15,8 @@ class MaintenanceService final : public v1::MaintenanceService::CallbackService 
 
   grpc::ServerWriteReactor<v1::BackupResponse>* Backup(grpc::CallbackServerContext* context,
                                                        const v1::BackupRequest* request) override;
+  grpc::ServerWriteReactor<v1::ExamineResponse>* Examine(
+      grpc::CallbackServerContext* context, const v1::ExamineRequest* request) override;
 
  private:
   Door& door_;

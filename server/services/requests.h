@@ -28,7 +28,7 @@ std::string MakeCommitToken(const ServiceContext& context, std::string_view inst
 
 // Waits until the write that `token` tells of is visible to reads of `instance`; an empty token is
 // none. Blocks: on a work pool only. COMMIT_TOKEN_INVALID when it is malformed, or was made by
-// another store or for another instance.
+// another store or for another instance; STORE_RESTORED when it is of before a restore.
 absl::Status AwaitCommit(const ServiceContext& context, storage::InstanceStore& instance,
                          const std::string& token, const storage::ReadContext& read);
 

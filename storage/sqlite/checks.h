@@ -3,10 +3,12 @@
 #ifndef PASSERELLE_STORAGE_SQLITE_CHECKS_H_
 #define PASSERELLE_STORAGE_SQLITE_CHECKS_H_
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -22,11 +24,15 @@ class FindingSink {
   virtual ~FindingSink() = default;
   virtual void Add(Severity severity, std::string what, std::string advice) = 0;
   void Damage(std::string what) {
-    Add(Severity::kDamage, std::move(what),
-        "restore the last backup that is sound, or ask the maintainers with this line");
+    Add(Severity::kError, std::move(what),
+        "restore the last sound backup (passerelled restore); keep the damaged store, and report "
+        "this line");
   }
   void Warn(std::string what, std::string advice) {
     Add(Severity::kWarning, std::move(what), std::move(advice));
+  }
+  void Note(std::string what, std::string advice) {
+    Add(Severity::kNote, std::move(what), std::move(advice));
   }
 };
 
@@ -38,7 +44,7 @@ class Check {
   int64_t rows_read() const { return rows_read_; }
 
   // One read, inside one transaction of `db`; may throw SQLite::Exception. True: there is more.
-  // After an error the same page is read again, or the check given up.
+  // After an error it may be called again and goes on where it was, with a shorter page.
   virtual absl::StatusOr<bool> Step(Database& db, FindingSink& sink) = 0;
 
  protected:
@@ -51,10 +57,11 @@ using Checks = std::vector<std::unique_ptr<Check>>;
 
 enum class KeyKind { kNumber, kText };
 
-// Pages of one query.
+// Pages of one query. Each page is read at a moment of its own; it begins with the last row of the
+// page before, so that neighbours can be compared within one moment.
 struct PagedQuery {
   std::string name;
-  // Parameters ?1 to ?k are the key after which, the next one is the greatest number of rows. The
+  // Parameters ?1 to ?k are the key to begin with, the next one is the greatest number of rows. The
   // first k columns are the key; rows come in its order.
   const char* sql;
   std::vector<KeyKind> keys;
@@ -63,6 +70,8 @@ struct PagedQuery {
 struct ExaminedRow {
   Database& db;
   Statement& columns;
+  bool page_begins;  // what came before was of another moment
+  bool again;        // judged before, as the last of its page; what is told now goes nowhere
 };
 // `judge` is called for each row, in order. Pages are sized by time.
 using RowJudge = std::function<void(const ExaminedRow& row, FindingSink& sink)>;
@@ -77,10 +86,13 @@ int64_t MetaNumber(Database& db, const char* key);
 // Meta, sequences, commits; `all_pages`: SQLite's integrity_check of the whole file, otherwise its
 // quick_check of small files.
 void AddFileChecks(FileKind kind, bool all_pages, Checks& checks);
-void AddStreamChecks(Checks& checks);
+void AddStreamChecks(FileKind kind, Checks& checks);
 void AddProfileChecks(Checks& checks);
 void AddMembershipChecks(Checks& checks);
 void AddLogChecks(Checks& checks);
+
+// All of the above that belong to a file of this kind.
+Checks ChecksOf(FileKind kind, bool all_pages);
 
 // Log rows against the counters and sets of their delivery. Deliveries that are appended to while
 // it looks are left out.

@@ -19,7 +19,20 @@ namespace {
 
 constexpr char kConsumers[] =
     "SELECT source, id, acknowledged_seq, (SELECT value FROM meta WHERE key = 'next_seq') "
-    "FROM consumer WHERE (source, id) > (?1, ?2) ORDER BY source, id LIMIT ?3";
+    "FROM consumer WHERE (source, id) >= (?1, ?2) ORDER BY source, id LIMIT ?3";
+// Retention forgets keys before rows; log_keys_seq tells how far it came.
+constexpr char kKeyless[] =
+    "SELECT l.seq, l.delivery, EXISTS (SELECT 1 FROM log_key k WHERE k.kind = l.kind "
+    "AND k.delivery = l.delivery "
+    "AND k.log_id = coalesce(iif(l.kind = 2, l.tracking_log_id, l.broadlog_id), 0) "
+    "AND k.state = coalesce(iif(l.kind = 2, l.tracking_kind, l.status), 0) "
+    "AND k.event_us = l.event_us) FROM log l WHERE l.seq >= ?1 AND l.seq > "
+    "coalesce((SELECT value FROM meta WHERE key = 'log_keys_seq'), 0) ORDER BY l.seq LIMIT ?2";
+constexpr char kMessageRows[] =
+    "SELECT m.delivery, m.broadlog_id, m.seq, d.number, "
+    "(SELECT value FROM meta WHERE key = 'next_seq') FROM message m "
+    "LEFT JOIN delivery d ON d.number = m.delivery "
+    "WHERE (m.delivery, m.broadlog_id) >= (?1, ?2) ORDER BY m.delivery, m.broadlog_id LIMIT ?3";
 constexpr char kDeliveries[] = "SELECT number, id, log_rows FROM delivery ORDER BY number";
 constexpr char kPresentRows[] = "SELECT log_rows FROM delivery WHERE number = ?1";
 constexpr char kRows[] =
@@ -70,6 +83,22 @@ void JudgeConsumer(const ExaminedRow& examined, FindingSink& sink) {
   sink.Damage(absl::StrCat("consumer '", std::string(row.Text(1)), "' of source '",
                            std::string(row.Text(0)), "' acknowledged sequence ", row.Int(2),
                            ", the log ends at ", row.Int(3) - 1));
+}
+
+void JudgeKey(const ExaminedRow& examined, FindingSink& sink) {
+  Statement& row = examined.columns;
+  if (row.Bool(2)) return;
+  sink.Damage(absl::StrCat("log row ", row.Int(0), " of delivery ", row.Int(1),
+                           " has no duplicate key: sent again, it would be appended again"));
+}
+
+void JudgeMessage(const ExaminedRow& examined, FindingSink& sink) {
+  Statement& row = examined.columns;
+  const std::string which = absl::StrCat("message ", row.Int(1), " of delivery ", row.Int(0), ": ");
+  if (row.IsNull(3)) sink.Damage(absl::StrCat(which, "no such delivery"));
+  if (row.Int(2) < row.Int(4)) return;
+  sink.Damage(absl::StrCat(which, "its status is of sequence ", row.Int(2), ", the log ends at ",
+                           row.Int(4) - 1));
 }
 
 // Phases: deliveries; rows up to the end of then; messages; one delivery after the other. Numbers
@@ -183,7 +212,7 @@ class ReportCheck : public Check {
       sink.Damage(
           absl::StrCat(which, "it counts ", tally.log_rows, " log rows, there are ", tally.rows));
     }
-    if (purged) return;  // numbers stay when their rows go
+    if (tally.rows != tally.log_rows) return;  // numbers stay when their rows go
     CompareCounts(db, delivery, tally, which, sink);
     CompareSets(db, delivery, tally, which, sink);
   }
@@ -205,25 +234,28 @@ class ReportCheck : public Check {
     }
   }
 
+  // A set that lost its last message may stay, empty.
   static void CompareSets(Database& db, int64_t delivery, const Tally& tally,
                           const std::string& which, FindingSink& sink) {
-    size_t stored = 0;
+    size_t matched = 0;
     StatementScope list(db.Prepared(kSets));
     list->BindAll(delivery);
-    for (; list->Step(); ++stored) {
+    while (list->Step()) {
       const std::string_view blob = list->Blob(2);
       const Bitmap bitmap(roaring_bitmap_portable_deserialize_safe(blob.data(), blob.size()));
       const auto made = tally.sets.find({list->Int(0), list->Int(1)});
-      if (bitmap != nullptr && made != tally.sets.end() &&
-          roaring_bitmap_equals(bitmap.get(), made->second.get())) {
+      const bool wanted = made != tally.sets.end();
+      if (wanted) ++matched;
+      if (bitmap != nullptr && (wanted ? roaring_bitmap_equals(bitmap.get(), made->second.get())
+                                       : roaring_bitmap_is_empty(bitmap.get()))) {
         continue;
       }
       sink.Damage(absl::StrCat(which, "report set ", list->Int(0), "/", list->Int(1),
                                bitmap == nullptr ? " is unreadable" : " is not that of its rows"));
     }
-    if (stored >= tally.sets.size()) return;
-    sink.Damage(
-        absl::StrCat(which, "it has ", stored, " report sets, its rows make ", tally.sets.size()));
+    if (matched == tally.sets.size()) return;
+    sink.Damage(absl::StrCat(which, "it lacks ", tally.sets.size() - matched,
+                             " report sets that its rows make"));
   }
 
   Phase phase_ = Phase::kBegin;
@@ -241,6 +273,9 @@ std::unique_ptr<Check> MakeReportCheck() { return std::make_unique<ReportCheck>(
 void AddLogChecks(Checks& checks) {
   checks.push_back(
       MakePagedCheck({"consumers", kConsumers, {KeyKind::kText, KeyKind::kText}}, JudgeConsumer));
+  checks.push_back(MakePagedCheck({"log keys", kKeyless, {KeyKind::kNumber}}, JudgeKey));
+  checks.push_back(MakePagedCheck({"messages", kMessageRows, {KeyKind::kNumber, KeyKind::kNumber}},
+                                  JudgeMessage));
   checks.push_back(MakeReportCheck());
 }
 

@@ -13,18 +13,19 @@ constexpr char kAudiences[] =
     "SELECT a.number, a.generation, a.next_generation, a.deleted, "
     "(SELECT max(generation) FROM audience_generation g WHERE g.audience = a.number), "
     "(SELECT to_seq FROM audience_generation g WHERE g.audience = a.number "
-    " AND g.generation = a.generation) "
-    "FROM audience a WHERE a.number > ?1 ORDER BY a.number LIMIT ?2";
+    " AND g.generation = a.generation), "
+    "(SELECT generation FROM audience_replace r WHERE r.audience = a.number) "
+    "FROM audience a WHERE a.number >= ?1 ORDER BY a.number LIMIT ?2";
 constexpr char kGenerations[] =
     "SELECT audience, generation, from_seq, to_seq FROM audience_generation "
-    "WHERE (audience, generation) > (?1, ?2) ORDER BY audience, generation LIMIT ?3";
+    "WHERE (audience, generation) >= (?1, ?2) ORDER BY audience, generation LIMIT ?3";
 constexpr char kMemberships[] =
     "SELECT m.audience, m.generation, m.profile, m.from_seq, m.to_seq, a.number IS NULL, "
     "(SELECT value FROM meta WHERE key = 'next_seq'), "
     "m.status = 1 AND m.to_seq = 9223372036854775807 AND m.generation = a.generation "
     "AND a.deleted = 0 AND NOT EXISTS (SELECT 1 FROM profile p WHERE p.id = m.profile), m.status "
     "FROM membership m LEFT JOIN audience a ON a.number = m.audience "
-    "WHERE (m.audience, m.generation, m.profile, m.from_seq) > (?1, ?2, ?3, ?4) "
+    "WHERE (m.audience, m.generation, m.profile, m.from_seq) >= (?1, ?2, ?3, ?4) "
     "ORDER BY m.audience, m.generation, m.profile, m.from_seq LIMIT ?5";
 constexpr int64_t kRealized = 1;
 constexpr int64_t kExited = 2;
@@ -34,6 +35,10 @@ void JudgeAudience(const ExaminedRow& examined, FindingSink& sink) {
   const std::string which = absl::StrCat("audience ", row.Int(0));
   if (row.Int(2) <= row.Int(1) || row.Int(2) <= row.Int(4)) {
     sink.Damage(absl::StrCat(which, ": the next generation ", row.Int(2), " exists already"));
+  }
+  if (!row.IsNull(6) && row.Int(6) >= row.Int(2)) {
+    sink.Damage(absl::StrCat(which, ": generation ", row.Int(6),
+                             " is being staged and would be given out again"));
   }
   if (row.Bool(3)) return;
   if (row.IsNull(5) || row.Int(5) != kForever) {
@@ -47,7 +52,7 @@ class GenerationJudge {
  public:
   void operator()(const ExaminedRow& examined, FindingSink& sink) {
     Statement& row = examined.columns;
-    if (row.Int(0) != audience_) end_ = 0;
+    if (examined.page_begins || row.Int(0) != audience_) end_ = 0;
     audience_ = row.Int(0);
     if (row.Int(2) < end_ || row.Int(2) > row.Int(3)) {
       sink.Damage(absl::StrCat("audience ", audience_, ": generation ", row.Int(1),
@@ -67,7 +72,7 @@ class MembershipJudge {
   void operator()(const ExaminedRow& examined, FindingSink& sink) {
     Statement& row = examined.columns;
     const Key key{row.Int(0), row.Int(1), row.Int(2)};
-    if (key != key_) end_ = 0;
+    if (examined.page_begins || key != key_) end_ = 0;
     key_ = key;
     Judge(row, sink);
     if (row.Int(3) < row.Int(4)) end_ = std::max(end_, row.Int(4));

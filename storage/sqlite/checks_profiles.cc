@@ -16,17 +16,17 @@ constexpr char kIdentities[] =
     "CASE WHEN i.derived = 1 AND n.normalization = 6 THEN n.derived_from END "
     "FROM identity i LEFT JOIN profile p ON p.id = i.profile "
     "LEFT JOIN identity_namespace n ON n.number = i.namespace "
-    "WHERE (i.namespace, i.value) > (?1, ?2) ORDER BY i.namespace, i.value LIMIT ?3";
+    "WHERE (i.namespace, i.value) >= (?1, ?2) ORDER BY i.namespace, i.value LIMIT ?3";
 constexpr char kClearValues[] =
     "SELECT value FROM identity WHERE profile = ?1 AND namespace = ?2 AND derived = 0";
 constexpr char kProfiles[] =
     "SELECT p.id, p.known, (SELECT value FROM meta WHERE key = 'next_profile'), EXISTS (SELECT 1 "
     "FROM identity i JOIN identity_namespace n ON n.number = i.namespace "
-    "WHERE i.profile = p.id AND n.kind = 1) FROM profile p WHERE p.id > ?1 ORDER BY p.id LIMIT ?2";
+    "WHERE i.profile = p.id AND n.kind = 1) FROM profile p WHERE p.id >= ?1 ORDER BY p.id LIMIT ?2";
 constexpr char kChanges[] =
     "SELECT seq, kind, profile IS NULL, audience IS NULL, "
     "(SELECT value FROM meta WHERE key = 'next_seq') "
-    "FROM change WHERE seq > ?1 ORDER BY seq LIMIT ?2";
+    "FROM change WHERE seq >= ?1 ORDER BY seq LIMIT ?2";
 constexpr char kGreatestNamespace[] = "SELECT max(number) FROM identity_namespace";
 constexpr char kBrokenMappings[] =
     "SELECT f.destination, f.position, d.id FROM field_mapping f "
@@ -83,10 +83,10 @@ void JudgeProfile(const ExaminedRow& examined, FindingSink& sink) {
     sink.Damage(absl::StrCat("profile ", row.Int(0), " exists, but ", row.Int(2),
                              " is the next id to be given out"));
   }
-  if (row.Bool(3) && !row.Bool(1)) {
-    sink.Damage(
-        absl::StrCat("profile ", row.Int(0), " has an identity of a person and is called unknown"));
-  }
+  if (row.Bool(3) == row.Bool(1)) return;
+  sink.Damage(absl::StrCat("profile ", row.Int(0),
+                           row.Bool(1) ? " is called known and has no identity of a person"
+                                       : " has an identity of a person and is called unknown"));
 }
 
 void JudgeChange(const ExaminedRow& examined, FindingSink& sink) {

@@ -28,8 +28,6 @@ using absl::StatusCode;
 
 constexpr char kListInstances[] = "SELECT id, state FROM instance ORDER BY id";
 constexpr int64_t kBeingDeleted = 2;
-constexpr char kNewPrefix[] = ".new-";
-constexpr char kGonePrefix[] = ".gone-";
 
 absl::Status Refuse(Reason reason, const std::string& path, absl::string_view how) {
   return MakeError(StatusCode::kFailedPrecondition, reason, absl::StrCat(path, ": ", how),
@@ -53,6 +51,8 @@ absl::Status MigrateFile(const std::string& path, FileKind kind) {
   return Migrate(*db, kind);
 }
 
+}  // namespace
+
 absl::Status CheckIdentity(const std::string& path, const FileMeta& meta,
                            const FileIdentity& wanted) {
   if (meta.identity.set_id != wanted.set_id) {
@@ -68,7 +68,19 @@ absl::Status CheckIdentity(const std::string& path, const FileMeta& meta,
   return absl::OkStatus();
 }
 
-}  // namespace
+absl::StatusOr<int> LockStore(const std::string& store_path, bool make) {
+  const std::string path = absl::StrCat(store_path, "/LOCK");
+  const int flags = make ? O_RDWR | O_CREAT : O_RDONLY;
+  const int fd = open(path.c_str(), flags | O_CLOEXEC, 0600);
+  if (fd < 0 && errno == ENOENT && !make) return -1;
+  if (fd < 0) return IoError("cannot open", path, strerror(errno));
+  if (flock(fd, LOCK_EX | LOCK_NB) == 0) return fd;
+  const int cause = errno;
+  close(fd);
+  if (cause != EWOULDBLOCK) return IoError("cannot lock", path, strerror(cause));
+  return Refuse(Reason::kLockedByAnotherServer, path,
+                "another server has this data directory open; stop it or give another --data");
+}
 
 DataDirectory::DataDirectory(const std::string& directory)
     : restoring_path_(absl::StrCat(directory, "/", kRestoringFolder)),
@@ -89,21 +101,11 @@ absl::StatusOr<std::unique_ptr<DataDirectory>> DataDirectory::Open(const std::st
   }
   if (!Exists(directory)) RETURN_IF_ERROR(MakeDirectory(directory));
   RETURN_IF_ERROR(MakeDirectory(opened->store_path_));
-  RETURN_IF_ERROR(opened->Lock());
+  ASSIGN_OR_RETURN(opened->lock_fd_, LockStore(opened->store_path_, /*make=*/true));
   RETURN_IF_ERROR(MakeDirectory(opened->instances_path_));
   RETURN_IF_ERROR(opened->OpenControl());
   RETURN_IF_ERROR(opened->OpenInstances());
   return opened;
-}
-
-absl::Status DataDirectory::Lock() {
-  const std::string path = absl::StrCat(store_path_, "/LOCK");
-  lock_fd_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (lock_fd_ < 0) return IoError("cannot open", path, strerror(errno));
-  if (flock(lock_fd_, LOCK_EX | LOCK_NB) == 0) return absl::OkStatus();
-  if (errno != EWOULDBLOCK) return IoError("cannot lock", path, strerror(errno));
-  return Refuse(Reason::kLockedByAnotherServer, path,
-                "another server has this data directory open; stop it or give another --data");
 }
 
 // A control file is made only for a store that has nothing yet: beside instances, its absence is a
@@ -185,7 +187,7 @@ absl::StatusOr<std::vector<std::string>> DataDirectory::FindLeftovers(
     const bool registered = std::any_of(registry.begin(), registry.end(),
                                         [&](const Registered& row) { return row.id == name; });
     if (registered) continue;
-    if (!StartsWith(name, kNewPrefix) && !StartsWith(name, kGonePrefix)) {
+    if (!StartsWith(name, kNewInstancePrefix) && !StartsWith(name, kGoneInstancePrefix)) {
       const auto unused = CheckInstance(FilesOf(name));
       if (!unused.ok() || !*unused) {
         return Refuse(Reason::kMixedSet, path, "this store's control file does not know it");
@@ -212,7 +214,7 @@ absl::StatusOr<InstanceFiles> DataDirectory::CreateInstanceFiles(std::string_vie
   }
   const std::string folder = FolderOf(id);
   if (Exists(folder)) return absl::AlreadyExistsError(absl::StrCat(folder, " exists"));
-  const std::string fresh = FolderOf(absl::StrCat(kNewPrefix, std::string(id)));
+  const std::string fresh = FolderOf(absl::StrCat(kNewInstancePrefix, std::string(id)));
   RETURN_IF_ERROR(RemoveAll(fresh));
   RETURN_IF_ERROR(MakeDirectory(fresh));
   const FileIdentity identity{set_id_, std::string(id)};
@@ -228,7 +230,7 @@ absl::StatusOr<InstanceFiles> DataDirectory::CreateInstanceFiles(std::string_vie
 absl::Status DataDirectory::RemoveInstanceFiles(std::string_view id) {
   if (!IsInstanceId(id)) return absl::InvalidArgumentError("not an instance id");
   if (!Exists(FolderOf(id))) return absl::OkStatus();
-  const std::string gone = FolderOf(absl::StrCat(kGonePrefix, std::string(id)));
+  const std::string gone = FolderOf(absl::StrCat(kGoneInstancePrefix, std::string(id)));
   RETURN_IF_ERROR(RemoveAll(gone));
   RETURN_IF_ERROR(Rename(FolderOf(id), gone));
   FAULT_POINT("delete-renamed");

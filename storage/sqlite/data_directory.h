@@ -30,6 +30,17 @@ struct InstanceFiles {
 
 // Where a restore prepares the store of a data directory, before it renames it into place.
 inline constexpr char kRestoringFolder[] = ".restoring";
+// Folders of instances that are being made or removed.
+inline constexpr char kNewInstancePrefix[] = ".new-";
+inline constexpr char kGoneInstancePrefix[] = ".gone-";
+
+// FAILED_PRECONDITION kMixedSet: the file is of another store or instance than its place says.
+absl::Status CheckIdentity(const std::string& path, const FileMeta& meta,
+                           const FileIdentity& wanted);
+// Takes the lock that a server holds on the store at `store_path` as long as it runs; returns the
+// descriptor, whose closing gives it back. `make`: makes the lock's file if it is absent; otherwise
+// -1 then. FAILED_PRECONDITION kLockedByAnotherServer; UNAVAILABLE kIoError.
+absl::StatusOr<int> LockStore(const std::string& store_path, bool make);
 
 class DataDirectory {
  public:
@@ -73,7 +84,6 @@ class DataDirectory {
     int64_t state;
   };
   explicit DataDirectory(const std::string& directory);
-  absl::Status Lock();
   absl::Status OpenControl();
   absl::Status OpenInstances();
   absl::StatusOr<std::vector<Registered>> ReadRegistry() const;

@@ -11,6 +11,7 @@ constexpr char kGet[] =
 constexpr char kList[] =
     "SELECT id, display_name, time_zone, default_region, create_us, update_us, revision "
     "FROM instance WHERE id > ?1 AND state = 1 ORDER BY id LIMIT ?2";
+constexpr char kListIds[] = "SELECT id FROM instance WHERE state = 1 ORDER BY id";
 constexpr char kInsert[] =
     "INSERT INTO instance(id, display_name, time_zone, default_region, state, create_us, "
     "update_us, revision) VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6, ?7)";
@@ -36,6 +37,13 @@ Instance ReadInstance(const Statement& row) {
 void RunWithId(Database& db, const char* sql, std::string_view id) {
   StatementScope statement(db.Prepared(sql));
   statement->BindText(1, id).Run();
+}
+
+std::vector<std::string> ListIds(Database& db, const char* sql) {
+  StatementScope list(db.Prepared(sql));
+  std::vector<std::string> ids;
+  while (list->Step()) ids.emplace_back(list->Text(0));
+  return ids;
 }
 
 }  // namespace
@@ -73,11 +81,8 @@ void MarkInstanceDeleted(Database& db, std::string_view id) { RunWithId(db, kMar
 
 void DeleteInstanceRow(Database& db, std::string_view id) { RunWithId(db, kDelete, id); }
 
-std::vector<std::string> LoadDeletedInstances(Database& db) {
-  StatementScope list(db.Prepared(kListDeleted));
-  std::vector<std::string> ids;
-  while (list->Step()) ids.emplace_back(list->Text(0));
-  return ids;
-}
+std::vector<std::string> LoadInstanceIds(Database& db) { return ListIds(db, kListIds); }
+
+std::vector<std::string> LoadDeletedInstances(Database& db) { return ListIds(db, kListDeleted); }
 
 }  // namespace passerelle::storage::sqlite

@@ -20,6 +20,7 @@ void InsertInstance(Database& db, const Instance& instance, int64_t revision);
 void UpdateInstanceRow(Database& db, const Instance& instance, int64_t revision);
 void MarkInstanceDeleted(Database& db, std::string_view id);
 void DeleteInstanceRow(Database& db, std::string_view id);
+std::vector<std::string> LoadInstanceIds(Database& db);
 // Ids of instances whose deletion has begun.
 std::vector<std::string> LoadDeletedInstances(Database& db);
 

@@ -6,6 +6,7 @@
 #include "storage/fault_point.h"
 #include "storage/reason.h"
 #include "storage/sqlite/admin_write.h"
+#include "storage/sqlite/examination_live.h"
 #include "storage/sqlite/instance_rows.h"
 #include "storage/status.h"
 
@@ -17,6 +18,8 @@ constexpr char kActiveFlows[] =
     "SELECT 'sources/' || id FROM source WHERE state = 1 ORDER BY 1 LIMIT 20";
 constexpr char kDefaultInstance[] = "default";
 constexpr absl::Duration kShortestPeriod = absl::Milliseconds(1);
+// A write-ahead log grows beyond its threshold while reads are given time, and by one transaction.
+constexpr int64_t kWalMayExceedBytes = int64_t{8 + 32 + 24} << 20;
 
 absl::Status ClosedError() {
   return MakeError(absl::StatusCode::kUnavailable, Reason::kStoreClosed, "the store is closed");
@@ -229,6 +232,24 @@ absl::StatusOr<std::shared_ptr<InstanceStore>> SqliteStore::OpenInstance(std::st
 absl::StatusOr<std::shared_ptr<BackupRun>> SqliteStore::StartBackup(const BackupRequest& request,
                                                                     std::function<void()> on_news) {
   return backups_->Start(request, std::move(on_news));
+}
+
+absl::StatusOr<std::unique_ptr<Examination>> SqliteStore::Examine(std::string_view instance) {
+  std::vector<std::string> instances{std::string(instance)};
+  if (instance.empty()) {
+    RETURN_IF_ERROR(control_->Read({}, "instances: list", [&](const ReadLease& lease) {
+      instances = LoadInstanceIds(lease.db());
+      return absl::OkStatus();
+    }));
+  } else {
+    RETURN_IF_ERROR(GetInstance(instance).status());
+  }
+  LiveStore live;
+  live.control = control_.get();
+  live.disk = disk_.get();
+  live.wal_limit_bytes = options_.wal_threshold_bytes + kWalMayExceedBytes;
+  live.open = [this](const std::string& id) { return OpenSqliteInstance(id); };
+  return ExamineLive(std::move(live), std::move(instances));
 }
 
 absl::Status SqliteStore::CheckReady() const {

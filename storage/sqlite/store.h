@@ -40,6 +40,7 @@ class SqliteStore : public Store {
   absl::Status CheckReady() const override;
   absl::StatusOr<std::shared_ptr<BackupRun>> StartBackup(const BackupRequest& request,
                                                          std::function<void()> on_news) override;
+  absl::StatusOr<std::unique_ptr<Examination>> Examine(std::string_view instance) override;
   absl::Status Close() override;
 
  private:

@@ -25,6 +25,7 @@ void AddConsumers(CLI::App& sources, Session& session);  // consumers, seek, pin
 void AddOutcomes(CLI::App& app, Session& session);       // by itself, and within `streams`
 void AddStreams(CLI::App& app, Session& session);
 void AddBackup(CLI::App& app, Session& session);
+void AddDoctor(CLI::App& app, Session& session);
 void AddHealth(CLI::App& app, Session& session);
 
 }  // namespace passerelle::tools

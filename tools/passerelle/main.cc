@@ -59,6 +59,7 @@ void AddCommands(CLI::App& app, Session& session) {
   AddStreams(app, session);
   AddOutcomes(app, session);
   AddBackup(app, session);
+  AddDoctor(app, session);
   AddHealth(app, session);
 }
 

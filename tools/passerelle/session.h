@@ -70,6 +70,8 @@ class Session {
   const std::string& command() const { return command_; }
   // An error that says more than its status: --strict.
   void Refuse() { exit_code_ = kExitRefused; }
+  // The call went well, and what it tells is bad.
+  void Fail() { exit_code_ = kExitFailed; }
   int exit_code() const { return exit_code_; }
 
  private:

@@ -1,0 +1,95 @@
+#include "server/doctor_command.h"
+
+#include <grpcpp/grpcpp.h>
+
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "server/advisories.h"
+#include "storage/status.h"
+
+namespace passerelle {
+namespace {
+
+using storage::Finding;
+using storage::Severity;
+
+struct Numbers {
+  int64_t errors = 0, warnings = 0, notes = 0;
+};
+
+const char* NameOf(Severity severity) {
+  switch (severity) {
+    case Severity::kNote:
+      return "note";
+    case Severity::kWarning:
+      return "warning";
+    case Severity::kError:
+      break;
+  }
+  return "error";
+}
+
+void Count(Severity severity, Numbers& numbers) {
+  if (severity == Severity::kError) ++numbers.errors;
+  if (severity == Severity::kWarning) ++numbers.warnings;
+  if (severity == Severity::kNote) ++numbers.notes;
+}
+
+void PrintLine(const Finding& finding, std::ostream& out) {
+  out << NameOf(finding.severity) << ": ";
+  if (!finding.file.empty()) out << finding.file << ": ";
+  out << finding.check << ": " << finding.what << "\n  what to do: " << finding.advice << "\n";
+}
+
+void PrintJson(const Finding& finding, std::ostream& out) {
+  nlohmann::ordered_json line;
+  line["severity"] = NameOf(finding.severity);
+  line["check"] = finding.check;
+  line["instance"] = finding.instance;
+  line["file"] = finding.file;
+  line["what"] = finding.what;
+  line["advice"] = finding.advice;
+  out << line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
+}
+
+void PrintEnd(const DoctorFlags& flags, const storage::Examination& examination,
+              const Numbers& numbers, std::ostream& out) {
+  if (flags.json) {
+    nlohmann::ordered_json line;
+    line["checks"] = examination.checks_done();
+    line["rows_read"] = examination.rows_read();
+    line["errors"] = numbers.errors;
+    line["warnings"] = numbers.warnings;
+    line["notes"] = numbers.notes;
+    out << line.dump() << "\n";
+    return;
+  }
+  out << flags.data << ": " << (numbers.errors == 0 ? "sound" : "DAMAGED") << "; " << numbers.errors
+      << " errors, " << numbers.warnings << " warnings, " << numbers.notes << " notes; "
+      << examination.checks_done() << " checks, " << examination.rows_read() << " rows read\n";
+}
+
+}  // namespace
+
+absl::StatusOr<int64_t> Examine(const DoctorFlags& flags, std::ostream& out) {
+  ASSIGN_OR_RETURN(const auto examination,
+                   storage::ExamineStoppedStore({flags.data, flags.disk_low_bytes}));
+  Numbers numbers;
+  std::vector<Finding> findings = GrpcAdvisories(grpc::Version());
+  bool more = true;
+  while (more) {
+    ASSIGN_OR_RETURN(more, examination->Step({}, findings));
+    for (const Finding& finding : findings) {
+      Count(finding.severity, numbers);
+      flags.json ? PrintJson(finding, out) : PrintLine(finding, out);
+    }
+    out.flush();
+    findings.clear();
+  }
+  PrintEnd(flags, *examination, numbers, out);
+  return numbers.errors;
+}
+
+}  // namespace passerelle
