@@ -20,6 +20,10 @@ namespace {
 constexpr char kConsumers[] =
     "SELECT source, id, acknowledged_seq, (SELECT value FROM meta WHERE key = 'next_seq') "
     "FROM consumer WHERE (source, id) >= (?1, ?2) ORDER BY source, id LIMIT ?3";
+constexpr char kRanges[] =
+    "SELECT source, id, first_seq, last_seq, (SELECT value FROM meta WHERE key = 'next_seq') "
+    "FROM consumer_range WHERE (source, id, first_seq) >= (?1, ?2, ?3) "
+    "ORDER BY source, id, first_seq LIMIT ?4";
 // Retention forgets keys before rows; log_keys_seq tells how far it came.
 constexpr char kKeyless[] =
     "SELECT l.seq, l.delivery, EXISTS (SELECT 1 FROM log_key k WHERE k.kind = l.kind "
@@ -84,6 +88,32 @@ void JudgeConsumer(const ExaminedRow& examined, FindingSink& sink) {
                            std::string(row.Text(0)), "' acknowledged sequence ", row.Int(2),
                            ", the log ends at ", row.Int(3) - 1));
 }
+
+// Ranges of one consumer follow each other without overlap, within the log.
+class RangeJudge {
+ public:
+  void operator()(const ExaminedRow& examined, FindingSink& sink) {
+    Statement& row = examined.columns;
+    if (examined.page_begins || row.Text(0) != source_ || row.Text(1) != id_) last_ = 0;
+    source_ = std::string(row.Text(0));
+    id_ = std::string(row.Text(1));
+    const int64_t first = row.Int(2);
+    const int64_t last = row.Int(3);
+    if (first > last || first <= last_ || last >= row.Int(4)) {
+      sink.Damage(absl::StrCat("consumer '", id_, "' of source '", source_,
+                               "': the range it acknowledged, ", first, " to ", last,
+                               ", overlaps the one before, is turned round, or lies beyond the "
+                               "log's end at ",
+                               row.Int(4) - 1));
+    }
+    last_ = last;
+  }
+
+ private:
+  std::string source_;
+  std::string id_;
+  int64_t last_ = 0;
+};
 
 void JudgeKey(const ExaminedRow& examined, FindingSink& sink) {
   Statement& row = examined.columns;
@@ -273,6 +303,9 @@ std::unique_ptr<Check> MakeReportCheck() { return std::make_unique<ReportCheck>(
 void AddLogChecks(Checks& checks) {
   checks.push_back(
       MakePagedCheck({"consumers", kConsumers, {KeyKind::kText, KeyKind::kText}}, JudgeConsumer));
+  checks.push_back(MakePagedCheck(
+      {"acknowledged ranges", kRanges, {KeyKind::kText, KeyKind::kText, KeyKind::kNumber}},
+      RangeJudge()));
   checks.push_back(MakePagedCheck({"log keys", kKeyless, {KeyKind::kNumber}}, JudgeKey));
   checks.push_back(MakePagedCheck({"messages", kMessageRows, {KeyKind::kNumber, KeyKind::kNumber}},
                                   JudgeMessage));

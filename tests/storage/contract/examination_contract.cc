@@ -80,6 +80,35 @@ TEST_P(ExaminationContract, AnInstanceThatIsDeletedMeanwhileIsPassedOver) {
   }
 }
 
+// With a clock that makes all of it past its retention.
+class RetainedExaminationContract : public ExaminedStoreBase {
+ protected:
+  void SetUp() override {
+    options_.housekeeping_period = absl::Milliseconds(10);
+    ExaminedStoreBase::SetUp();
+  }
+};
+PASSERELLE_CONTRACT(RetainedExaminationContract);
+
+TEST_P(RetainedExaminationContract, WhatRetentionDeletedIsNoFinding) {
+  Advance(absl::Hours(200 * 24));
+  Push({{"9"}});
+  const auto ack = AppendMessage(8);
+  ASSERT_TRUE(ack.ok()) << ack.status();
+  for (const int days : {201, 300}) {
+    Advance(absl::Hours(days * 24));
+    for (int i = 0; i < 30; ++i) {
+      EXPECT_EQ(Lines(ExamineLive()), "");
+      absl::SleepFor(absl::Milliseconds(10));
+    }
+  }
+  EXPECT_GT(instance().logs().Bounds({})->earliest, ack->position.sequence);
+  ASSERT_TRUE(AppendMessage(9).ok());
+  EXPECT_EQ(Lines(ExamineLive()), "");
+  Stop();
+  EXPECT_EQ(Lines(ExamineStopped()), "");
+}
+
 // Writes of all kinds, again and again, until told to stop.
 class BusyExaminationContract : public ExaminedStoreBase {
  protected:

@@ -140,7 +140,7 @@ class ExaminedStoreBase : public AudienceContractBase {
     Source source;
     source.id = "clicks";
     ASSERT_TRUE(instance().flows().CreateSource(source, {}).ok());
-    ASSERT_TRUE(instance().logs().CreateConsumer("clicks", "default", {}).ok());
+    ASSERT_TRUE(instance().logs().CreateConsumer("clicks", "default", {}, {}).ok());
     const StreamState events = OpenStreamOf("events", StreamKind::kAppendLogs);
     WriteOptions options;
     options.position = StreamPosition{"events", events.epoch, 0, ""};

@@ -109,7 +109,7 @@ TEST_F(OpenFileChecks, ASecondWriterAndNoneAreErrors) {
 }
 
 // The child holds the lock that SQLite's connections hold while a file is open in WAL mode.
-TEST_F(OpenFileChecks, AnotherProcessIsNamed) {
+TEST_F(OpenFileChecks, TheProgramThatHasItOpenIsNamed) {
   int ready[2];
   ASSERT_EQ(pipe(ready), 0);
   const pid_t child = fork();

@@ -131,6 +131,8 @@ const Damage kDamages[] = {
      "follower", "opt-outs are applied up to log sequence 1000000, but the log ends at"},
     {"Consumer", kLogsDb, "UPDATE consumer SET acknowledged_seq = 1000000", "consumers",
      "acknowledged sequence 1000000"},
+    {"AcknowledgedRange", kLogsDb, "UPDATE consumer_range SET last_seq = 1000000",
+     "acknowledged ranges", "lies beyond the log's end"},
     {"ReportNumber", kLogsDb, "UPDATE report_count SET value = value + 1 WHERE measure = 1",
      "reports", "is 3, its rows make 2"},
     {"ReportSetGone", kLogsDb, "DELETE FROM report_set WHERE measure = 2 AND high = 1", "reports",
