@@ -100,7 +100,7 @@ const Damage kDamages[] = {
      "AND generation = (SELECT generation FROM audience WHERE id = 'vip')",
      "memberships", "lies beyond the last sequence"},
     {"MembershipOfNothing", kProfilesDb, "INSERT INTO membership VALUES (99, 1, 1, 1, 2, 1, 0)",
-     "memberships", "of an audience that does not exist"},
+     "memberships", "of an audience that does not exist", false},
     {"StreamOffset", kProfilesDb,
      "UPDATE write_stream SET next_offset = next_offset + 1 WHERE id = 'people'", "streams",
      "its outcomes add up to 20 rows, but 21 were received"},
