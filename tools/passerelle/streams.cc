@@ -20,7 +20,8 @@ void AddStreams(CLI::App& app, Session& session) {
             {"next_offset", "RECORDS"},
             {"finished", "FINISHED"},
             {"totals", "OUTCOMES"},
-            {"update_time", "LAST WRITTEN"}}},
+            {"update_time", "LAST WRITTEN"},
+            {"expire_time", "EXPIRED"}}},
           &Stub::ListWriteStreams);
   AddByName(group, session, {"get", "Shows one", "writeStreams"}, &Stub::GetWriteStream);
   AddByName(group, session,

@@ -144,7 +144,11 @@ TEST_P(LogRetentionContract, AConsumerThatNeverAcknowledgedHoldsNothingBack) {
   Append({Sent(1)});
   AddConsumer();
   const int64_t last = LastRow();
-  Advance(11 * kDay);
+  Advance(9 * kDay);
+  EXPECT_EQ(Get().lag, last);
+  EXPECT_EQ(Get().pin_percent, 0);
+  EXPECT_EQ(Get().expire_us, 0);
+  Advance(2 * kDay);
   ASSERT_TRUE(Purges(last));
   EXPECT_EQ(Get().state, Consumer::State::kUnused);
   EXPECT_EQ(Get().lag, 0);

@@ -56,6 +56,7 @@ TEST_P(StreamRetentionContract, AStreamThatNobodyUsedExpiresAndNobodyBeginsAtZer
   EXPECT_EQ(Refused(instance().streams().Finish("nightly", stream.epoch, 20)), kNoStream);
   const StreamState expired = Get("nightly");
   EXPECT_EQ(expired.next_offset, 20);
+  EXPECT_GT(expired.epoch, stream.epoch);
   EXPECT_EQ(expired.source_token, "");
   ASSERT_TRUE(Becomes([&] { return LedgerOf("nightly").empty(); }));
   Open();
