@@ -5,6 +5,7 @@
 #include "absl/random/random.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "server/errors.h"
 #include "server/grpc_status.h"
@@ -159,6 +160,12 @@ void CallContext::Close(const absl::Status& shown) {
   if (admitted_) door_->Forget(this);
 }
 
+Door::Door(const Parts& parts)
+    : parts_(parts),
+      requests_({parts.request_memory_bytes, "requests in work", "--request-memory-bytes"}),
+      responses_({parts.response_memory_bytes, "messages that clients have not taken",
+                  "--response-memory-bytes"}) {}
+
 std::shared_ptr<CallContext> Door::BeginCall(grpc::CallbackServerContext* context,
                                              const char* method) {
   auto call = std::make_shared<CallContext>(CallContext::Origin{this, context, method},
@@ -172,9 +179,9 @@ absl::Status Door::Admit(const std::shared_ptr<CallContext>& call) {
   const std::lock_guard<std::mutex> lock(mutex_);
   if (draining_) return errors::ServerDraining();
   if (calls_.size() >= parts_.max_calls) {
-    return errors::Overloaded(
-        absl::StrFormat("%d calls are open, limit %d", calls_.size(), parts_.max_calls),
-        kRetryAfter);
+    return errors::Overloaded(absl::StrFormat("%d calls are open, limit %d (--max-calls)",
+                                              calls_.size(), parts_.max_calls),
+                              kRetryAfter);
   }
   calls_.emplace(call.get(), call);
   call->admitted_ = true;
@@ -187,19 +194,31 @@ void Door::Forget(const CallContext* call) {
   if (calls_.empty()) idle_.notify_all();
 }
 
-grpc::ServerUnaryReactor* Door::RunUnary(std::shared_ptr<CallContext> call, Pool pool, Work work) {
+absl::Status Door::TakeRequest(CallContext& call, const google::protobuf::MessageLite& request) {
+  call.request_ = requests_.Take(static_cast<int64_t>(request.ByteSizeLong()));
+  return requests_.Check(&call.request_);
+}
+
+grpc::ServerUnaryReactor* Door::RunUnary(std::shared_ptr<CallContext> call, const UnaryJob& job,
+                                         Work work) {
   // The reactor deletes itself in OnDone; nothing touches it after its Finish.
   auto* reactor = new UnaryReactor(call);
-  if (!call->refusal().ok()) {
-    reactor->Finish(call->Finish(call->refusal()));
+  absl::Status refusal = call->refusal();
+  if (refusal.ok()) refusal = TakeRequest(*call, *job.request);
+  if (!refusal.ok()) {
+    reactor->Finish(call->Finish(refusal));
     return reactor;
   }
   const bool queued =
-      parts_.pools->Get(pool).Submit([reactor, call, work = std::move(work)]() mutable {
+      parts_.pools->Get(job.pool).Submit([reactor, call, work = std::move(work)]() mutable {
         reactor->Finish(call->Finish(RunGuarded(work, *call)));
       });
   if (!queued) {
-    reactor->Finish(call->Finish(errors::Overloaded("too many calls wait", kRetryAfter)));
+    const bool is_short = job.pool == Pool::kShort;
+    reactor->Finish(call->Finish(errors::Overloaded(
+        absl::StrCat("too many calls wait, limit ", parts_.pools->Get(job.pool).queue_limit(),
+                     is_short ? " (--short-queue)" : " (--long-queue)"),
+        kRetryAfter)));
   }
   return reactor;
 }

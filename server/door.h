@@ -6,6 +6,7 @@
 #ifndef PASSERELLE_SERVER_DOOR_H_
 #define PASSERELLE_SERVER_DOOR_H_
 
+#include <google/protobuf/message_lite.h>
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/server_callback.h>
 
@@ -24,6 +25,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "server/clock.h"
+#include "server/streams/byte_budget.h"
 #include "server/streams/work.h"
 #include "storage/read_context.h"
 
@@ -116,6 +118,7 @@ class CallContext {
   std::atomic<bool> cut_by_drain_{false};
   std::atomic<bool> finished_{false};
   std::vector<std::pair<std::string, std::string>> trailers_;
+  ByteBudget::Share request_;  // of a unary call
   std::mutex drain_mutex_;
   bool drain_begun_ = false;                 // guarded by drain_mutex_
   absl::AnyInvocable<void()> notify_drain_;  // guarded by drain_mutex_
@@ -128,9 +131,11 @@ class Door {
     const Clock* clock = nullptr;
     const Authorizer* authorizer = nullptr;
     std::size_t max_calls = 1'000;  // open at once; more are refused with OVERLOADED
+    int64_t request_memory_bytes = 256LL * 1024 * 1024;
+    int64_t response_memory_bytes = 256LL * 1024 * 1024;
   };
   // The parts outlive the door, and the door outlives every call.
-  explicit Door(const Parts& parts) : parts_(parts) {}
+  explicit Door(const Parts& parts);
 
   // A unary call: `handler(call, *request, response)` runs on `pool`; its status is sent. The
   // request and the response live until the call is done. A full pool answers OVERLOADED; a call
@@ -140,7 +145,7 @@ class Door {
   grpc::ServerUnaryReactor* Unary(grpc::CallbackServerContext* context, const char* method,
                                   const Request* request, Response* response, Handler handler,
                                   Pool pool = Pool::kShort) {
-    return RunUnary(BeginCall(context, method), pool,
+    return RunUnary(BeginCall(context, method), {pool, request},
                     [request, response, handler = std::move(handler)](CallContext& call) mutable {
                       return absl::Status(handler(call, *request, response));
                     });
@@ -150,6 +155,9 @@ class Door {
   std::shared_ptr<CallContext> BeginCall(grpc::CallbackServerContext* context, const char* method);
 
   WorkPools& pools() { return *parts_.pools; }
+  // What requests in work hold; what messages hold that streams' clients have not taken.
+  ByteBudget& requests() { return requests_; }
+  ByteBudget& responses() { return responses_; }
   const Clock& clock() const { return *parts_.clock; }
 
   // From now on new calls are refused with SERVER_DRAINING; open streams are notified. Idempotent.
@@ -167,12 +175,20 @@ class Door {
  private:
   friend class CallContext;
   using Work = absl::AnyInvocable<absl::Status(CallContext&)>;
-  grpc::ServerUnaryReactor* RunUnary(std::shared_ptr<CallContext> call, Pool pool, Work work);
+  struct UnaryJob {
+    Pool pool = Pool::kShort;
+    const google::protobuf::MessageLite* request = nullptr;
+  };
+  grpc::ServerUnaryReactor* RunUnary(std::shared_ptr<CallContext> call, const UnaryJob& job,
+                                     Work work);
+  absl::Status TakeRequest(CallContext& call, const google::protobuf::MessageLite& request);
   absl::Status Admit(const std::shared_ptr<CallContext>& call);
   void Forget(const CallContext* call);
   std::vector<std::shared_ptr<CallContext>> OpenCalls() const;
 
   const Parts parts_;
+  ByteBudget requests_;
+  ByteBudget responses_;
   std::atomic<bool> draining_{false};
   mutable std::mutex mutex_;
   std::condition_variable idle_;

@@ -125,7 +125,8 @@ absl::Status ByStorageReason(const absl::Status& status) {
   if (reason == storage::Reason::kNone) return ByCode(status);
   const v1::ErrorReason shown = PublicReason(reason);
   if (shown == v1::ERROR_REASON_OVERLOADED) {
-    return errors::Overloaded(std::string(status.message()), kRetryAfter);
+    return errors::Overloaded(
+        absl::StrCat(status.message(), " (--write-queue-rows, --write-queue-bytes)"), kRetryAfter);
   }
   if (shown == v1::ERROR_REASON_LIMIT_REACHED) return LimitOf(status);
   if (shown == v1::ERROR_REASON_DISK_FULL) return DiskFullOf(status);

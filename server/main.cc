@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "server/listener.h"
 #include "server/log.h"
 #include "server/options.h"
 #include "server/server.h"
@@ -66,10 +67,15 @@ absl::Status ShutDown(PasserelleServer* server, const Options& options, const si
   return closed;
 }
 
+absl::StatusOr<std::unique_ptr<PasserelleServer>> Start(const Options& options) {
+  if (absl::Status status = AllowConnections(options.max_connections); !status.ok()) return status;
+  return PasserelleServer::Start(options);
+}
+
 int Serve(const Options& options) {
   const sigset_t signals = BlockStopSignals();
   StartLog(options.EffectiveLogLevel());
-  auto server = PasserelleServer::Start(options);
+  auto server = Start(options);
   if (!server.ok()) {
     Log(LogLevel::kError, "start_failed", {{"detail", std::string(server.status().message())}});
     return kExitFailure;

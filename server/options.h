@@ -44,11 +44,19 @@ struct Options {
 
   // The largest message of a call, in and out.
   int64_t max_message_bytes = 4 * 1024 * 1024;
+  // Connections open at once; more are told so and closed. Each is an open file.
+  int64_t max_connections = 1'000;
+  // The largest metadata (headers) of a call; gRPC itself refuses more.
+  int64_t max_metadata_bytes = 16 * 1024;
   // Calls open at once, per connection and over all connections.
   int64_t max_connection_streams = 100;
   int64_t max_calls = 1'000;
   // What gRPC may allocate for buffers before it stops reading.
   int64_t grpc_memory_bytes = 256LL * 1024 * 1024;
+  // What requests that are read but not answered, and messages of streams that are made but not
+  // taken by their client, may hold in all; beyond it the next ones are refused with OVERLOADED.
+  int64_t request_memory_bytes = 256LL * 1024 * 1024;
+  int64_t response_memory_bytes = 256LL * 1024 * 1024;
 
   // Threads for calls that answer within milliseconds, and calls that may wait for them.
   int64_t short_threads = 4;
@@ -61,8 +69,11 @@ struct Options {
   int64_t readers = 4;
   // From this size of the write-ahead log on, new reads wait until it is cut.
   int64_t wal_threshold_bytes = 32 * 1024 * 1024;
-  // Rows that may wait for the writer of one store file.
+  // Rows, and their bytes, that may wait for the writer of one store file.
   int64_t write_queue_rows = 20'000;
+  int64_t write_queue_bytes = 64 * 1024 * 1024;
+  // Write streams that an instance may have, those of all kinds together.
+  int64_t max_streams = 10'000;
   // A transaction closes at this many rows (bulk loads profit from 100,000).
   int64_t transaction_rows = 10'000;
 

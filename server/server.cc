@@ -21,7 +21,6 @@
 namespace passerelle {
 namespace {
 
-constexpr int kMaxMetadataBytes = 16 * 1024;
 constexpr int kHandshakeTimeoutMs = 10'000;
 constexpr int kIdleConnectionMs = 15 * 60 * 1'000;
 constexpr int kKeepaliveMs = 60'000;
@@ -58,7 +57,7 @@ WorkPool::Shape ShapeOf(int64_t threads, int64_t queue) {
 void LimitConnections(const Options& options, grpc::ServerBuilder* builder) {
   const std::pair<const char*, int> arguments[] = {
       {GRPC_ARG_MAX_CONCURRENT_STREAMS, static_cast<int>(options.max_connection_streams)},
-      {GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadataBytes},
+      {GRPC_ARG_MAX_METADATA_SIZE, static_cast<int>(options.max_metadata_bytes)},
       {GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeTimeoutMs},
       {GRPC_ARG_MAX_CONNECTION_IDLE_MS, kIdleConnectionMs},
       {GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs},
@@ -66,8 +65,6 @@ void LimitConnections(const Options& options, grpc::ServerBuilder* builder) {
       {GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1},
       {GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kLeastPingIntervalMs},
       {GRPC_ARG_ENABLE_CHANNELZ, options.channelz ? 1 : 0},
-      // Two servers on one port would share calls in silence; the second must fail instead.
-      {GRPC_ARG_ALLOW_REUSEPORT, 0},
   };
   for (const auto& [name, value] : arguments) builder->AddChannelArgument(name, value);
 }
@@ -141,6 +138,8 @@ PasserelleServer::PasserelleServer(const Options& options, Hooks hooks)
   parts.clock = hooks_.clock != nullptr ? hooks_.clock : &real_clock_;
   parts.authorizer = hooks_.authorizer != nullptr ? hooks_.authorizer : &allow_all_;
   parts.max_calls = static_cast<std::size_t>(options.max_calls);
+  parts.request_memory_bytes = options.request_memory_bytes;
+  parts.response_memory_bytes = options.response_memory_bytes;
   door_ = std::make_unique<Door>(parts);
 }
 
@@ -170,6 +169,8 @@ absl::Status PasserelleServer::OpenStore() {
   store.readers_per_file = static_cast<int>(options_.readers);
   store.transaction_rows = options_.transaction_rows;
   store.queue_rows = options_.write_queue_rows;
+  store.max_streams = options_.max_streams;
+  store.queue_bytes = options_.write_queue_bytes;
   store.wal_threshold_bytes = options_.wal_threshold_bytes;
   store.clock = [this] { return door_->clock().Now(); };
   store.disk.low_bytes = options_.disk_low_bytes;
@@ -219,17 +220,17 @@ void PasserelleServer::Configure(grpc::ServerBuilder* builder) const {
 absl::Status PasserelleServer::Listen() {
   ASSIGN_OR_RETURN(ListenAddress address, ParseListenAddress(options_.listen));
   RegisterPlugins(options_);
+  ASSIGN_OR_RETURN(listener_, Listener::Open(address, options_.max_connections));
   grpc::ServerBuilder builder;
   Configure(&builder);
-  int port = 0;
-  builder.AddListeningPort(address.ToString(), grpc::InsecureServerCredentials(), &port);
+  using Connections = grpc::ServerBuilder::experimental_type::ExternalConnectionType;
+  auto acceptor = builder.experimental().AddExternalConnectionAcceptor(
+      Connections::FROM_FD, grpc::InsecureServerCredentials());
   for (const NamedService& service : services_) builder.RegisterService(service.service.get());
   grpc_server_ = builder.BuildAndStart();
-  if (grpc_server_ == nullptr || port == 0) {
-    return absl::UnavailableError(
-        absl::StrCat("--listen: cannot listen on ", address.ToString(), "; is it in use?"));
-  }
-  if (!address.is_unix) address.port = port;
+  if (grpc_server_ == nullptr) return absl::InternalError("gRPC does not start");
+  listener_->Start(std::move(acceptor));
+  address = listener_->address();
   address_ = address.ToString();
   TellHealth(true);
   return absl::OkStatus();
@@ -258,6 +259,7 @@ absl::Status PasserelleServer::Shutdown(absl::Duration grace) {
   if (grpc_server_ != nullptr) {
     TellHealth(false);
     EndCalls(grace);
+    listener_->Stop();
     grpc_server_->Shutdown(absl::ToChronoTime(absl::Now() + kCutTime));
     grpc_server_->Wait();
   }

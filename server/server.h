@@ -11,6 +11,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "server/listener.h"
 #include "server/options.h"
 #include "server/services/services.h"
 
@@ -91,6 +92,7 @@ class PasserelleServer {
   WorkPools pools_;
   std::unique_ptr<Door> door_;
   std::vector<NamedService> services_;
+  std::unique_ptr<Listener> listener_;
   std::unique_ptr<grpc::Server> grpc_server_;
   std::mutex shutdown_mutex_;
   bool stopped_ = false;  // guarded by shutdown_mutex_

@@ -21,6 +21,8 @@ struct StoreOptions {
   int readers_per_file = 4;
   int64_t transaction_rows = 10'000;
   int64_t queue_rows = 20'000;
+  int64_t queue_bytes = int64_t{64} << 20;
+  int64_t max_streams = 10'000;  // write streams of an instance; see StreamStore::Open
   int64_t wal_threshold_bytes = int64_t{32} << 20;
   int64_t cache_bytes_per_writer = int64_t{64} << 20;
   std::function<absl::Time()> clock = [] { return absl::Now(); };

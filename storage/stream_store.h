@@ -109,8 +109,9 @@ class StreamStore {
   // NOT_FOUND kStreamNotFound (must_exist, or it expired, or a replace whose staging was thrown
   // away: delete the stream and begin again); FAILED_PRECONDITION kStreamKindMismatch (other kind,
   // target, or audience of a replace); for a replace also NOT_FOUND kNotFound (audience),
-  // FAILED_PRECONDITION kReplaceInProgress (by another stream), kAudienceNotAList. Blocks until
-  // durable.
+  // FAILED_PRECONDITION kReplaceInProgress (by another stream), kAudienceNotAList;
+  // RESOURCE_EXHAUSTED kLimitReached (metadata limit) for a new one while there are
+  // StoreOptions::max_streams, expired ones included. Blocks until durable.
   virtual absl::StatusOr<Written<StreamState>> Open(const OpenStream& open) = 0;
 
   // Marks a stream finished; a replace is published in the same transaction. The same call again

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <optional>
 
+#include "absl/strings/str_cat.h"
 #include "server/errors.h"
 
 namespace passerelle {
@@ -34,7 +35,9 @@ class FeedCall : public std::enable_shared_from_this<FeedCall> {
   void Wait();
   void Advance();
   void MakeNext();
+  bool MayMake();
   void StartStep();
+  void Spare(std::unique_ptr<FeedMessage> message);
   void FinishNow();
 
   Door& door_;
@@ -105,7 +108,7 @@ void FeedCall::Listen() {
 
 void FeedCall::OnWritten(bool ok) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  spare_ = std::move(writing_);
+  if (writing_ != nullptr) Spare(std::move(writing_));
   if (!ok) cancelled_ = true;
   Advance();
 }
@@ -148,11 +151,26 @@ void FeedCall::Advance() {
 
 void FeedCall::MakeNext() {
   if (making_ != nullptr || ready_ != nullptr) return;
-  if (waiting_ && !news_) return;
+  if ((waiting_ && !news_) || !MayMake()) return;
   waiting_ = false;
   news_ = false;
   alarm_ = nullptr;  // cancels it
   StartStep();
+}
+
+// Asked again after each write; a call that waits for its client keeps what it has.
+bool FeedCall::MayMake() {
+  const absl::Status room =
+      door_.responses().Check(writing_ != nullptr ? &writing_->share : nullptr);
+  if (room.ok()) return true;
+  if (writing_ == nullptr) ending_ = room;
+  return false;
+}
+
+void FeedCall::Spare(std::unique_ptr<FeedMessage> message) {
+  message->Clear();
+  message->share = ByteBudget::Share();
+  spare_ = std::move(message);
 }
 
 void FeedCall::StartStep() {
@@ -166,7 +184,9 @@ void FeedCall::StartStep() {
   }
   making_ = nullptr;
   ending_ = admitted_ ? errors::ServerDraining()
-                      : errors::Overloaded("too many streams wait", kRetryAfter);
+                      : errors::Overloaded(absl::StrCat("too many streams wait, limit ",
+                                                        pool.queue_limit(), " (--long-queue)"),
+                                           kRetryAfter);
 }
 
 // Until TakeStep this thread alone has the message, which is making_, and the source.
@@ -183,10 +203,11 @@ void FeedCall::Step(FeedMessage* message) {
 void FeedCall::TakeStep(const absl::StatusOr<FeedStep>& step) {
   std::unique_ptr<FeedMessage> made = std::move(making_);
   if (step.ok() && *step == FeedStep::kMessage && (!ending_ || ending_->ok())) {
+    made->share = door_.responses().Take(made->bytes());
     ready_ = std::move(made);
     return;
   }
-  spare_ = std::move(made);
+  Spare(std::move(made));
   if (!step.ok() && !ending_) ending_ = step.status();
   if (!step.ok() || ending_) return;
   if (*step == FeedStep::kEnd) ending_ = absl::OkStatus();

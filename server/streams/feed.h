@@ -4,6 +4,8 @@
 // nothing is made until the client has taken what there is. Messages are made on the long pool, in
 // short steps, each of which leaves the thread again; no read of the store is open while a message
 // waits for its client. A source without news waits without a thread: for Wake, or for its pause.
+// While the messages of all calls hold too much memory, nothing is made ahead, and a call that has
+// nothing left to send ends with OVERLOADED, to go on after a while.
 // A cancelled or expired call ends at once; a drain ends it with SERVER_DRAINING.
 #pragma once
 
@@ -36,6 +38,10 @@ class FeedMessage {
   virtual ~FeedMessage() = default;
   // Makes it empty.
   virtual void Clear() = 0;
+  // What it holds, about.
+  virtual int64_t bytes() const = 0;
+
+  ByteBudget::Share share;
 };
 
 // `Wire` is a protobuf message, or grpc::ByteBuffer for one that its source has already encoded.
@@ -46,6 +52,7 @@ class FeedMessageOf final : public FeedMessage {
     arena_.Reset();
     wire_ = google::protobuf::Arena::CreateMessage<Wire>(&arena_);
   }
+  int64_t bytes() const override { return static_cast<int64_t>(arena_.SpaceUsed()); }
   Wire* wire() const { return wire_; }
 
  private:
@@ -57,6 +64,7 @@ template <>
 class FeedMessageOf<grpc::ByteBuffer> final : public FeedMessage {
  public:
   void Clear() override { wire_.Clear(); }
+  int64_t bytes() const override { return static_cast<int64_t>(wire_.Length()); }
   grpc::ByteBuffer* wire() const { return &wire_; }
 
  private:

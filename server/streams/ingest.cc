@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "server/convert/acks.h"
 #include "server/errors.h"
 #include "server/streams/ingest_call.h"
@@ -60,7 +61,11 @@ void IngestCall::OnRead(bool ok) {
   if (codec_->PartOf(*message->wire) == IngestCodec::Part::kBatch) return ReadBatch(message);
   const bool taken = door_.pools().short_calls.Submit(
       [self = shared_from_this(), message] { self->Open(message); });
-  if (!taken) EndStep(errors::Overloaded("too many calls wait", kRetryAfter));
+  if (taken) return;
+  EndStep(
+      errors::Overloaded(absl::StrCat("too many calls wait, limit ",
+                                      door_.pools().short_calls.queue_limit(), " (--short-queue)"),
+                         kRetryAfter));
 }
 
 bool IngestCall::TakeMessage(const std::shared_ptr<IngestMessage>& message) {
@@ -80,9 +85,17 @@ bool IngestCall::TakeMessage(const std::shared_ptr<IngestMessage>& message) {
     finish_total_ = codec_->TotalOf(*message->wire);
     return false;
   }
+  if (part == Part::kBatch) {
+    ByteBudget& budget = door_.requests();
+    message->share = budget.Take(static_cast<int64_t>(message->arena.SpaceUsed()));
+    if (const absl::Status full = budget.Check(&message->share); !full.ok()) {
+      EndWith(full);
+      return false;
+    }
+    ++unacked_;
+  }
   open_seen_ = true;
   step_runs_ = true;
-  if (part == Part::kBatch) ++unacked_;
   return true;
 }
 

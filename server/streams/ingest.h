@@ -7,6 +7,9 @@
 //   write is in flight become one.
 // - A read that ends without Finish is never OK: an unreadable message looks the same as an end.
 //   The last ack is sent, then UNREADABLE_MESSAGE naming next_offset.
+// - A batch that comes while the batches of all calls hold too much memory is not kept: the last
+// ack,
+//   then OVERLOADED; the caller goes on from there after a while.
 // - A drain, a paused, changed or deleted destination: the last ack, then the error.
 // - A cancelled or expired call ends at once; what was submitted still commits.
 //
@@ -42,6 +45,7 @@ struct IngestMessage {
   google::protobuf::Arena arena;
   ByteArena bytes;
   google::protobuf::MessageLite* wire = nullptr;  // in the arena
+  ByteBudget::Share share;                        // of a batch
 };
 
 // Whom a stream feeds.

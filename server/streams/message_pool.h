@@ -38,6 +38,7 @@ class MessagePool : public std::enable_shared_from_this<MessagePool> {
     message->wire = nullptr;
     message->bytes.Reset();
     message->arena.Reset();
+    message->share = ByteBudget::Share();
     const std::lock_guard<std::mutex> lock(mutex_);
     if (free_.size() < kMaxFree) free_.push_back(std::move(message));
   }

@@ -43,6 +43,7 @@ class WorkPool {
   void Shutdown();
 
   std::size_t waiting() const;
+  std::size_t queue_limit() const { return shape_.queue_limit; }
 
  private:
   bool Enqueue(absl::AnyInvocable<void()>&& task, std::size_t limit);

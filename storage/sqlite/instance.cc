@@ -32,6 +32,7 @@ absl::StatusOr<std::unique_ptr<File>> OpenFile(char letter, const std::string& p
   writer.cache_size_kib = static_cast<int>(options.cache_bytes_per_writer / 1024);
   writer.max_rows = options.transaction_rows;
   writer.queue.max_rows = options.queue_rows;
+  writer.queue.max_bytes = options.queue_bytes;
   writer.wal_threshold_bytes = options.wal_threshold_bytes;
   writer.wal_limit_bytes = options.wal_threshold_bytes + kWalSlackBytes;
   writer.clock = options.clock;
@@ -77,7 +78,7 @@ absl::Status SqliteInstance::OpenParts(const InstanceFiles& files, const StoreOp
   ASSIGN_OR_RETURN(context_.logs, OpenFile('l', files.logs_path, options, context_.disk.get()));
   RETURN_IF_ERROR(PrepareSchema(context_));
   parts_->schema = std::make_unique<SqliteSchema>(context_);
-  parts_->streams = std::make_unique<SqliteStreams>(context_);
+  parts_->streams = std::make_unique<SqliteStreams>(context_, options.max_streams);
   parts_->flows = std::make_unique<SqliteFlows>(context_);
   parts_->profiles = std::make_unique<SqliteProfiles>(context_);
   parts_->importer = std::make_unique<SqliteImporter>(context_);

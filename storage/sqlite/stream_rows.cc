@@ -10,6 +10,8 @@
 namespace passerelle::storage::sqlite {
 namespace {
 
+constexpr char kReserveName[] = "INSERT OR REPLACE INTO stream_name(id, file) VALUES (?1, ?2)";
+constexpr char kCountNames[] = "SELECT count(*) FROM stream_name";
 constexpr char kGet[] =
     "SELECT id, kind, target, next_offset, epoch, source_token, totals, finished, "
     "clear_record_keys, create_us, update_us, expired_us FROM write_stream WHERE id = ?1";
@@ -137,6 +139,16 @@ absl::Status CheckNotExpired(const StreamState& state) {
                    " after its last use, with next_offset ", state.next_offset,
                    "; take a new name for new records, or delete it, which frees its name, only "
                    "if the same records are not sent again"));
+}
+
+int64_t CountStreamNames(Database& db) {
+  StatementScope count(db.Prepared(kCountNames));
+  return count->Step() ? count->Int(0) : 0;
+}
+
+void ReserveStreamName(Database& db, std::string_view stream, const char* file) {
+  StatementScope reserve(db.Prepared(kReserveName));
+  reserve->BindAll(stream, file).Run();
 }
 
 std::vector<StreamState> LoadStreams(Database& db, const PageRequest& page) {

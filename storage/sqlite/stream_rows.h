@@ -22,6 +22,10 @@ std::optional<StreamState> LoadStream(Database& db, std::string_view stream);
 StreamState WithReplace(Database& db, StreamState state);
 // NOT_FOUND kStreamNotFound, telling what to do, if it expired.
 absl::Status CheckNotExpired(const StreamState& state);
+// Names that are taken, in both files of the instance. Only in the profiles file.
+int64_t CountStreamNames(Database& db);
+// `file` is the letter of the one that has the stream.
+void ReserveStreamName(Database& db, std::string_view stream, const char* file);
 // Streams with ids greater than page.after, at most page.limit.
 std::vector<StreamState> LoadStreams(Database& db, const PageRequest& page);
 void InsertStream(Database& db, const StreamState& stream);

@@ -17,7 +17,6 @@ namespace {
 
 using absl::StatusCode;
 
-constexpr char kReserveName[] = "INSERT OR REPLACE INTO stream_name(id, file) VALUES (?1, ?2)";
 constexpr char kFreeName[] = "DELETE FROM stream_name WHERE id = ?1";
 constexpr char kSetReplace[] =
     "INSERT INTO stream_replace(stream, audience, as_of_us, max_refused_percent) "
@@ -42,11 +41,6 @@ absl::Status StreamMissing(std::string_view stream) {
 absl::Status KindMismatch(std::string_view stream) {
   return Refuse(StatusCode::kFailedPrecondition, Reason::kStreamKindMismatch, stream,
                 "it belongs to another kind of ingest, destination or audience");
-}
-
-void ReserveName(Transaction& transaction, std::string_view stream, const char* file) {
-  StatementScope reserve(transaction.db().Prepared(kReserveName));
-  reserve->BindAll(stream, file).Run();
 }
 
 void RunWithStream(Transaction& transaction, const char* sql, std::string_view stream) {
@@ -158,7 +152,8 @@ bool DeleteTurn(Transaction& transaction, const StreamState& state) {
 
 }  // namespace
 
-SqliteStreams::SqliteStreams(InstanceContext& context) : context_(context) {}
+SqliteStreams::SqliteStreams(InstanceContext& context, int64_t max_streams)
+    : context_(context), max_streams_(max_streams) {}
 
 absl::StatusOr<std::optional<StreamState>> SqliteStreams::ReadState(
     const File& file, std::string_view stream, const ReadContext& context) const {
@@ -206,7 +201,21 @@ absl::StatusOr<Written<StreamState>> SqliteStreams::OpenNamed(const OpenStream& 
   const bool to_logs = open.kind == StreamKind::kAppendLogs;
   const File* wanted = to_logs ? context_.logs.get() : context_.profiles.get();
   if (owner != nullptr && owner != wanted) return KindMismatch(open.stream);
+  if (owner == nullptr && !open.must_exist) RETURN_IF_ERROR(CheckRoomForName());
   return to_logs ? OpenInLogs(open, owner != nullptr) : OpenInProfiles(open);
+}
+
+absl::Status SqliteStreams::CheckRoomForName() const {
+  int64_t names = 0;
+  RETURN_IF_ERROR(context_.profiles->Read({}, "streams: count", [&](const ReadLease& lease) {
+    names = CountStreamNames(lease.db());
+    return absl::OkStatus();
+  }));
+  if (names < max_streams_) return absl::OkStatus();
+  return MakeError(StatusCode::kResourceExhausted, Reason::kLimitReached,
+                   absl::StrCat("the instance has ", names, " write streams, limit ", max_streams_,
+                                " (max_streams); go on with one that there is, or delete one"),
+                   {{"limit", absl::StrCat(max_streams_)}});
 }
 
 absl::StatusOr<Written<StreamState>> SqliteStreams::OpenInProfiles(const OpenStream& open) {
@@ -215,7 +224,7 @@ absl::StatusOr<Written<StreamState>> SqliteStreams::OpenInProfiles(const OpenStr
     // An abandoned staging of another stream does not stand in the way of this one.
     if (open.kind == StreamKind::kReplaceMembers) SweepMembership(transaction);
     ASSIGN_OR_RETURN(state, OpenRow(transaction, open));
-    ReserveName(transaction, open.stream, "p");
+    ReserveStreamName(transaction.db(), open.stream, "p");
     if (open.kind == StreamKind::kReplaceMembers) {
       ASSIGN_OR_RETURN(state, OpenReplace(transaction, open, std::move(state)));
     }
@@ -233,7 +242,7 @@ absl::StatusOr<Written<StreamState>> SqliteStreams::OpenInLogs(const OpenStream&
     RETURN_IF_ERROR(context_.profiles
                         ->Write(
                             [&](Transaction& transaction) {
-                              ReserveName(transaction, open.stream, "l");
+                              ReserveStreamName(transaction.db(), open.stream, "l");
                               return absl::OkStatus();
                             },
                             WriteKind::kIngest)

@@ -20,7 +20,7 @@ namespace passerelle::storage::sqlite {
 class SqliteStreams : public StreamStore {
  public:
   // Throws away in the background what abandoned replaces left.
-  explicit SqliteStreams(InstanceContext& context);
+  SqliteStreams(InstanceContext& context, int64_t max_streams);
 
   absl::StatusOr<Written<StreamState>> Open(const OpenStream& open) override;
   absl::StatusOr<Written<StreamState>> Finish(std::string_view stream, int64_t epoch,
@@ -40,6 +40,8 @@ class SqliteStreams : public StreamStore {
  private:
   // The file whose table has the stream; null: neither.
   absl::StatusOr<File*> FileOf(std::string_view stream) const;
+  // RESOURCE_EXHAUSTED kLimitReached when there is no room for one more name.
+  absl::Status CheckRoomForName() const;
   // Fences or makes the stream and reserves its name; what a replace carries is left to do.
   absl::StatusOr<Written<StreamState>> OpenNamed(const OpenStream& open);
   // Fences the stream and deletes its outcomes and hashes; returns the state it had.
@@ -50,6 +52,7 @@ class SqliteStreams : public StreamStore {
                                                        const ReadContext& context) const;
 
   InstanceContext& context_;
+  const int64_t max_streams_;
   // One name is given or freed at a time: both look at two files before they write. Held for one
   // transaction of each file, not for work by turns.
   absl::Mutex names_mutex_;

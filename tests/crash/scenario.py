@@ -1,4 +1,5 @@
-"""Everything the server does that has a fault point, once, while it may die at one of them.
+"""Everything the server does that has a fault point, once, while it may die at one of them, or while a call to its
+disk fails.
 
 A supervisor starts the server again, without the fault; the shipped loops go on by themselves, single
 calls are made again until they are answered. In the end everything is compared, as in tests/crash/run.
@@ -24,13 +25,13 @@ SIGKILLED = -9
 
 
 class Scenario:
-    def __init__(self, folder: pathlib.Path, fault: str, seed: int = 1):
+    def __init__(self, folder: pathlib.Path, fault: str = "", io_fault: str = "", seed: int = 1):
         self.findings = Findings()
         self.deaths: list[int] = []
         self.log = folder / "points"
-        environment = {"PASSERELLE_FAULT_LOG": str(self.log)}
+        environment = {"PASSERELLE_FAULT_LOG": str(self.log), "PASSERELLE_IO_ROOT": str(folder / "d")}
         self.server = CrashServer(str(folder), "passerelled_faults", environment=environment)
-        self.server.set_environment(PASSERELLE_FAULT=fault)
+        self.server.set_environment(PASSERELLE_FAULT=fault, PASSERELLE_IO_FAULT=io_fault)
         self.flows = {flow.name: flow(seed) for flow in traffic.FLOWS}
         self.streams: list[Stream] = []
         self._choice = random.Random(seed)
@@ -64,7 +65,7 @@ class Scenario:
 
     def _start_again(self) -> None:
         self.deaths.append(self.server.process.returncode)
-        self.server.set_environment(PASSERELLE_FAULT="")
+        self.server.set_environment(PASSERELLE_FAULT="", PASSERELLE_IO_FAULT="")
         self.server.start()
 
     def _supervise(self) -> None:

@@ -1,5 +1,6 @@
 #include "server/server.h"
 
+#include <gmock/gmock.h>
 #include <grpc/support/alloc.h>
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
@@ -12,6 +13,7 @@
 #include <stdexcept>
 #include <thread>
 
+#include "absl/strings/match.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 #include "grpc/health/v1/health.grpc.pb.h"
@@ -49,7 +51,7 @@ class ScriptedService final : public v1::InstanceService::CallbackService {
     if (script == "internal") return absl::InternalError("disk sector 7");
     if (script == "throw") throw std::runtime_error("ada@example.com");
     if (script == "wait") return WaitForEnd(call);
-    if (script == "block") {
+    if (absl::StartsWith(script, "block")) {
       ++waiting;
       release.get_future().wait();
     }
@@ -245,6 +247,7 @@ TEST_F(RunningServer, MoreCallsThanTheLimitAreRefusedWithRetryInfo) {
   const grpc::Status refused = Call("x");
   EXPECT_EQ(refused.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
   EXPECT_EQ(InfoOf(refused).reason(), "OVERLOADED");
+  EXPECT_EQ(refused.error_message(), "1 calls are open, limit 1 (--max-calls)");
   google::rpc::Status details;
   ASSERT_TRUE(details.ParseFromString(refused.error_details()));
   google::rpc::RetryInfo retry;
@@ -253,6 +256,23 @@ TEST_F(RunningServer, MoreCallsThanTheLimitAreRefusedWithRetryInfo) {
             1);
   context.TryCancel();
   call.get();
+}
+
+TEST_F(RunningServer, RequestsThatHoldTooMuchMemoryAreRefusedByTheSettingUntilThereIsRoom) {
+  options_.request_memory_bytes = 1024 * 1024;
+  Start();
+  const std::string large = "block" + std::string(2 * 1024 * 1024, ' ');
+  auto alone = std::async(std::launch::async, [&] { return Call(large); });
+  AwaitWaiting(1);  // however large, it was taken: nothing else was there
+  const grpc::Status refused = Call("x");
+  EXPECT_EQ(InfoOf(refused).reason(), "OVERLOADED");
+  EXPECT_THAT(refused.error_message(),
+              testing::HasSubstr("limit 1048576 (--request-memory-bytes)"));
+  service_->release.set_value();
+  EXPECT_TRUE(alone.get().ok());
+  EXPECT_TRUE(server_->door().AwaitIdle(absl::Seconds(5)));
+  EXPECT_EQ(server_->door().requests().used(), 0);
+  EXPECT_TRUE(Call("x").ok());
 }
 
 TEST_F(RunningServer, AFullQueueIsRefusedAndAnExpiredCallIsNeverStarted) {
@@ -272,8 +292,9 @@ TEST_F(RunningServer, AFullQueueIsRefusedAndAnExpiredCallIsNeverStarted) {
   while (server_->door().pools().short_calls.waiting() < 1) std::this_thread::yield();
   grpc::ClientContext context;
   v1::Instance response;
-  EXPECT_EQ(InfoOf(stub_->GetInstance(&context, v1::GetInstanceRequest(), &response)).reason(),
-            "OVERLOADED");
+  const grpc::Status refused = stub_->GetInstance(&context, v1::GetInstanceRequest(), &response);
+  EXPECT_EQ(InfoOf(refused).reason(), "OVERLOADED");
+  EXPECT_EQ(refused.error_message(), "too many calls wait, limit 1 (--short-queue)");
   EXPECT_EQ(expired.get().error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
   // The call's time began later on the server's side, by as much as it took to arrive.
   absl::SleepFor(absl::Milliseconds(300));

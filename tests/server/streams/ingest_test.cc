@@ -133,6 +133,26 @@ TEST_F(Ingest, AMessageOf100000RecordsIsRefused) {
   EXPECT_EQ(ReasonOf(import.End()), "BATCH_TOO_LARGE");
 }
 
+TEST_F(Ingest, BatchesThatHoldTooMuchMemoryEndTheStreamAfterItsLastAck) {
+  const auto stub = Stub<v1::ProfileService>();
+  Import import(stub.get(), Context());
+  ASSERT_TRUE(import.Open("nightly"));
+  ASSERT_TRUE(import.Send(0, {"1", "2"}));
+  EXPECT_EQ(import.Ack().next_offset(), 2);
+  {
+    const auto others = server_->door().requests().Take(options_.request_memory_bytes);
+    import.Send(2, {"3"});
+    const grpc::Status status = import.End();
+    EXPECT_EQ(ReasonOf(status), "OVERLOADED");
+    EXPECT_THAT(status.error_message(), testing::HasSubstr("(--request-memory-bytes)"));
+  }
+  Import again(stub.get(), Context());
+  ASSERT_TRUE(again.Open("nightly"));
+  EXPECT_EQ(again.opened().next_offset(), 2);
+  ASSERT_TRUE(again.Send(2, {"3"}));
+  EXPECT_EQ(again.Ack().next_offset(), 3);
+}
+
 TEST_F(Ingest, MessagesOutOfOrderAreRefused) {
   Import import = Start();
   import.Send(0, {"1"});

@@ -52,6 +52,22 @@ TEST_P(StreamResourceContract, AnotherKindOrTargetOfAKnownNameIsRefused) {
   EXPECT_EQ(Refused(instance().streams().Open(open)), mismatch);
 }
 
+TEST_P(StreamResourceContract, ANewStreamBeyondTheLimitIsRefusedUntilOneIsDeleted) {
+  options_.max_streams = 2;
+  Open();
+  OpenStreamOf("s");
+  OpenStreamOf("l", StreamKind::kAppendLogs);
+  OpenStream open;
+  open.stream = "more";
+  open.kind = StreamKind::kAppendLogs;
+  const auto refused = instance().streams().Open(open);
+  EXPECT_EQ(Refused(refused), (RefusalOf{StatusCode::kResourceExhausted, Reason::kLimitReached}));
+  EXPECT_EQ(Detail(refused.status(), "limit"), "2");
+  EXPECT_EQ(OpenStreamOf("s").next_offset, 0) << "those that are there go on";
+  ASSERT_TRUE(instance().streams().DeleteStream("s").ok());
+  EXPECT_TRUE(instance().streams().Open(open).ok());
+}
+
 TEST_P(StreamResourceContract, AStreamThatMustExistIsNotMade) {
   OpenStream open;
   open.stream = "s";

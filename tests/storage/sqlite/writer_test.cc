@@ -267,6 +267,40 @@ TEST_F(WriterTest, AFullQueueRefusesAtOnceAndTellsWhenThereIsSpace) {
   EXPECT_EQ(Ask("SELECT count(*) FROM item WHERE id >= 0"), 13);
 }
 
+class Heavy : public AddItem {
+ public:
+  using AddItem::AddItem;
+  int64_t bytes() const override { return 600; }
+};
+
+TEST_F(WriterTest, AQueueIsFullByItsBytesToo) {
+  WriterOptions options;
+  options.queue.max_bytes = 1'000;
+  Open(options);
+  Hold hold(*writer_);
+  const auto submit = [&](int64_t id) {
+    return writer_->Submit(std::make_unique<Heavy>(id, "x", std::make_shared<Outcome>(), "stream"));
+  };
+  EXPECT_TRUE(submit(1).ok());
+  EXPECT_EQ(ReasonOf(submit(2)), Reason::kQueueFull);
+  hold.Open();
+  hold.WaitUntilDone();
+  EXPECT_TRUE(writer_->Drain().ok());
+  EXPECT_EQ(Ask("SELECT count(*) FROM item WHERE id IN (1, 2)"), 1);
+}
+
+TEST_F(WriterTest, ATransactionClosesAtItsRows) {
+  WriterOptions options;
+  options.max_rows = 2;
+  Open(options);
+  Hold hold(*writer_);
+  for (int i = 0; i < 6; ++i) Submit(i, "x", "stream");
+  hold.Open();
+  hold.WaitUntilDone();
+  EXPECT_TRUE(writer_->Drain().ok());
+  EXPECT_EQ(Ask("SELECT count(*) FROM commit_log"), 1 + 3);
+}
+
 TEST_F(WriterTest, DrainFinishesWhatWaitsEmptiesTheLogAndRefusesTheRest) {
   Open();
   for (int i = 0; i < 100; ++i) Submit(i, "x", "stream");

@@ -1,0 +1,91 @@
+// Where connections come in: listens on one address, accepts up to a limit and hands them to gRPC,
+// which has no limit of its own and, up to 1.53, does not survive running out of file descriptors
+// (CVE-2023-4785). A connection beyond the limit is answered 503 in HTTP/1.1, with the limit and
+// its setting as text, and closed: gRPC's clients see UNAVAILABLE and come back after a while.
+//
+// Threads: one of its own, from Start to Stop; the functions are safe on any thread.
+#ifndef PASSERELLE_SERVER_LISTENER_H_
+#define PASSERELLE_SERVER_LISTENER_H_
+
+#include <grpcpp/server_builder.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "server/options.h"
+
+namespace passerelle {
+
+class Listener {
+ public:
+  using Acceptor = grpc::experimental::ExternalConnectionAcceptor;
+
+  // Binds and listens; nothing is accepted before Start. A host name is bound on each of its
+  // addresses, port 0 on the same free port of all. The file of a Unix socket that nobody listens
+  // on is replaced. UNAVAILABLE naming the address when it is in use or cannot be had.
+  static absl::StatusOr<std::unique_ptr<Listener>> Open(const ListenAddress& address,
+                                                        int64_t max_connections);
+  ~Listener();
+  Listener(const Listener&) = delete;
+  Listener& operator=(const Listener&) = delete;
+
+  // With the port that was taken.
+  const ListenAddress& address() const { return address_; }
+
+  // Begins to accept. The acceptor's server must have been started.
+  void Start(std::unique_ptr<Acceptor> acceptor);
+  // Accepts nothing more; open connections stay gRPC's. Idempotent.
+  void Stop();
+
+  // Connections that gRPC has, as counted last (at least every second), and those refused since
+  // Start.
+  int64_t open() const { return open_; }
+  int64_t refused() const { return refused_; }
+
+ private:
+  Listener(const ListenAddress& address, int64_t max_connections);
+  absl::Status Bind();
+  absl::Status BindUnix();
+  absl::Status BindHost();
+  void Run();
+  void Accept(int listening);
+  void Take(int listening, int connection);
+  void Refuse(int connection);
+  void OnEvent(int fd, uint32_t events);
+  void CountOpen();
+  void CloseLate();
+  void TellRefusals();
+
+  ListenAddress address_;
+  const int64_t max_connections_;
+  std::unique_ptr<Acceptor> acceptor_;
+  int events_ = -1;  // epoll: everything below
+  int stop_ = -1;    // eventfd
+  std::vector<int> listening_;
+  // What gRPC was given: descriptor and inode. It is gRPC's to close, and another file may have the
+  // number then. (A second descriptor would keep gRPC from noticing the end of the first.)
+  std::unordered_map<int, uint64_t> given_;
+  // Told to go away; closed when the other side is, or at this time.
+  std::unordered_map<int, absl::Time> leaving_;
+  absl::Time next_report_ = absl::InfinitePast();
+  int64_t reported_ = 0;
+  std::atomic<int64_t> open_{0};
+  std::atomic<int64_t> refused_{0};
+  std::thread thread_;
+};
+
+// Lets this process open as many files and connections as `max_connections` needs, beside what the
+// store opens. FAILED_PRECONDITION, naming both figures, where the system does not allow it.
+absl::Status AllowConnections(int64_t max_connections);
+
+}  // namespace passerelle
+
+#endif  // PASSERELLE_SERVER_LISTENER_H_
