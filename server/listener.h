@@ -20,7 +20,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "server/options.h"
+#include "server/listen_address.h"
 
 namespace passerelle {
 

@@ -27,6 +27,7 @@ constexpr absl::Duration kCutMayTake = absl::Milliseconds(200);
 constexpr int64_t kTogetherRows = 5'000;
 // After a checkpoint that could not finish, the next try comes when the log has grown by this much.
 constexpr int64_t kWalRetryBytes = 2 * 1024 * 1024;
+constexpr int64_t kWalTries = 4;
 
 absl::Status ClosedError() {
   return MakeError(absl::StatusCode::kUnavailable, Reason::kStoreClosed,
@@ -352,7 +353,10 @@ void Writer::CheckpointIfDue() {
     wal_tried_bytes_ = 0;
     return;
   }
-  if (wal_tried_bytes_ != 0 && wal_bytes < wal_tried_bytes_ + kWalRetryBytes) return;
+  // A few tries between the threshold and the limit, where reads are cut.
+  const int64_t retry_bytes = std::min(
+      kWalRetryBytes, (options_.wal_limit_bytes - options_.wal_threshold_bytes) / kWalTries);
+  if (wal_tried_bytes_ != 0 && wal_bytes < wal_tried_bytes_ + retry_bytes) return;
   CheckpointThroughGate(wal_bytes);
 }
 

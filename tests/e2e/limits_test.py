@@ -3,6 +3,7 @@ running server can show are gone over here, with small settings: the error names
 server goes on."""
 
 import concurrent.futures
+import json
 import pathlib
 import re
 import socket
@@ -217,9 +218,9 @@ def test_exports_that_nobody_reads_are_bounded_and_refuse_the_next_until_they_en
         assert exported == 40_000
 
 
-def test_the_shipped_loops_get_through_an_overload_with_nothing_lost_or_doubled():
+def test_the_shipped_loops_get_through_an_overload_with_nothing_lost_or_doubled(tmp_path):
     """More writers than the server takes at a time: they are refused early, wait as told, and all rows arrive."""
-    writers, rows = 12, 3_000
+    writers, rows = 8, 3_000
     settings = ["--max-calls", "4", "--short-queue", "2", "--short-threads", "1", "--write-queue-rows", "1000"]
     with live_server.LiveServer(None, *settings) as server:
 
@@ -231,8 +232,20 @@ def test_the_shipped_loops_get_through_an_overload_with_nothing_lost_or_doubled(
                 )
             return result.total_records, result.totals["CREATED"]
 
-        with concurrent.futures.ThreadPoolExecutor(writers) as pool:
-            results = list(pool.map(load, range(writers)))
+        def load_by_command_line(writer: int) -> tuple[int, int]:
+            file = tmp_path / f"{writer}.csv"
+            file.write_text("external_id\n" + "".join(f"{writer}-{i}\n" for i in range(rows)))
+            command = [live_server.find_program("passerelle"), "--server", server.address, "--json"]
+            command += ["import", file, "--stream", f"w{writer}"]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+            assert done.returncode == 0, done.stderr
+            result = json.loads(done.stdout)
+            return result["total_records"], result["totals"]["CREATED"]
+
+        with concurrent.futures.ThreadPoolExecutor(2 * writers) as pool:
+            results = [pool.submit(load, writer) for writer in range(writers)]
+            results += [pool.submit(load_by_command_line, writer) for writer in range(writers, 2 * writers)]
+            results = [result.result() for result in results]
         refused = server.log().count('"reason":"OVERLOADED"')
         with passerelle.connect(server.address) as client:
             found = client.pages(
@@ -241,7 +254,7 @@ def test_the_shipped_loops_get_through_an_overload_with_nothing_lost_or_doubled(
                 "profiles",
             )
             profiles = sum(1 for _ in found)
-    assert results == [(rows, rows)] * writers
+    assert results == [(rows, rows)] * (2 * writers)
     assert refused > 0
-    print(f"received={writers * rows} applied={profiles} lost=0 doubled=0 refused={refused} seed=0")
-    assert profiles == writers * rows
+    print(f"received={2 * writers * rows} applied={profiles} lost=0 doubled=0 refused={refused} seed=0")
+    assert profiles == 2 * writers * rows

@@ -18,8 +18,9 @@ class Backoff {
   // Something got on: the next wait is short again.
   void Progressed();
 
-  // The wait after this failure: what the server asks for, or 0.1 s doubling to 3 s, a quarter of
-  // it by chance. None: give up, because the status is final or nothing got on for too long.
+  // The wait after this failure: 0.1 s doubling to 3 s, but not less than what the server asks for;
+  // up to a quarter more by chance. None: give up, because the status is final or nothing got on
+  // for too long.
   std::optional<absl::Duration> WaitAfter(const absl::Status& status);
 
  private:

@@ -100,8 +100,12 @@ Client::Client(std::string target, std::shared_ptr<grpc::Channel> channel,
              v1::SourceService::NewStub(channel_), v1::StreamService::NewStub(channel_),
              grpc::health::v1::Health::NewStub(channel_)) {}
 
-void Client::Prepare(grpc::ClientContext* context) const {
-  context->set_deadline(absl::ToChronoTime(absl::Now() + call_timeout_));
+bool Client::AwaitTurn(const absl::Status& status, absl::Time deadline, Backoff* backoff) {
+  if (ReasonOf(status) != v1::ERROR_REASON_OVERLOADED) return false;
+  const auto wait = backoff->WaitAfter(status);
+  if (!wait.has_value() || absl::Now() + *wait >= deadline) return false;
+  absl::SleepFor(*wait);
+  return true;
 }
 
 absl::Status Client::Conclude(const grpc::Status& status, const grpc::ClientContext& context,

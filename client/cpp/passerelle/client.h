@@ -13,8 +13,10 @@
 #include <tuple>
 
 #include "absl/status/statusor.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "grpc/health/v1/health.grpc.pb.h"
+#include "passerelle/backoff.h"
 #include "passerelle/v1/activation_service.grpc.pb.h"
 #include "passerelle/v1/audience_service.grpc.pb.h"
 #include "passerelle/v1/audience_sync_service.grpc.pb.h"
@@ -43,7 +45,8 @@ struct ConnectOptions {
 
 // Safe on any thread. Methods that only read (Get, List, Lookup, BatchGet, Count) are tried up to 4
 // times on UNAVAILABLE, 0.1 s to 1 s apart, within the deadline. Writes are never sent twice: give
-// a request_id and call again, or use a stream.
+// a request_id and call again, or use a stream. A call that the server was too busy to begin
+// (OVERLOADED) is made again when it says, within the deadline; nothing of it was done.
 class Client {
  public:
   // `target` as gRPC takes it: "127.0.0.1:7701", "unix:/run/passerelle.sock". UNAVAILABLE if nobody
@@ -57,13 +60,17 @@ class Client {
   absl::StatusOr<Response> Call(grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&,
                                                              Response*),
                                 const Request& request, std::string* commit_token = nullptr) {
-    grpc::ClientContext context;
-    Prepare(&context);
-    Response response;
-    absl::Status status =
-        Conclude((stub<Stub>().*method)(&context, request, &response), context, commit_token);
-    if (!status.ok()) return status;
-    return response;
+    const absl::Time deadline = absl::Now() + call_timeout_;
+    Backoff backoff(call_timeout_);
+    for (;;) {
+      grpc::ClientContext context;
+      context.set_deadline(absl::ToChronoTime(deadline));
+      Response response;
+      absl::Status status =
+          Conclude((stub<Stub>().*method)(&context, request, &response), context, commit_token);
+      if (status.ok()) return response;
+      if (!AwaitTurn(status, deadline, &backoff)) return status;
+    }
   }
 
   // The stub of one service, for what Call does not do: stub<v1::LogService::Stub>().
@@ -96,7 +103,9 @@ class Client {
       std::unique_ptr<grpc::health::v1::Health::Stub>>;
 
   Client(std::string target, std::shared_ptr<grpc::Channel> channel, const ConnectOptions& options);
-  void Prepare(grpc::ClientContext* context) const;
+  // After a call that the server was too busy to begin: waits as long as it asks and returns true;
+  // false, at once, for every other status and when the deadline would be over.
+  static bool AwaitTurn(const absl::Status& status, absl::Time deadline, Backoff* backoff);
   static absl::Status Conclude(const grpc::Status& status, const grpc::ClientContext& context,
                                std::string* commit_token);
 

@@ -1,6 +1,7 @@
 """The client: a channel, one stub for each service, and the loops over them."""
 
 import json
+import time
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -10,7 +11,7 @@ import grpc
 from . import export, ingest, members
 from .columns import to_microseconds
 from .errors import PasserelleError, typed
-from .patience import RETRY_FOR, patiently
+from .patience import RETRY_FOR, Patience, patiently
 from .v1 import (
     activation_service_pb2,
     activation_service_pb2_grpc,
@@ -129,8 +130,20 @@ class Client:
 
     @typed
     def call(self, method: Callable, request: Any, timeout: float | None = 30.0) -> Any:
-        """One unary call: client.call(client.stubs.audiences.GetAudience, request)."""
-        return method(request, timeout=timeout)
+        """One unary call: client.call(client.stubs.audiences.GetAudience, request).
+
+        A call that the server was too busy to begin is made again when it says, within `timeout`."""
+        if timeout is None:
+            return method(request)
+        deadline, patience = time.monotonic() + timeout, Patience(timeout)
+        while True:
+            try:
+                return method(request, timeout=max(deadline - time.monotonic(), 0.001))
+            except grpc.RpcError as error:
+                failure = PasserelleError(error)
+                if failure.reason != "OVERLOADED" or time.monotonic() + (failure.retry_delay or 0) >= deadline:
+                    raise
+                patience.wait(failure)
 
     def pages(self, method: Callable, request: Any, items: str) -> Iterator[Any]:
         """All items of a list: pages(stubs.audiences.ListAudiences, request, "audiences")."""

@@ -333,7 +333,7 @@ TEST(PlanningAnImport, MoreThan50IdentityColumnsAreRefused) {
   const std::vector<std::string> many(51, "email");
   const absl::Status status = PlanImport(SampleSchema(), {many, {}, ""}).status();
   EXPECT_EQ(PublicReasonOf(status), "FIELD_INVALID");
-  EXPECT_THAT(std::string(status.message()), HasSubstr("51 entries, limit 50"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("51 names, limit 50"));
 }
 
 }  // namespace
