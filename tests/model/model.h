@@ -1,0 +1,295 @@
+// The whole behaviour in memory, written from the words of the design and of storage/*.h and as
+// simply as possible: maps and loops, nothing remembered that can be worked out again. It shares
+// no code with the store or the server.
+//
+// One file per family of operations: model_schema.cc, model_profiles.cc, model_members.cc,
+// model_streams.cc, model_logs.cc, model_reads.cc.
+#ifndef PASSERELLE_TESTS_MODEL_MODEL_H_
+#define PASSERELLE_TESTS_MODEL_MODEL_H_
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tests/model/words.h"
+
+namespace passerelle::model {
+
+using Identity = std::pair<std::string, std::string>;  // namespace, value
+
+struct Timed {
+  Value value{true, ""};
+  std::optional<int64_t> time_us;
+};
+
+struct Person {
+  bool known = false;
+  std::map<std::string, Timed> values;  // by Attribute::key
+};
+
+struct Attribute {
+  AttributeSpec spec;
+  std::string key;  // another one each time an id is used again
+};
+
+struct Member {
+  bool realized = false;
+  int64_t at_us = 0;
+  bool pushed = false;  // by a push; false: a record of the replace that made the generation
+};
+
+struct Staging {
+  std::string stream;
+  int64_t as_of_us = 0;
+  double max_refused_percent = 1;
+  int64_t records = 0;
+  int64_t touched_us = 0;
+  std::map<int, Member> members;
+};
+
+struct List {
+  bool exists = true;
+  int64_t as_of_us = INT64_MIN;
+  std::map<int, Member> members;
+  std::optional<Staging> staging;
+};
+
+struct Destination {
+  int number = 0;
+  int revision = 0;
+  bool paused = false;
+  DestinationSpec spec;
+};
+
+struct PlanField {
+  std::string name;
+  std::string attribute;  // key
+  std::string identity;
+  std::string policy = "SET";
+  bool mandatory = false;
+  bool consent = false;
+};
+
+// What a batch is written by: made when a stream is opened or a unary batch arrives.
+struct Plan {
+  Kind kind = Kind::kImport;
+  std::string destination;
+  int destination_number = 0;
+  int revision = 0;
+  std::vector<PlanField> fields;
+  std::map<std::string, int> audiences;  // source_id -> list
+  std::set<std::string> namespaces;
+};
+
+struct Session {
+  std::string stream;
+  int64_t epoch = 0;
+  Plan plan;
+};
+
+struct Stream {
+  Kind kind = Kind::kImport;
+  std::string target;
+  int64_t epoch = 0;
+  int64_t next = 0;
+  std::string token;
+  bool finished = false;
+  bool clear_keys = false;
+  std::map<std::string, int64_t> totals;
+  std::vector<Row> rows;  // as they were sent
+  std::vector<Entry> entries;
+  std::vector<RowAnswer> outcomes;
+  // Replaces.
+  std::string audience;
+  int list = 0;
+  int64_t as_of_us = 0;
+  double max_refused_percent = 1;
+};
+
+struct Request {
+  std::string payload;
+  Ack ack;
+  int64_t at_us = 0;
+};
+
+struct DeliveryState {
+  std::string channel, purpose;
+  std::vector<std::string> audiences;
+};
+
+struct Logged {
+  Entry entry;
+  int64_t event_us = 0;
+  int64_t append_us = 0;
+  int person = 0;
+};
+
+struct Note {
+  int list = 0;
+  Operation question;
+  std::set<int> members;
+  std::map<int, std::string> copy;
+};
+
+// All there is; copied where a batch may have to be undone.
+struct World {
+  std::map<std::string, Attribute> attributes;
+  int attributes_made = 0;
+  std::set<std::string> namespaces;
+  std::map<std::string, int> audiences;  // id -> list
+  std::map<int, List> lists;
+  int numbers = 0;
+  std::map<std::string, Destination> destinations;
+  std::map<int, Person> people;
+  int people_made = 0;
+  struct Owner {
+    int person = 0;
+    bool derived = false;
+  };
+  std::map<Identity, Owner> owners;
+  std::map<Identity, std::map<std::pair<std::string, std::string>, int64_t>> pending_opt_outs;
+  std::map<std::string, Stream> streams;
+  std::map<std::string, Session> sessions;
+  int64_t epochs = 0;
+  std::map<std::string, Request> requests;
+  std::map<std::string, DeliveryState> deliveries;
+  std::vector<Logged> log;
+  std::map<std::string, Note> notes;
+  int64_t profiles_us = 0;  // of the last commit
+  int64_t logs_us = 0;
+};
+
+class Model : public System {
+ public:
+  // `every_row`: acks of streams list every row. `times` must outlive it.
+  Model(const TimeText& times, bool every_row);
+
+  // Fills in what an operation takes from the present state: offsets, records to send again,
+  // which fields can be written. What has nothing to work on becomes kNothing.
+  void Prepare(Operation& op) const;
+
+  std::string Do(const Operation& op) override;
+
+  // Rows that got an outcome, and those among them that were not refused.
+  int64_t received() const { return received_; }
+  int64_t applied() const { return applied_; }
+
+ private:
+  // model_schema.cc
+  std::string CreateAttribute(const Operation& op);
+  std::string UpdateAttribute(const Operation& op);
+  std::string DeleteAttribute(const Operation& op);
+  std::string ChangeNamespace(const Operation& op);
+  std::string ChangeAudience(const Operation& op);
+  std::string CheckMappings(const DestinationSpec& spec) const;
+  void MakeAudiences(const DestinationSpec& spec);
+  std::string CreateDestination(const Operation& op);
+  std::string UpdateDestination(const Operation& op);
+  void ExitUnmapped(const DestinationSpec& before, const DestinationSpec& after);
+  std::string SetPaused(const Operation& op);
+  std::string DeleteDestination(const Operation& op);
+  std::string ChangeDelivery(const Operation& op);
+
+  // model_profiles.cc
+  std::string Batch(const Operation& op);
+  std::string MakePlan(const Operation& op, Plan& plan) const;
+  std::string CheckPlan(const Plan& plan, const std::string& stream) const;
+  void DecideRows(const Plan& plan, const Operation& op, int64_t first, Ack& ack);
+  RowAnswer DecideRow(const Plan& plan, const Row& row);
+  bool IsRefusedAlone(const Plan& plan, const Row& row, RowAnswer& answer) const;
+  // 0: nobody; -1: several.
+  int Match(const Plan& plan, const Row& row) const;
+  std::string IdentityInUse(const Plan& plan, const Row& row, int person) const;
+  void ImportRow(const Plan& plan, const Row& row, int person, RowAnswer& answer);
+  void SyncRow(const Plan& plan, const Row& row, int person, RowAnswer& answer);
+  bool IsInScope(const Plan& plan, int person) const;
+  int Create(const std::map<std::string, std::string>& identities);
+  bool Give(int person, const Identity& identity, bool derived);
+  void ApplyPending(int person, const Identity& identity);
+  struct Written {
+    bool changed = false;
+    int applied = 0;
+  };
+  Written WriteFields(const Plan& plan, const Row& row, int person, bool in_scope,
+                      RowAnswer& answer);
+  enum class Effect { kLeftAlone, kStale, kSame, kChanged };
+  Effect WriteValue(Timed& stored, const PlanField& field, const Value& value,
+                    std::optional<int64_t> event_us) const;
+  bool ChangeIdentity(int person, const Identity& identity);
+  void OptOut(int person, const std::string& channel, const std::string& purpose, int64_t at_us);
+  std::vector<std::string> ConsentsOptedOut(const std::string& channel,
+                                            const std::string& purpose) const;
+  std::string DeleteProfile(const Operation& op);
+  int Find(const Identity& identity) const;
+
+  // model_members.cc
+  void PushRow(const Plan& plan, const Row& row, int person, RowAnswer& answer);
+  enum class Move { kEntered, kLeft, kSame, kStale };
+  Move Push(List& list, int person, bool realized, int64_t at_us);
+  Move Stage(List& list, int person, std::optional<int64_t> at_us);
+  static bool IsCarriedOver(const List& list, const Member& member, int64_t as_of_us);
+  std::string BeginReplace(const Operation& op, Stream& stream);
+  std::string PublishReplace(const std::string& id, Stream& stream);
+  void EmptyList(List& list);
+  void DropOldStagings();
+  Staging* StagingOf(const std::string& stream);
+
+  // model_streams.cc
+  std::string Open(const Operation& op);
+  std::string OpenAgain(const Operation& op, Stream& stream);
+  std::string Send(const Operation& op);
+  std::string Judge(const Session& session, const Operation& op, int64_t& known) const;
+  std::string Finish(const Operation& op);
+  std::string DeleteStream(const Operation& op);
+  std::string Abandon(const Operation& op);
+  void PrepareSend(Operation& op) const;
+  void RestrictRows(Kind kind, const std::set<std::string>& namespaces,
+                    const std::set<std::string>& fields, std::vector<Row>& rows) const;
+  // The audience that a destination knows by that id; empty: none.
+  std::string AudienceOf(const std::string& destination, const std::string& source_id) const;
+
+  // model_logs.cc
+  RowAnswer AppendRow(const Entry& entry);
+  std::string Report(const Operation& op) const;
+  std::string ReadLogs(const Operation& op) const;
+
+  // model_reads.cc
+  std::string ReadProfiles() const;
+  std::string ReadMembers(const Operation& op) const;
+  std::string Counts(const List& list) const;
+  std::string TakeNote(const Operation& op);
+  std::string ReadNoted(const Operation& op) const;
+  std::string Follow(const Operation& op);
+  std::string ReadStreams() const;
+  std::string ReadOutcomes(const Operation& op) const;
+  std::string ReadFlows() const;
+  std::string Exclusion(int person, const Operation& question) const;
+  std::string Shown(int person, const Operation& question) const;
+  std::map<int, std::string> Output(const List& list, const Operation& question) const;
+
+  int64_t ProfilesCommit();
+  int64_t LogsCommit();
+
+  const TimeText& times_;
+  const bool every_row_;
+  int64_t now_us_ = 0;
+  int64_t commit_us_ = 0;  // of the operation in progress
+  World world_;
+  int64_t received_ = 0;
+  int64_t applied_ = 0;
+};
+
+// "CODE REASON detail"
+std::string Refuse(const std::string& code, const std::string& reason,
+                   const std::string& detail = "");
+bool IsDevice(const std::string& ns);
+// The namespace of the hash of an identity; empty: none.
+std::string DerivedNamespace(const std::string& ns);
+
+}  // namespace passerelle::model
+
+#endif  // PASSERELLE_TESTS_MODEL_MODEL_H_

@@ -1,0 +1,156 @@
+// Log rows, and what reports make of them: worked out from all rows each time.
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "tests/model/model.h"
+
+namespace passerelle::model {
+namespace {
+
+constexpr int64_t kAheadUs = 24 * kHourUs;
+constexpr int64_t kDuplicateUs = 30 * 24 * kHourUs;
+constexpr int kSent = 1, kFailed = 2, kPending = 6, kCancelled = 7;
+constexpr int kClick = 1, kOpen = 2, kOptOut = 3;
+
+bool IsDuplicate(const Entry& a, int64_t a_us, const Logged& b) {
+  if (a.tracking != b.entry.tracking || a.delivery != b.entry.delivery || a_us != b.event_us) {
+    return false;
+  }
+  if (a.tracking) {
+    return a.tracking_id == b.entry.tracking_id && a.tracking_kind == b.entry.tracking_kind;
+  }
+  return a.message == b.entry.message && a.status == b.entry.status;
+}
+
+// All rows of one message.
+struct Message {
+  const Logged* first = nullptr;   // of its delivery rows
+  const Logged* latest = nullptr;  // by event time, then by sequence
+  std::vector<const Logged*> tracking;
+};
+
+struct Tally {
+  int64_t distinct = 0, total = 0;
+};
+
+}  // namespace
+
+RowAnswer Model::AppendRow(const Entry& entry) {
+  RowAnswer answer;
+  answer.outcome = "REJECTED";
+  const auto delivery = world_.deliveries.find(entry.delivery);
+  if (delivery == world_.deliveries.end()) {
+    answer.reason = "UNKNOWN_DELIVERY";
+    answer.field = "delivery";
+    return answer;
+  }
+  const int64_t event_us = entry.event_us.value_or(commit_us_);
+  if (event_us > commit_us_ + kAheadUs) {
+    answer.reason = "TIME_IN_FUTURE";
+    answer.field = "event_time_us";
+    return answer;
+  }
+  for (const Logged& row : world_.log) {
+    if (!IsDuplicate(entry, event_us, row)) continue;
+    if (row.append_us <= commit_us_ - kDuplicateUs) continue;
+    answer.outcome = "DUPLICATE";
+    return answer;
+  }
+  const int person = entry.ns.empty() ? 0 : Find({entry.ns, entry.identity});
+  world_.log.push_back({entry, event_us, commit_us_, person});
+  answer.outcome = "APPENDED";
+  answer.unknown = !entry.ns.empty() && person == 0;
+  if (!entry.tracking || entry.tracking_kind != kOptOut || entry.ns.empty()) return answer;
+  const DeliveryState& about = delivery->second;
+  if (person != 0 && !ConsentsOptedOut(about.channel, about.purpose).empty()) {
+    OptOut(person, about.channel, about.purpose, event_us);
+  } else {
+    int64_t& at_us =
+        world_.pending_opt_outs[{entry.ns, entry.identity}][{about.channel, about.purpose}];
+    at_us = std::max(at_us, event_us);
+  }
+  return answer;
+}
+
+std::string Model::Report(const Operation& op) const {
+  if (world_.deliveries.count(op.id) == 0) return Refuse("NOT_FOUND", "RESOURCE_NOT_FOUND");
+  std::map<int64_t, Message> messages;
+  int64_t rows = 0;
+  for (const Logged& row : world_.log) {
+    if (row.entry.delivery != op.id) continue;
+    ++rows;
+    Message& message = messages[row.entry.message];
+    if (row.entry.tracking) {
+      message.tracking.push_back(&row);
+      continue;
+    }
+    if (message.first == nullptr) message.first = &row;
+    const bool later = message.latest == nullptr || row.event_us >= message.latest->event_us;
+    if (later) message.latest = &row;
+  }
+  std::map<int, int64_t> by_status;
+  std::map<std::pair<int, int>, int64_t> failures;
+  int64_t seeds = 0;
+  Tally opens, clicks, opt_outs;
+  for (const auto& [id, message] : messages) {
+    if (message.first != nullptr && message.first->entry.seed) {
+      ++seeds;
+      continue;
+    }
+    if (message.latest != nullptr) {
+      const Entry& present = message.latest->entry;
+      ++by_status[present.status];
+      if (present.status == kFailed) ++failures[{present.failure_type, present.failure_reason}];
+    }
+    bool any = false, clicked = false, opted_out = false;
+    for (const Logged* row : message.tracking) {
+      if (row->entry.seed) continue;
+      any = true;
+      opens.total += row->entry.tracking_kind == kOpen;
+      clicks.total += row->entry.tracking_kind == kClick;
+      opt_outs.total += row->entry.tracking_kind == kOptOut;
+      clicked |= row->entry.tracking_kind == kClick;
+      opted_out |= row->entry.tracking_kind == kOptOut;
+    }
+    opens.distinct += any;
+    clicks.distinct += clicked;
+    opt_outs.distinct += opted_out;
+  }
+  std::string text =
+      absl::StrCat("OK sent=", by_status[kSent], " failed=", by_status[kFailed],
+                   " pending=", by_status[kPending], " cancelled=", by_status[kCancelled]);
+  for (const auto& [key, count] : failures) {
+    absl::StrAppend(&text, " ", key.first, "/", key.second, "=", count);
+  }
+  return absl::StrCat(text, " opens=", opens.distinct, "/", opens.total,
+                      " clicks=", clicks.distinct, "/", clicks.total,
+                      " opt_outs=", opt_outs.distinct, "/", opt_outs.total, " seeds=", seeds,
+                      " rows=", rows);
+}
+
+// Filters: deliveries (id), audiences, a time range (as_of to total), kinds (skip 1 or 2).
+std::string Model::ReadLogs(const Operation& op) const {
+  std::string text = "OK\n";
+  for (const Logged& row : world_.log) {
+    const Entry& entry = row.entry;
+    if (!op.id.empty() && entry.delivery != op.id) continue;
+    if (op.as_of_us.has_value() && row.event_us < *op.as_of_us) continue;
+    if (op.skip != 0 && op.skip != (entry.tracking ? 2 : 1)) continue;
+    const auto& audiences = world_.deliveries.at(entry.delivery).audiences;
+    if (!op.audience.empty() &&
+        std::find(audiences.begin(), audiences.end(), op.audience) == audiences.end()) {
+      continue;
+    }
+    Entry told = entry;
+    told.key.clear();
+    told.event_us.reset();
+    absl::StrAppend(&text, "  ", Describe(told), " @", times_(row.event_us));
+    if (times_.exact) absl::StrAppend(&text, " appended ", times_(row.append_us));
+    if (row.person != 0) absl::StrAppend(&text, " profile ", row.person);
+    if (row.person == 0 && !entry.ns.empty()) absl::StrAppend(&text, " unknown");
+    absl::StrAppend(&text, "\n");
+  }
+  return text;
+}
+
+}  // namespace passerelle::model

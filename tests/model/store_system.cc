@@ -1,0 +1,250 @@
+#include "tests/model/store_system.h"
+
+#include <filesystem>
+#include <stdexcept>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "storage/reason.h"
+
+namespace passerelle::model {
+namespace {
+
+using storage::Reason;
+
+constexpr const char* kOutcomeNames[] = {"UNSPECIFIED", "REJECTED",     "SUPPRESSED", "AMBIGUOUS",
+                                         "NOT_FOUND",   "OUT_OF_SCOPE", "STALE",      "CREATED",
+                                         "MERGED",      "REALIZED",     "EXITED",     "UPDATED",
+                                         "UNCHANGED",   "APPENDED",     "DUPLICATE"};
+constexpr const char* kReasonNames[] = {"",
+                                        "NOT_UTF8",
+                                        "CONTAINS_NUL",
+                                        "VALUE_TOO_LONG",
+                                        "ROW_TOO_LARGE",
+                                        "NOT_FINITE",
+                                        "MALFORMED_EMAIL",
+                                        "MALFORMED_PHONE",
+                                        "MALFORMED_HASH",
+                                        "MALFORMED_IDENTITY",
+                                        "IDENTITY_MISSING",
+                                        "IDENTITY_IN_USE",
+                                        "TOO_MANY_IDENTITIES",
+                                        "DEVICE_IDENTITY_REQUIRED",
+                                        "MANDATORY_FIELD_MISSING",
+                                        "TIME_IN_FUTURE",
+                                        "WRONG_TYPE",
+                                        "OUT_OF_RANGE",
+                                        "UNKNOWN_AUDIENCE",
+                                        "UNKNOWN_DELIVERY",
+                                        "UNKNOWN_FIELD",
+                                        "UNKNOWN_NAMESPACE",
+                                        "FIELD_INVALID"};
+
+const std::map<Reason, const char*>& PublicNames() {
+  static const auto* names = new std::map<Reason, const char*>{
+      {Reason::kNone, "FIELD_INVALID"},
+      {Reason::kNotFound, "RESOURCE_NOT_FOUND"},
+      {Reason::kAlreadyExists, "RESOURCE_ALREADY_EXISTS"},
+      {Reason::kRequestIdReused, "REQUEST_ID_REUSED"},
+      {Reason::kInUse, "RESOURCE_IN_USE"},
+      {Reason::kUnknownAttribute, "UNKNOWN_ATTRIBUTE"},
+      {Reason::kUnknownNamespace, "UNKNOWN_NAMESPACE"},
+      {Reason::kAttributeNotWritable, "ATTRIBUTE_NOT_WRITABLE"},
+      {Reason::kNotPaused, "NOT_PAUSED"},
+      {Reason::kStreamNotFound, "STREAM_NOT_FOUND"},
+      {Reason::kStreamKindMismatch, "STREAM_KIND_MISMATCH"},
+      {Reason::kStreamFinished, "STREAM_FINISHED"},
+      {Reason::kEpochFenced, "EPOCH_FENCED"},
+      {Reason::kOffsetGap, "OFFSET_GAP"},
+      {Reason::kContentMismatch, "CONTENT_MISMATCH"},
+      {Reason::kTotalMismatch, "TOTAL_MISMATCH"},
+      {Reason::kBatchRolledBack, "BATCH_ROLLED_BACK"},
+      {Reason::kReplaceRefused, "REPLACE_REFUSED"},
+      {Reason::kReplaceInProgress, "REPLACE_IN_PROGRESS"},
+      {Reason::kDestinationPaused, "DESTINATION_PAUSED"},
+      {Reason::kDestinationDeleted, "DESTINATION_DELETED"},
+      {Reason::kMappingChanged, "MAPPING_CHANGED"},
+  };
+  return *names;
+}
+
+bool IsTold(const std::string& key) {
+  return key == "next_offset" || key == "offset" || key == "rows";
+}
+
+}  // namespace
+
+std::string TextOf(const absl::Status& status) {
+  const auto found = PublicNames().find(storage::ReasonOf(status));
+  std::string text =
+      absl::StrCat(absl::StatusCodeToString(status.code()), " ",
+                   found == PublicNames().end() ? std::string(status.message()) : found->second);
+  for (const auto& [key, value] : storage::MetadataOf(status)) {
+    if (IsTold(key)) absl::StrAppend(&text, " ", key, "=", value);
+  }
+  return text;
+}
+
+RowAnswer AnswerOf(const storage::RowResult& row) {
+  RowAnswer answer;
+  answer.offset = row.offset;
+  answer.key = row.record_key;
+  answer.outcome = kOutcomeNames[static_cast<int>(row.outcome)];
+  answer.reason = kReasonNames[static_cast<int>(row.reason)];
+  answer.field = row.field;
+  answer.stale = {row.stale_fields.begin(), row.stale_fields.end()};
+  answer.out_of_scope = {row.out_of_scope_fields.begin(), row.out_of_scope_fields.end()};
+  answer.created = row.profile_created;
+  answer.membership = row.membership_changed;
+  answer.attributes = row.attributes_changed;
+  answer.unknown = row.profile_unknown;
+  return answer;
+}
+
+Ack AckOf(const storage::WriteAck& ack) {
+  Ack told;
+  told.next = ack.next_offset;
+  told.received = ack.received;
+  told.known = ack.already_known;
+  told.unverified = ack.overlap_unverified;
+  told.repeated = ack.repeated_request;
+  told.token = ack.source_token;
+  for (int i = 0; i < storage::kOutcomes; ++i) {
+    if (ack.counts.rows[i] != 0) told.counts[kOutcomeNames[i]] = ack.counts.rows[i];
+  }
+  for (const storage::RowResult& row : ack.rows) told.rows.push_back(AnswerOf(row));
+  return told;
+}
+
+StoreSystem::StoreSystem(const TimeText& times, std::string directory, Plant plant)
+    : times_(times), directory_(std::move(directory)), planted_(plant) {
+  now_us_ = times.base_us;
+  std::filesystem::create_directories(directory_);
+  OpenStore();
+}
+
+StoreSystem::~StoreSystem() {
+  instance_.reset();
+  store_.reset();
+  std::error_code ignored;
+  std::filesystem::remove_all(directory_, ignored);
+}
+
+void StoreSystem::OpenStore() {
+  instance_.reset();
+  store_.reset();
+  storage::StoreOptions options;
+  options.directory = directory_;
+  options.readers_per_file = 1;
+  options.cache_bytes_per_writer = int64_t{2} << 20;
+  options.clock = [this] { return absl::FromUnixMicros(now_us_.load()); };
+  auto store = storage::OpenStore(options);
+  if (!store.ok()) throw std::runtime_error(store.status().ToString());
+  store_ = *std::move(store);
+  auto instance = store_->OpenInstance("default");
+  if (!instance.ok()) throw std::runtime_error(instance.status().ToString());
+  instance_ = *std::move(instance);
+}
+
+// Commits that are made in the background carry the time before the jump at the latest, and
+// stagings that are too old afterwards are gone when it returns.
+void StoreSystem::Jump(int64_t by_us) {
+  storage::OpenStream open;
+  open.stream = "the-clock";
+  open.kind = storage::StreamKind::kSyncProfiles;
+  open.target = "the-clock";
+  storage::OpenStream logs = open;
+  logs.stream = "the-clock-of-logs";
+  logs.kind = storage::StreamKind::kAppendLogs;
+  (void)instance().streams().Open(open);
+  (void)instance().streams().Open(logs);
+  now_us_ += by_us;
+  storage::Audience audience;
+  audience.id = "the-clock";
+  (void)instance().audiences().CreateAudience(audience, {});
+  storage::OpenStream replace = open;
+  replace.stream = "the-clock-replaces";
+  replace.kind = storage::StreamKind::kReplaceMembers;
+  replace.replace = storage::ReplaceOptions{"the-clock", std::nullopt, std::nullopt};
+  (void)instance().streams().Open(replace);
+  for (const char* stream : {"the-clock", "the-clock-of-logs", "the-clock-replaces"}) {
+    (void)instance().streams().DeleteStream(stream);
+  }
+  (void)instance().audiences().DeleteAudience("the-clock", {}, {});
+}
+
+std::string StoreSystem::Do(const Operation& op) {
+  now_us_ = op.at_us;
+  switch (op.verb) {
+    case Verb::kNothing:
+      return "nothing";
+    case Verb::kCreateAttribute:
+      return CreateAttribute(op);
+    case Verb::kUpdateAttribute:
+      return UpdateAttribute(op);
+    case Verb::kDeleteAttribute:
+      return DeleteAttribute(op);
+    case Verb::kCreateNamespace:
+    case Verb::kDeleteNamespace:
+      return ChangeNamespace(op);
+    case Verb::kCreateAudience:
+    case Verb::kDeleteAudience:
+      return ChangeAudience(op);
+    case Verb::kCreateDestination:
+    case Verb::kUpdateDestination:
+    case Verb::kPause:
+    case Verb::kResume:
+    case Verb::kDeleteDestination:
+      return ChangeDestination(op);
+    case Verb::kCreateDelivery:
+    case Verb::kUpdateDelivery:
+    case Verb::kDeleteDelivery:
+      return ChangeDelivery(op);
+    case Verb::kBatch:
+      return Batch(op);
+    case Verb::kDeleteProfile:
+      return DeleteProfile(op);
+    case Verb::kOpen:
+      return Open(op);
+    case Verb::kSend:
+      return Send(op);
+    case Verb::kFinish:
+      return Finish(op);
+    case Verb::kLeave:
+      sessions_.erase(op.session);
+      return "OK";
+    case Verb::kDeleteStream:
+    case Verb::kAbandon:
+      return DeleteStream(op);
+    case Verb::kRestart:
+      sessions_.clear();
+      OpenStore();
+      return "OK";
+    case Verb::kJump:
+      Jump(op.jump_us);
+      return "OK";
+    case Verb::kReadProfiles:
+      return ReadProfiles();
+    case Verb::kReadMembers:
+      return ReadMembers(op);
+    case Verb::kNote:
+      return TakeNote(op);
+    case Verb::kReadNoted:
+      return ReadNoted(op);
+    case Verb::kFollow:
+      return Follow(op);
+    case Verb::kReadStreams:
+      return ReadStreams();
+    case Verb::kReadOutcomes:
+      return ReadOutcomes(op);
+    case Verb::kReadLogs:
+      return ReadLogs(op);
+    case Verb::kReadReport:
+      return ReadReport(op);
+    case Verb::kReadFlows:
+      return ReadFlows();
+  }
+  return "";
+}
+
+}  // namespace passerelle::model

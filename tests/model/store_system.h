@@ -1,0 +1,132 @@
+// The real store, in process, through the interfaces of storage/: does operations and answers in
+// the model's words. It does what the server does between wire and store: it resolves fields and
+// audiences when a stream is opened, adds the hashes of identities, and looks up the profiles of
+// log rows.
+//
+// One file per family of operations: store_schema.cc, store_rows.cc, store_streams.cc,
+// store_reads.cc. One thread; a clock of its own.
+#ifndef PASSERELLE_TESTS_MODEL_STORE_SYSTEM_H_
+#define PASSERELLE_TESTS_MODEL_STORE_SYSTEM_H_
+
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "storage/open.h"
+#include "storage/store.h"
+#include "tests/model/plants.h"
+#include "tests/model/words.h"
+
+namespace passerelle::model {
+
+class StoreSystem : public System {
+ public:
+  // A store in `directory`, which is made and removed again. `times` must outlive it.
+  StoreSystem(const TimeText& times, std::string directory, Plant plant);
+  ~StoreSystem() override;
+  StoreSystem(const StoreSystem&) = delete;
+  StoreSystem& operator=(const StoreSystem&) = delete;
+
+  std::string Do(const Operation& op) override;
+
+ private:
+  struct Field {
+    storage::FieldWrite write;
+    storage::AttributeType type = storage::AttributeType::kString;
+  };
+  // What a stream or batch was opened with.
+  struct Plan {
+    Kind kind = Kind::kImport;
+    storage::DestinationNumber destination;
+    int64_t revision = 0;
+    bool scoped = false;
+    std::vector<Field> fields;
+    std::vector<std::string> source_ids;
+    std::vector<storage::AudienceNumber> audiences;
+    std::map<std::string, storage::NamespaceNumber> namespaces;
+    std::map<std::string, storage::NamespaceNumber> derived;  // by the clear namespace
+  };
+  struct Session {
+    std::string stream;
+    int64_t epoch = 0;
+    Plan plan;
+  };
+  struct Note {
+    storage::AudienceMoment moment;
+    Operation question;
+    std::map<int, std::string> copy;
+  };
+  using AckOr = absl::StatusOr<storage::WriteAck>;
+
+  void OpenStore();
+  void Jump(int64_t by_us);
+  storage::InstanceStore& instance() { return *instance_; }
+  // Answers OK or the refusal.
+  template <class T>
+  std::string Told(const absl::StatusOr<T>& result);
+
+  std::string CreateAttribute(const Operation& op);
+  std::string UpdateAttribute(const Operation& op);
+  std::string DeleteAttribute(const Operation& op);
+  std::string ChangeNamespace(const Operation& op);
+  std::string ChangeAudience(const Operation& op);
+  std::string ChangeDestination(const Operation& op);
+  std::string ChangeDelivery(const Operation& op);
+  std::string DeleteProfile(const Operation& op);
+
+  absl::Status MakePlan(const Operation& op, Plan& plan);
+  absl::Status AddDestination(const Operation& op, Plan& plan);
+  storage::RecordBatch RecordsOf(const Plan& plan, const std::vector<Row>& rows);
+  AckOr Submit(const Plan& plan, const Operation& op, storage::WriteOptions options);
+  AckOr SubmitEntries(const Operation& op, storage::WriteOptions options);
+  void LearnProfiles();
+  std::string Batch(const Operation& op);
+
+  std::string Open(const Operation& op);
+  std::string Send(const Operation& op);
+  std::string Finish(const Operation& op);
+  std::string DeleteStream(const Operation& op);
+  std::string ReadStreams();
+  std::string ReadOutcomes(const Operation& op);
+
+  std::string ReadProfiles();
+  std::string ReadMembers(const Operation& op);
+  std::string TakeNote(const Operation& op);
+  std::string ReadNoted(const Operation& op);
+  std::string Follow(const Operation& op);
+  std::string ReadLogs(const Operation& op);
+  std::string ReadReport(const Operation& op);
+  std::string ReadFlows();
+  storage::Output OutputOf(const Operation& question);
+  absl::Status ReadAll(const storage::AudienceMoment& moment, const storage::Output& output,
+                       int limit, storage::MemberSink sink);
+  std::string ShownOf(const storage::MemberRow& row, const Operation& question);
+  std::string CellText(const storage::Cell& cell, storage::AttributeType type) const;
+
+  const TimeText& times_;
+  const std::string directory_;
+  Planted planted_;
+  std::atomic<int64_t> now_us_{0};
+  std::unique_ptr<storage::Store> store_;
+  std::shared_ptr<storage::InstanceStore> instance_;
+  std::map<std::string, Session> sessions_;
+  std::map<std::string, int64_t> epochs_;  // the greatest seen
+  std::map<std::string, Note> notes_;
+  std::map<int64_t, int> names_;  // of profiles, in the order they were made
+  int64_t last_profile_ = 0;
+};
+
+// "CODE REASON detail", by the public names.
+std::string TextOf(const absl::Status& status);
+Ack AckOf(const storage::WriteAck& ack);
+RowAnswer AnswerOf(const storage::RowResult& row);
+
+}  // namespace passerelle::model
+
+#endif  // PASSERELLE_TESTS_MODEL_STORE_SYSTEM_H_
