@@ -82,6 +82,7 @@ class ImportRequest : public RecordsRequest {
     if (added < 0) return Reject(batch_.rows, RowReason::kTooManyIdentities, -1, result);
     WriteRecord(edits, profile, batch_.rows, row, *schema_, /*in_scope=*/true, written_);
     ListFields(batch_.rows, written_, result);
+    if (added > 0) result.attributes_changed = true;
     const bool stale = written_.fields_applied == 0 && !written_.stale.empty();
     result.outcome = written_.changed || added > 0 ? Outcome::kUpdated
                      : stale                       ? Outcome::kStale

@@ -53,6 +53,7 @@ TEST_P(ImportContract, IdentitiesAProfileLacksAreAddedAndCountAsAChange) {
   ImportOne({}, {{external, "1"}}, {});
   const RowResult row = ImportOne({}, {{external, "1"}, {email, "a@x.org"}}, {});
   EXPECT_EQ(row.outcome, Outcome::kUpdated);
+  EXPECT_TRUE(row.attributes_changed) << "identities count as attributes do";
   EXPECT_EQ(Get("1").identities.size(), 2u);
   EXPECT_EQ(ImportOne({}, {{email, "a@x.org"}}, {}).outcome, Outcome::kUnchanged);
 }
