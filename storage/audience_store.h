@@ -71,8 +71,8 @@ struct AudienceMoment {
 
 enum class MemberChange : uint8_t { kMember = 0, kEntered = 1, kExited = 2, kUpdated = 3 };
 
-// One member, valid during the sink's call. cells and identities are in the order of Output; an
-// identity the profile lacks is an empty view.
+// One member, valid during the sink's call; cells and identities as Output orders them. An identity
+// it lacks is empty; of several the first by value is told, given ones before derived hashes.
 struct MemberRow {
   ProfileId profile;
   int64_t qualified_us = 0;

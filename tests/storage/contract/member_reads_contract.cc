@@ -78,6 +78,19 @@ TEST_P(MemberReadsContract, MembersComeInOrderWithCellsAndIdentitiesAsAsked) {
   EXPECT_EQ(rows, (std::vector<std::string>{"1@10 0 Lyon", "2@20 40 "}));
 }
 
+TEST_P(MemberReadsContract, OfSeveralIdentitiesAGivenOneComesBeforeADerivedHash) {
+  ImportOne({}, {{external, "1"}, {email, "a@x.org"}, {email_hash, "a-derived", true}}, {});
+  ImportOne({}, {{external, "1"}, {email_hash, "y-given"}}, {});
+  ImportOne({}, {{external, "1"}, {email_hash, "z-given"}}, {});
+  Push({{"1"}});
+  Output output;
+  output.namespaces = {email_hash};
+  std::string shown;
+  ASSERT_TRUE(
+      ReadAll(Now(), output, [&](const MemberRow& row) { shown = row.identities[0]; }).ok());
+  EXPECT_EQ(shown, "y-given");
+}
+
 TEST_P(MemberReadsContract, AttributesOfEveryGroupOfColumnsAreRead) {
   AttributeNumber last;
   for (int i = 0; i < 70; ++i) last = AddAttribute("a" + std::to_string(i), AttributeType::kInt64);
