@@ -102,7 +102,7 @@ class StreamStore {
   virtual ~StreamStore() = default;
 
   // Opens or makes a stream and takes it over: its epoch grows by one, older writers are fenced. A
-  // name used again after a deletion begins with a greater epoch than it ever had. A finished
+  // name used again after a deletion begins with a greater one (logs count apart). A finished
   // stream opens too, and says so. clear_record_keys, the audience and as_of of a replace are those
   // of the first opening; a max_refused_percent given later replaces the stored one until the
   // stream is finished.
