@@ -37,7 +37,7 @@ class Runner {
   Runner(const std::vector<Operation>& operations, const Scope& scope, const MakeSystem& make)
       : times_(TimesOf(operations, scope)),
         scope_(scope),
-        model_(times_, !scope.wire),
+        model_(times_, scope.wire),
         system_(make(times_)),
         now_us_(scope.base_us) {}
 

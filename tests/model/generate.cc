@@ -39,7 +39,7 @@ std::optional<int64_t> Generator::AnyTime(int none_percent) {
 
 std::vector<Operation> Generator::Setup() {
   std::vector<Operation> ops;
-  for (const PoolAttribute& attribute : AttributePool()) {
+  for (const PoolAttribute& attribute : Attributes()) {
     if (Chance(70)) ops.push_back(CreateAttribute(attribute.id));
   }
   ops.push_back(CreateDestination("d1", false));
@@ -100,7 +100,7 @@ Operation Generator::Question() {
   op.limit = Any<int>({1, 2, 3, 100});
   if (op.verb == Verb::kReadMembers || op.verb == Verb::kNote) {
     op.audience = Numbered("a", 3);
-    op.channel = Any<std::string>({"", "email", "email", "sms"});
+    op.channel = Any<std::string>({scope_.wire ? "sms" : "", "email", "email", "sms"});
     if (op.channel == "email" && Chance(50)) op.purpose = "promo";
     op.fields = SomeFields(Kind::kImport);
     op.altered = Chance(20);

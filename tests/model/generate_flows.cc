@@ -21,6 +21,17 @@ const std::vector<PoolAttribute>& AttributePool() {
   return *pool;
 }
 
+// Over the wire those whose values look alike in columns and in readable maps.
+std::vector<PoolAttribute> Generator::Attributes() const {
+  std::vector<PoolAttribute> attributes;
+  for (const PoolAttribute& attribute : AttributePool()) {
+    const std::string& type = attribute.spec.type;
+    const bool alike = type == "string" || type == "int64" || type == "double" || type == "bool";
+    if (alike || !scope_.wire) attributes.push_back(attribute);
+  }
+  return attributes;
+}
+
 Operation Generator::CreateAttribute(const std::string& id) {
   Operation op;
   op.verb = Verb::kCreateAttribute;
@@ -28,16 +39,16 @@ Operation Generator::CreateAttribute(const std::string& id) {
   for (const PoolAttribute& attribute : AttributePool()) {
     if (id == attribute.id) op.attribute = attribute.spec;
   }
-  op.attribute.read_only = Chance(5);
+  op.attribute.read_only = !scope_.wire && Chance(5);
   return op;
 }
 
 Operation Generator::AttributeOperation() {
-  Operation op = CreateAttribute(Any(AttributePool()).id);
+  Operation op = CreateAttribute(Any(Attributes()).id);
   const int dice = Below(100);
   if (dice >= 50) op.verb = Verb::kDeleteAttribute;
-  if (dice >= 70) op.verb = Verb::kUpdateAttribute;
-  if (dice >= 80) {
+  if (dice >= 70 && !scope_.wire) op.verb = Verb::kUpdateAttribute;
+  if (dice >= 80 && !scope_.wire) {
     op = Operation();
     op.verb = Chance(65) ? Verb::kCreateNamespace : Verb::kDeleteNamespace;
     op.id = "crm";
@@ -48,12 +59,17 @@ Operation Generator::AttributeOperation() {
 DestinationSpec Generator::AnyDestination(bool audience_sync) {
   DestinationSpec spec;
   spec.audience_sync = audience_sync;
+  const int shift = Below(3);
   const int audiences = audience_sync ? 1 + Below(3) : Below(3);
   for (int i = 1; i <= audiences; ++i) {
-    spec.audiences.emplace_back(absl::StrCat("s", i), absl::StrCat("a", 1 + (i + Below(2)) % 3));
+    spec.audiences.emplace_back(absl::StrCat("s", i), absl::StrCat("a", 1 + (i + shift) % 3));
+  }
+  // In the store two source_ids may stand for one audience; the server refuses that.
+  if (!scope_.wire && audiences > 1 && Chance(30)) {
+    spec.audiences[1].second = spec.audiences[0].second;
   }
   bool mandatory = false;
-  for (const PoolAttribute& attribute : AttributePool()) {
+  for (const PoolAttribute& attribute : Attributes()) {
     if (!Chance(35)) continue;
     MappingSpec mapping;
     mapping.source_field = absl::StrCat("f_", attribute.id);
@@ -64,12 +80,15 @@ DestinationSpec Generator::AnyDestination(bool audience_sync) {
     spec.mappings.push_back(mapping);
   }
   if (Chance(35)) {
-    const std::string ns = Any<std::string>({"email", "email", "ecid", "external_id"});
+    const std::string ns =
+        Any<std::string>({"email", "email", "external_id", scope_.wire ? "email" : "ecid"});
     spec.mappings.push_back({"f_identity", "", ns, "SET", false});
   }
+  // The server wants a profile sync to map something.
+  if (spec.mappings.empty()) spec.mappings.push_back({"f_city", "city", "", "SET", false});
   spec.order = {"external_id", "email", "ecid"};
   std::shuffle(spec.order.begin(), spec.order.end(), random_);
-  if (Chance(5)) spec.order.push_back("crm");
+  if (Chance(5) && !scope_.wire) spec.order.push_back("crm");
   spec.first_match = Chance(30);
   if (audience_sync) {
     spec.on_unknown = Any<Unknown>({Unknown::kReport, Unknown::kCreate, Unknown::kKeep});

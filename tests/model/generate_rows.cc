@@ -20,8 +20,8 @@ std::pair<std::string, std::string> Generator::AnyIdentity() {
   const int dice = Below(100);
   if (dice < 50) return {"external_id", Numbered("", 7)};
   if (dice < 75) return {"email", Numbered("p", 5) + "@example.com"};
-  if (dice < 88) return {"ecid", Numbered("device", 4)};
-  if (dice < 94) return {"email_sha256", HashOf(Numbered("p", 5) + "@example.com")};
+  if (dice < 88) return {"ecid", Numbered("0000000000000000000000000000000000000", 4)};
+  if (dice < 94 || scope_.wire) return {"email_sha256", HashOf(Numbered("p", 5) + "@example.com")};
   return {"crm", Numbered("c", 3)};
 }
 
@@ -43,7 +43,7 @@ Row Generator::AnyRow() {
   row.key = absl::StrCat("r", ++keys_);
   if (!Chance(2)) row.identities.insert(AnyIdentity());
   if (Chance(30)) row.identities.insert(AnyIdentity());
-  for (const PoolAttribute& attribute : AttributePool()) {
+  for (const PoolAttribute& attribute : Attributes()) {
     if (!Chance(60)) continue;
     const Value value = AnyValue(attribute.id);
     row.fields[attribute.id] = value;
@@ -52,7 +52,7 @@ Row Generator::AnyRow() {
   // Which namespace it writes the destination says; an e-mail address is well-formed in all.
   if (Chance(60)) row.fields["f_identity"] = {Chance(10), Numbered("p", 6) + "@example.com"};
   row.event_us = AnyTime(40);
-  if (Chance(2)) row.bad_field = Chance(50) ? "city" : "f_city";
+  if (Chance(2) && !scope_.wire) row.bad_field = Chance(50) ? "city" : "f_city";
   row.audience = Numbered("s", 3);
   row.realized = Chance(70);
   row.qualified_us = AnyTime(40);
@@ -83,7 +83,7 @@ Entry Generator::AnyEntry() {
 std::vector<std::string> Generator::SomeFields(Kind kind) {
   std::vector<std::string> fields;
   const std::string prefix = kind == Kind::kImport ? "" : "f_";
-  for (const PoolAttribute& attribute : AttributePool()) {
+  for (const PoolAttribute& attribute : Attributes()) {
     if (Chance(60)) fields.push_back(absl::StrCat(prefix, attribute.id));
   }
   if (kind != Kind::kImport && Chance(60)) fields.push_back("f_identity");
@@ -119,7 +119,9 @@ Operation Generator::BatchOperation() {
   if (op.kind != Kind::kAppend) op.entries.clear();
   op.all_or_nothing = Chance(15);
   if (Chance(25)) {
-    op.request_id = Numbered(op.kind == Kind::kAppend ? "log-request-" : "request-", 5);
+    // A UUID, and another for logs, which have a file of their own.
+    const char* family = op.kind == Kind::kAppend ? "1" : "0";
+    op.request_id = Numbered(absl::StrCat(family, "0000000-0000-0000-0000-00000000000").c_str(), 5);
     requests_.push_back(op);
   }
   return op;

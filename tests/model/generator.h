@@ -10,6 +10,13 @@
 
 namespace passerelle::model {
 
+// Attributes of the pool, each with its one type.
+struct PoolAttribute {
+  const char* id;
+  AttributeSpec spec;
+};
+const std::vector<PoolAttribute>& AttributePool();
+
 class Generator {
  public:
   Generator(uint64_t seed, const Scope& scope);
@@ -21,6 +28,7 @@ class Generator {
 
  private:
   // generate_flows.cc
+  std::vector<PoolAttribute> Attributes() const;
   Operation AttributeOperation();
   Operation FlowOperation();
   Operation DeliveryOperation();
@@ -59,13 +67,6 @@ class Generator {
   std::vector<int64_t> used_times_;
   std::vector<Operation> requests_;
 };
-
-// Attributes of the pool, each with its one type.
-struct PoolAttribute {
-  const char* id;
-  AttributeSpec spec;
-};
-const std::vector<PoolAttribute>& AttributePool();
 
 }  // namespace passerelle::model
 

@@ -13,9 +13,11 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
 #include "tests/model/driver.h"
 #include "tests/model/plants.h"
 #include "tests/model/store_system.h"
+#include "tests/model/wire_system.h"
 
 namespace passerelle::model {
 namespace {
@@ -32,6 +34,7 @@ struct Flags {
   bool shrink = true;
   std::string plant;
   std::string directory;
+  std::string bin;  // folder of passerelled and passerelled_faults
 };
 
 struct Totals {
@@ -72,6 +75,8 @@ bool ReadFlags(int argc, char** argv, Flags& flags) {
       ok = absl::SimpleAtoi(argv[++i], &flags.jobs);
     } else if (flag == "--plant") {
       flags.plant = argv[++i];
+    } else if (flag == "--bin") {
+      flags.bin = argv[++i];
     } else if (flag == "--directory") {
       flags.directory = argv[++i];
     } else {
@@ -85,16 +90,33 @@ bool ReadFlags(int argc, char** argv, Flags& flags) {
   return true;
 }
 
-Scope ScopeOf(const Flags& flags) {
+Scope MakeScope(const Flags& flags) {
   Scope scope;
   scope.wire = flags.wire;
   scope.base_us = int64_t{1'700'000'000} * kSecondUs;
+  // The server has the real clock: what the model commits lies between the times that operations
+  // give, which are whole minutes before the start or hours after it.
+  if (flags.wire) scope.base_us = absl::ToUnixSeconds(absl::Now()) * kSecondUs;
   return scope;
+}
+
+// One for the whole run, so that a list that is run again runs at the same times.
+const Scope& ScopeOf(const Flags& flags) {
+  static const Scope* scope = new Scope(MakeScope(flags));
+  return *scope;
 }
 
 MakeSystem MakerOf(const Flags& flags, Plant plant) {
   static std::atomic<int> made{0};
   const std::string directory = flags.directory;
+  if (flags.wire) {
+    const std::string program =
+        flags.bin + (flags.plant.empty() ? "/passerelled" : "/passerelled_faults");
+    return [directory, program](const TimeText& times) {
+      const std::string own = absl::StrCat(directory, "/", ++made);
+      return std::unique_ptr<System>(std::make_unique<WireSystem>(times, program, own));
+    };
+  }
   return [directory, plant](const TimeText& times) {
     const std::string own = absl::StrCat(directory, "/", ++made);
     return std::unique_ptr<System>(std::make_unique<StoreSystem>(times, own, plant));
@@ -136,7 +158,10 @@ void ShowFailures(const Flags& flags, const MakeSystem& make, const Totals& tota
 int Main(int argc, char** argv) {
   Flags flags;
   if (!ReadFlags(argc, argv, flags)) return 2;
-  const auto plant = flags.plant.empty() ? Plant::kNone : PlantNamed(flags.plant);
+  // Over the wire bugs are planted in the server itself; see storage/fault_point.h.
+  if (flags.wire && !flags.plant.empty()) setenv("PASSERELLE_PLANT", flags.plant.c_str(), 1);
+  const bool in_server = flags.wire || flags.plant.empty();
+  const auto plant = in_server ? Plant::kNone : PlantNamed(flags.plant);
   if (!plant.has_value()) {
     std::cerr << "no such plant; there are " << absl::StrJoin(PlantNames(), ", ") << "\n";
     return 2;

@@ -14,7 +14,7 @@ bool IsDevice(const std::string& ns) { return ns == "ecid"; }
 
 std::string DerivedNamespace(const std::string& ns) { return ns == "email" ? "email_sha256" : ""; }
 
-Model::Model(const TimeText& times, bool every_row) : times_(times), every_row_(every_row) {
+Model::Model(const TimeText& times, bool wire) : times_(times), wire_(wire) {
   world_.namespaces = {"external_id", "email", "ecid", "email_sha256"};
 }
 
@@ -68,12 +68,16 @@ void Model::Prepare(Operation& op) const {
     } else if (found != world_.destinations.end()) {
       const DestinationSpec& spec = found->second.spec;
       op.fields = MappedFields(spec, op.fields);
+      op.audiences.clear();
+      for (const auto& [source, audience] : spec.audiences) op.audiences.push_back(source);
       if (op.kind == Kind::kReplace && spec.audiences.empty()) op.verb = Verb::kNothing;
       if (op.kind == Kind::kReplace && !spec.audiences.empty()) {
         op.audience = spec.audiences[op.limit % spec.audiences.size()].first;
       }
     }
   }
+  // Over the wire a noted moment is known by its end token only.
+  if (wire_ && op.verb == Verb::kReadNoted) op.verb = Verb::kNothing;
   if (op.verb == Verb::kBatch && op.kind != Kind::kAppend) {
     RestrictRows(op.kind, world_.namespaces, {op.fields.begin(), op.fields.end()}, op.rows);
   }

@@ -89,6 +89,7 @@ struct Session {
   std::string stream;
   int64_t epoch = 0;
   Plan plan;
+  std::string ended;  // over the wire: how the server ended the call
 };
 
 struct Stream {
@@ -151,7 +152,12 @@ struct World {
     bool derived = false;
   };
   std::map<Identity, Owner> owners;
-  std::map<Identity, std::map<std::pair<std::string, std::string>, int64_t>> pending_opt_outs;
+  struct Pending {
+    int64_t at_us = 0;
+    int person = 0;  // whom the identity was of when it came; 0: nobody
+  };
+  // By identity, then by channel and purpose.
+  std::map<Identity, std::map<std::pair<std::string, std::string>, Pending>> pending_opt_outs;
   std::map<std::string, Stream> streams;
   std::map<std::string, Session> sessions;
   int64_t epochs = 0;
@@ -165,8 +171,9 @@ struct World {
 
 class Model : public System {
  public:
-  // `every_row`: acks of streams list every row. `times` must outlive it.
-  Model(const TimeText& times, bool every_row);
+  // `wire`: with what the server adds to the store (it looks at destinations when a call is opened,
+  // and ends the calls of one that changes) and what it does not tell. `times` must outlive it.
+  Model(const TimeText& times, bool wire);
 
   // Fills in what an operation takes from the present state: offsets, records to send again,
   // which fields can be written. What has nothing to work on becomes kNothing.
@@ -192,6 +199,7 @@ class Model : public System {
   void ExitUnmapped(const DestinationSpec& before, const DestinationSpec& after);
   std::string SetPaused(const Operation& op);
   std::string DeleteDestination(const Operation& op);
+  void EndSessions(const std::string& destination, const std::string& answer);
   std::string ChangeDelivery(const Operation& op);
 
   // model_profiles.cc
@@ -246,6 +254,7 @@ class Model : public System {
   std::string Finish(const Operation& op);
   std::string DeleteStream(const Operation& op);
   std::string Abandon(const Operation& op);
+  std::string TextOfStream(const Stream& stream) const;
   void PrepareSend(Operation& op) const;
   void RestrictRows(Kind kind, const std::set<std::string>& namespaces,
                     const std::set<std::string>& fields, std::vector<Row>& rows) const;
@@ -254,6 +263,9 @@ class Model : public System {
 
   // model_logs.cc
   RowAnswer AppendRow(const Entry& entry);
+  void ApplyOptOut(const DeliveryState& delivery, const Logged& of_whom, int64_t at_us);
+  const Logged* NamedRow(const Entry& entry) const;
+  void RevisitPending();
   std::string Report(const Operation& op) const;
   std::string ReadLogs(const Operation& op) const;
 
@@ -275,7 +287,7 @@ class Model : public System {
   int64_t LogsCommit();
 
   const TimeText& times_;
-  const bool every_row_;
+  const bool wire_;
   int64_t now_us_ = 0;
   int64_t commit_us_ = 0;  // of the operation in progress
   World world_;

@@ -57,19 +57,71 @@ RowAnswer Model::AppendRow(const Entry& entry) {
     return answer;
   }
   const int person = entry.ns.empty() ? 0 : Find({entry.ns, entry.identity});
+  const Logged* named_before = NamedRow(entry);
+  const Logged named = named_before == nullptr ? Logged() : *named_before;
   world_.log.push_back({entry, event_us, commit_us_, person});
+  const Logged row = world_.log.back();
   answer.outcome = "APPENDED";
   answer.unknown = !entry.ns.empty() && person == 0;
-  if (!entry.tracking || entry.tracking_kind != kOptOut || entry.ns.empty()) return answer;
-  const DeliveryState& about = delivery->second;
-  if (person != 0 && !ConsentsOptedOut(about.channel, about.purpose).empty()) {
-    OptOut(person, about.channel, about.purpose, event_us);
-  } else {
-    int64_t& at_us =
-        world_.pending_opt_outs[{entry.ns, entry.identity}][{about.channel, about.purpose}];
-    at_us = std::max(at_us, event_us);
+  const bool opt_out = entry.tracking && entry.tracking_kind == kOptOut;
+  if (opt_out && !entry.ns.empty()) {
+    ApplyOptOut(delivery->second, row, event_us);
+  } else if (opt_out && named_before != nullptr) {
+    ApplyOptOut(delivery->second, named, event_us);
+  } else if (!entry.tracking && named_before == nullptr && !entry.ns.empty()) {
+    std::optional<int64_t> waiting_us;  // nothing is less than any time
+    for (const Logged& other : world_.log) {
+      const Entry& e = other.entry;
+      const bool waits = e.tracking && e.tracking_kind == kOptOut && e.ns.empty();
+      if (!waits || e.delivery != entry.delivery || e.message != entry.message) continue;
+      waiting_us = std::max(waiting_us, std::optional<int64_t>(other.event_us));
+    }
+    if (waiting_us.has_value()) ApplyOptOut(delivery->second, row, *waiting_us);
   }
   return answer;
+}
+
+// The delivery row that says whom the message of `entry` went to: that of the present status, or,
+// if that has no identity, the one that counted before it.
+const Logged* Model::NamedRow(const Entry& entry) const {
+  const Logged* present = nullptr;
+  const Logged* named = nullptr;
+  for (const Logged& row : world_.log) {
+    const Entry& e = row.entry;
+    if (e.tracking || e.delivery != entry.delivery || e.message != entry.message) continue;
+    if (present == nullptr || row.event_us >= present->event_us) present = &row;
+    if (!e.ns.empty() && (named == nullptr || present == &row)) named = &row;
+  }
+  return named;
+}
+
+void Model::ApplyOptOut(const DeliveryState& delivery, const Logged& of_whom, int64_t at_us) {
+  const Identity identity{of_whom.entry.ns, of_whom.entry.identity};
+  int person = Find(identity);
+  if (person == 0 && world_.people.count(of_whom.person) != 0) person = of_whom.person;
+  if (person != 0 && !ConsentsOptedOut(delivery.channel, delivery.purpose).empty()) {
+    return OptOut(person, delivery.channel, delivery.purpose, at_us);
+  }
+  auto& pending = world_.pending_opt_outs[identity];
+  const auto [at, added] =
+      pending.try_emplace({delivery.channel, delivery.purpose}, World::Pending{at_us, person});
+  at->second.at_us = std::max(at->second.at_us, at_us);
+  if (person != 0) at->second.person = person;
+}
+
+// Once there is a new consent.
+void Model::RevisitPending() {
+  auto all = world_.pending_opt_outs;
+  for (const auto& [identity, pending] : all) {
+    for (const auto& [about, opt_out] : pending) {
+      int person = Find(identity);
+      if (person == 0 && world_.people.count(opt_out.person) != 0) person = opt_out.person;
+      if (person == 0 || ConsentsOptedOut(about.first, about.second).empty()) continue;
+      OptOut(person, about.first, about.second, opt_out.at_us);
+      world_.pending_opt_outs[identity].erase(about);
+    }
+    if (world_.pending_opt_outs[identity].empty()) world_.pending_opt_outs.erase(identity);
+  }
 }
 
 std::string Model::Report(const Operation& op) const {
@@ -130,6 +182,9 @@ std::string Model::Report(const Operation& op) const {
 
 // Filters: deliveries (id), audiences, a time range (as_of to total), kinds (skip 1 or 2).
 std::string Model::ReadLogs(const Operation& op) const {
+  const bool no_delivery = !op.id.empty() && world_.deliveries.count(op.id) == 0;
+  const bool no_audience = !op.audience.empty() && world_.audiences.count(op.audience) == 0;
+  if (wire_ && (no_delivery || no_audience)) return Refuse("NOT_FOUND", "RESOURCE_NOT_FOUND");
   std::string text = "OK\n";
   for (const Logged& row : world_.log) {
     const Entry& entry = row.entry;

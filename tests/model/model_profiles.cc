@@ -44,8 +44,14 @@ std::string Model::MakePlan(const Operation& op, Plan& plan) const {
     return "";
   }
   const auto found = world_.destinations.find(op.target);
-  if (found == world_.destinations.end()) return Refuse("NOT_FOUND", "RESOURCE_NOT_FOUND");
+  if (found == world_.destinations.end()) {
+    const auto stream = world_.streams.find(op.id);
+    const bool had = op.verb == Verb::kOpen && stream != world_.streams.end() &&
+                     stream->second.target == op.target;
+    return Refuse("NOT_FOUND", wire_ && had ? "DESTINATION_DELETED" : "RESOURCE_NOT_FOUND");
+  }
   const Destination& destination = found->second;
+  if (wire_ && destination.paused) return Refuse("FAILED_PRECONDITION", "DESTINATION_PAUSED");
   plan.destination = op.target;
   plan.destination_number = destination.number;
   plan.revision = destination.revision;
@@ -138,7 +144,9 @@ void Model::DecideRows(const Plan& plan, const Operation& op, int64_t first, Ack
     RowAnswer answer;
     if (plan.kind == Kind::kAppend) {
       answer = AppendRow(op.entries[i]);
-      answer.key = op.entries[i].key;
+      // Rows of a unary batch of logs have no key on the wire.
+      const bool keyless = wire_ && op.verb == Verb::kBatch;
+      answer.key = keyless ? "" : op.entries[i].key;
     } else {
       answer = DecideRow(plan, op.rows[i]);
       answer.key = op.rows[i].key;
@@ -256,7 +264,7 @@ void Model::ImportRow(const Plan& plan, const Row& row, int person, RowAnswer& a
   bool added = false;
   for (const auto& identity : row.identities) added |= Give(person, identity, false);
   const Written written = WriteFields(plan, row, person, true, answer);
-  answer.attributes = written.changed;
+  answer.attributes = written.changed || added;
   const bool stale = written.applied == 0 && !answer.stale.empty();
   answer.outcome = written.changed || added ? "UPDATED" : stale ? "STALE" : "UNCHANGED";
 }
@@ -320,7 +328,7 @@ void Model::ApplyPending(int person, const Identity& identity) {
   for (auto at = pending->second.begin(); at != pending->second.end();) {
     const auto& [channel, purpose] = at->first;
     const bool applies = !ConsentsOptedOut(channel, purpose).empty();
-    if (applies) OptOut(person, channel, purpose, at->second);
+    if (applies) OptOut(person, channel, purpose, at->second.at_us);
     at = applies ? pending->second.erase(at) : std::next(at);
   }
   if (pending->second.empty()) world_.pending_opt_outs.erase(pending);

@@ -58,12 +58,14 @@ std::string Model::Exclusion(int person, const Operation& question) const {
 std::string Model::Shown(int person, const Operation& question) const {
   std::string text;
   for (const char* ns : kShownNamespaces) {
-    std::string first;
+    // Of several the first by value; one that was given comes before a hash that follows another.
+    std::string given, derived;
     for (const auto& [identity, owner] : world_.owners) {
-      const bool own = owner.person == person && identity.first == ns;
-      if (own && first.empty()) first = identity.second;
+      if (owner.person != person || identity.first != ns) continue;
+      std::string& first = owner.derived ? derived : given;
+      if (first.empty()) first = identity.second;
     }
-    absl::StrAppend(&text, " ", ns, ":", first);
+    absl::StrAppend(&text, " ", ns, ":", given.empty() ? derived : given);
   }
   for (const std::string& field : question.fields) {
     const auto& values = world_.people.at(person).values;
@@ -110,13 +112,19 @@ std::string Model::ReadMembers(const Operation& op) const {
   const List& list = world_.lists.at(found->second);
   std::string text;
   int64_t members = 0;
+  std::map<std::string, int64_t> excluded;
   for (const auto& [person, member] : list.members) {
     if (!member.realized) continue;
     ++members;
     const std::string exclusion = Exclusion(person, op);
+    if (!exclusion.empty()) ++excluded[exclusion];
+    if (!exclusion.empty() && wire_) continue;
     absl::StrAppend(&text, "  #", person);
     if (times_.exact) absl::StrAppend(&text, " at ", times_(member.at_us));
     absl::StrAppend(&text, exclusion.empty() ? Shown(person, op) : " " + exclusion, "\n");
+  }
+  for (const auto& [exclusion, count] : excluded) {
+    if (wire_) absl::StrAppend(&text, "  ", exclusion, "=", count, "\n");
   }
   return absl::StrCat("OK members=", members, "\n", Counts(list), text);
 }

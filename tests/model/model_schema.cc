@@ -33,6 +33,7 @@ std::string Model::CreateAttribute(const Operation& op) {
   const std::string key = absl::StrCat(op.id, "#", ++world_.attributes_made);
   world_.attributes[op.id] = {op.attribute, key};
   world_.notes.clear();
+  if (op.attribute.consent) RevisitPending();
   return "OK";
 }
 
@@ -131,9 +132,13 @@ void Model::MakeAudiences(const DestinationSpec& spec) {
 
 std::string Model::CreateDestination(const Operation& op) {
   ProfilesCommit();
-  if (world_.destinations.count(op.id) != 0)
+  const std::string refused = CheckMappings(op.destination);
+  const bool exists = world_.destinations.count(op.id) != 0;
+  // The server looks at what it is given before the store looks at what there is.
+  if (exists && (!wire_ || refused.empty())) {
     return Refuse("ALREADY_EXISTS", "RESOURCE_ALREADY_EXISTS");
-  if (const std::string refused = CheckMappings(op.destination); !refused.empty()) return refused;
+  }
+  if (!refused.empty()) return refused;
   MakeAudiences(op.destination);
   Destination& made = world_.destinations[op.id];
   made.number = ++world_.numbers;
@@ -149,7 +154,10 @@ std::string Model::UpdateDestination(const Operation& op) {
   if (const std::string refused = CheckMappings(op.destination); !refused.empty()) return refused;
   Destination& destination = found->second;
   const DestinationSpec before = destination.spec;
-  if (!SameRules(before, op.destination)) ++destination.revision;
+  if (!SameRules(before, op.destination)) {
+    ++destination.revision;
+    EndSessions(op.id, Refuse("ABORTED", "MAPPING_CHANGED"));
+  }
   destination.spec = op.destination;
   destination.spec.audience_sync = before.audience_sync;
   MakeAudiences(op.destination);
@@ -174,7 +182,18 @@ std::string Model::SetPaused(const Operation& op) {
   const auto found = world_.destinations.find(op.id);
   if (found == world_.destinations.end()) return Refuse("NOT_FOUND", "RESOURCE_NOT_FOUND");
   found->second.paused = op.verb == Verb::kPause;
+  if (found->second.paused) {
+    EndSessions(op.id, Refuse("FAILED_PRECONDITION", "DESTINATION_PAUSED"));
+  }
   return "OK";
+}
+
+// The server tells open calls at once; the first that it tells counts.
+void Model::EndSessions(const std::string& destination, const std::string& answer) {
+  for (auto& [name, session] : world_.sessions) {
+    const bool told = wire_ && session.plan.destination == destination;
+    if (told && session.ended.empty()) session.ended = answer;
+  }
 }
 
 std::string Model::DeleteDestination(const Operation& op) {

@@ -8,16 +8,6 @@
 namespace passerelle::model {
 namespace {
 
-std::string TextOf(const Stream& stream, const TimeText& times) {
-  std::string text = absl::StrCat("OK next=", stream.next, " token=", stream.token,
-                                  stream.finished ? " finished" : "");
-  if (stream.kind == Kind::kReplace) {
-    absl::StrAppend(&text, " replaces ", stream.audience, " as of ", times(stream.as_of_us), " ",
-                    stream.max_refused_percent, "%");
-  }
-  return text + "\n";
-}
-
 // The content of a record, as far as it decides whether two are the same.
 template <class T>
 bool SameContent(const T& a, const T& b) {
@@ -30,6 +20,16 @@ void Resend(const std::vector<T>& known, int count, std::vector<T>& rows) {
 }
 
 }  // namespace
+
+std::string Model::TextOfStream(const Stream& stream) const {
+  std::string text = absl::StrCat("OK next=", stream.next, " token=", stream.token,
+                                  stream.finished ? " finished" : "");
+  if (stream.kind == Kind::kReplace && !wire_) {
+    absl::StrAppend(&text, " replaces ", stream.audience, " as of ", times_(stream.as_of_us), " ",
+                    stream.max_refused_percent, "%");
+  }
+  return text + "\n";
+}
 
 std::string Model::AudienceOf(const std::string& destination, const std::string& source_id) const {
   const auto found = world_.destinations.find(destination);
@@ -53,8 +53,13 @@ void Model::PrepareSend(Operation& op) const {
   if (logs) op.rows.clear();
   if (!logs) op.entries.clear();
   if (op.verb == Verb::kSend && op.rows.empty() && op.entries.empty()) op.verb = Verb::kNothing;
+  std::set<std::string> fields;
+  for (const PlanField& field : plan.fields) fields.insert(field.name);
   const auto found = world_.streams.find(op.id);
-  if (found == world_.streams.end()) return;
+  if (found == world_.streams.end()) {
+    RestrictRows(plan.kind, plan.namespaces, fields, op.rows);
+    return;
+  }
   const Stream& stream = found->second;
   op.total = stream.next + op.total_error;
   const bool same_kind = stream.kind == plan.kind;
@@ -71,8 +76,6 @@ void Model::PrepareSend(Operation& op) const {
     Resend(stream.rows, resend, op.rows);
   }
   op.offset = stream.next - resend + op.skip;
-  std::set<std::string> fields;
-  for (const PlanField& field : plan.fields) fields.insert(field.name);
   RestrictRows(plan.kind, plan.namespaces, fields, op.rows);
   if (!op.altered) return;
   if (logs) op.entries.front().message += 1000;
@@ -123,7 +126,7 @@ std::string Model::Open(const Operation& op) {
   Stream& stream = world_.streams[op.id];
   session.epoch = stream.epoch = ++world_.epochs;
   world_.sessions[op.session] = session;
-  return TextOf(stream, times_);
+  return TextOfStream(stream);
 }
 
 std::string Model::OpenAgain(const Operation& op, Stream& stream) {
@@ -146,6 +149,9 @@ std::string Model::Judge(const Session& session, const Operation& op, int64_t& k
   const auto found = world_.streams.find(session.stream);
   if (found == world_.streams.end()) return Refuse("NOT_FOUND", "STREAM_NOT_FOUND");
   const Stream& stream = found->second;
+  // Streams of logs are kept apart: the one that this session wrote was deleted.
+  const bool logs = session.plan.kind == Kind::kAppend;
+  if (logs != (stream.kind == Kind::kAppend)) return Refuse("NOT_FOUND", "STREAM_NOT_FOUND");
   if (stream.kind != session.plan.kind) {
     return Refuse("FAILED_PRECONDITION", "STREAM_KIND_MISMATCH");
   }
@@ -172,6 +178,10 @@ std::string Model::Judge(const Session& session, const Operation& op, int64_t& k
 std::string Model::Send(const Operation& op) {
   const Session session = world_.sessions.at(op.session);
   op.kind == Kind::kAppend ? LogsCommit() : ProfilesCommit();
+  if (!session.ended.empty()) {
+    world_.sessions.erase(op.session);
+    return session.ended;
+  }
   Ack ack;
   std::string refused = Judge(session, op, ack.known);
   const auto count = static_cast<int64_t>(op.rows.size() + op.entries.size());
@@ -198,13 +208,14 @@ std::string Model::Send(const Operation& op) {
   }
   ack.next = stream.next;
   ack.token = stream.token;
-  return model::TextOf(ack, every_row_);
+  return TextOf(ack, !wire_);
 }
 
 std::string Model::Finish(const Operation& op) {
   const Session session = world_.sessions.at(op.session);
   world_.sessions.erase(op.session);
   op.kind == Kind::kAppend ? LogsCommit() : ProfilesCommit();
+  if (!session.ended.empty()) return session.ended;
   const auto found = world_.streams.find(session.stream);
   if (found == world_.streams.end()) return Refuse("NOT_FOUND", "STREAM_NOT_FOUND");
   Stream& stream = found->second;
@@ -251,7 +262,7 @@ std::string Model::ReadStreams() const {
   std::string text = "OK\n";
   for (const auto& [id, stream] : world_.streams) {
     absl::StrAppend(&text, "  ", id, " kind ", static_cast<int>(stream.kind), " ", stream.target,
-                    " ", TextOf(stream, times_));
+                    " ", TextOfStream(stream));
     for (const auto& [outcome, rows] : stream.totals) {
       if (rows != 0) absl::StrAppend(&text, "    ", outcome, "=", rows, "\n");
     }
@@ -263,7 +274,7 @@ std::string Model::ReadOutcomes(const Operation& op) const {
   const auto found = world_.streams.find(op.id);
   if (found == world_.streams.end()) return Refuse("NOT_FOUND", "RESOURCE_NOT_FOUND");
   std::string text = "OK\n";
-  for (const RowAnswer& row : found->second.outcomes) absl::StrAppend(&text, model::TextOf(row));
+  for (const RowAnswer& row : found->second.outcomes) absl::StrAppend(&text, TextOf(row));
   return text;
 }
 

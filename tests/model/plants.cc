@@ -2,11 +2,12 @@
 
 #include <utility>
 
+#include "absl/synchronization/notification.h"
+
 namespace passerelle::model {
 namespace {
 
 using storage::Cell;
-using storage::LogKind;
 
 const std::pair<const char*, Plant> kPlants[] = {
     {"double-on-retry", Plant::kDoubleOnRetry},
@@ -15,7 +16,6 @@ const std::pair<const char*, Plant> kPlants[] = {
     {"optout-lost", Plant::kOptOutLost},
     {"replace-mixes", Plant::kReplaceMixes},
     {"duplicate-accepted", Plant::kDuplicateAccepted},
-    {"pending-optout-lost", Plant::kPendingOptOutLost},
     {"equal-time-optin-wins", Plant::kEqualTimeOptInWins},
 };
 
@@ -47,17 +47,32 @@ void Planted::Spoil(storage::RecordBatch& batch) const {
   }
 }
 
-void Planted::Spoil(storage::AppendBatch& batch) const {
-  for (storage::LogRecord& record : batch.rows) {
-    storage::LogRow& row = record.row;
-    const bool opt_out =
-        row.kind == LogKind::kTracking && row.tracking_kind == storage::kTrackingOptOut;
-    const bool forgets = Is(Plant::kOptOutLost) || (Is(Plant::kPendingOptOutLost) && !row.profile);
-    if (opt_out && forgets) row.identity_ns = {};
-    if (opt_out && forgets) row.identity_namespace = {};
-    if (Is(Plant::kDuplicateAccepted) && row.event_us != 0) {
-      static int64_t drift = 0;
-      row.event_us += ++drift % 1000;
+void Planted::TakeBackOptOuts(storage::InstanceStore& instance,
+                              const std::vector<storage::Profile>& before) const {
+  const auto schema = instance.schema().schema();
+  for (const storage::Profile& profile : before) {
+    for (const storage::Attribute& attribute : schema->attributes()) {
+      if (!attribute.consent.has_value() || profile.identities.empty()) continue;
+      storage::ImportBatch import;
+      storage::FieldWrite field;
+      field.attribute = attribute.number;
+      import.rows.fields.push_back(field);
+      storage::Record record;
+      record.identities = 1;
+      import.rows.records.push_back(record);
+      const auto& [ns, value] = profile.identities.front();
+      import.rows.identities.push_back({ns, value, false});
+      Cell cell;
+      cell.kind = Cell::Kind::kNull;
+      for (const auto& [number, stored] : profile.attributes) {
+        if (number == attribute.number) cell = {stored.kind, stored.integer, stored.real, ""};
+      }
+      import.rows.cells.push_back(cell);
+      absl::Notification done;
+      storage::Done<storage::WriteAck> call = [&](const absl::StatusOr<storage::WriteAck>&) {
+        done.Notify();
+      };
+      if (instance.importer().SubmitImport(import, call).ok()) done.WaitForNotification();
     }
   }
 }

@@ -19,7 +19,6 @@ enum class Plant {
   kOptOutLost,          // opt-outs of tracking rows never reach the profile
   kReplaceMixes,        // readers see staged members before the replace is published
   kDuplicateAccepted,   // a log row that is there already is appended again
-  kPendingOptOutLost,   // opt-outs of people not known yet are dropped
   kEqualTimeOptInWins,  // at one time an opt-in wins over the opt-out
 };
 
@@ -34,8 +33,9 @@ class Planted {
 
   // Before a batch of records goes to the store.
   void Spoil(storage::RecordBatch& batch) const;
-  // Before log rows go to the store.
-  void Spoil(storage::AppendBatch& batch) const;
+  // After opt-outs were applied to profiles that were `before`: takes them back.
+  void TakeBackOptOuts(storage::InstanceStore& instance,
+                       const std::vector<storage::Profile>& before) const;
 
  private:
   Plant plant_;

@@ -217,6 +217,7 @@ std::string StoreSystem::ReadLogs(const Operation& op) {
     if (row.profile != 0) absl::StrAppend(&text, " profile ", names_[row.profile]);
     if ((row.flags & storage::kProfileUnknown) != 0) absl::StrAppend(&text, " unknown");
     absl::StrAppend(&text, "\n");
+    return false;
   };
   int64_t after = 0;
   for (bool at_end = false; !at_end;) {

@@ -1,4 +1,4 @@
-#include <cstring>
+#include <algorithm>
 #include <deque>
 #include <memory>
 #include <utility>
@@ -218,10 +218,31 @@ StoreSystem::AckOr StoreSystem::SubmitEntries(const Operation& op, storage::Writ
     record.content_hash = HashOfText(Describe(entry));
     batch.rows.push_back(record);
   }
-  planted_.Spoil(batch);
+  std::vector<storage::Profile> before;
+  if (planted_.Is(Plant::kOptOutLost)) {
+    ASSIGN_OR_RETURN(before, instance().profiles().ListProfiles({}, 10'000, {}));
+  }
+  if (planted_.Is(Plant::kDuplicateAccepted)) AppendAgain(batch);
+  const bool opts_out = std::any_of(op.entries.begin(), op.entries.end(), [](const Entry& entry) {
+    return entry.tracking_kind == storage::kTrackingOptOut;
+  });
   auto ack = Await(instance().logs(), &storage::LogStore::SubmitAppend, std::move(batch));
   if (ack.ok()) RETURN_IF_ERROR(instance().WaitFor(ack->position, {}));
+  if (opts_out && !before.empty()) planted_.TakeBackOptOuts(instance(), before);
   return ack;
+}
+
+// The planted bug: rows that were appended before are appended once more, a moment later.
+void StoreSystem::AppendAgain(const storage::AppendBatch& batch) {
+  storage::AppendBatch again;
+  for (const storage::LogRecord& record : batch.rows) {
+    const storage::LogRow& row = record.row;
+    const bool known = !appended_.insert(row.broadlog_id * 100 + row.tracking_log_id).second;
+    if (known && row.event_us != 0) again.rows.push_back(record);
+  }
+  for (storage::LogRecord& record : again.rows) ++record.row.event_us;
+  if (again.rows.empty()) return;
+  (void)Await(instance().logs(), &storage::LogStore::SubmitAppend, std::move(again));
 }
 
 // Profiles are named by the order in which they were made.

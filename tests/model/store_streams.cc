@@ -58,7 +58,8 @@ std::string StoreSystem::Open(const Operation& op) {
   }
   const auto opened = instance().streams().Open(open);
   if (!opened.ok()) return TextOf(opened.status());
-  int64_t& epoch = epochs_[op.id];
+  // Streams of logs are kept apart from the others, and so are their epochs.
+  int64_t& epoch = epochs_[absl::StrCat(op.id, op.kind == Kind::kAppend ? " of logs" : "")];
   if (opened->value.epoch <= epoch) return absl::StrCat("epoch went back to ", opened->value.epoch);
   session.epoch = epoch = opened->value.epoch;
   sessions_[op.session] = session;
@@ -123,13 +124,14 @@ std::string StoreSystem::ReadStreams() {
 
 std::string StoreSystem::ReadOutcomes(const Operation& op) {
   std::string text = "OK\n";
-  int64_t after = -1;
+  storage::OutcomeScan scan;
+  scan.limit = 3;
   while (true) {
-    const auto rows = instance().streams().ListRowOutcomes(op.id, after, 3, {});
-    if (!rows.ok()) return TextOf(rows.status());
-    for (const storage::RowResult& row : *rows) absl::StrAppend(&text, TextOf(AnswerOf(row)));
-    if (rows->empty()) return text;
-    after = rows->back().offset;
+    const auto page = instance().streams().ListRowOutcomes(op.id, {}, scan, {});
+    if (!page.ok()) return TextOf(page.status());
+    for (const storage::RowResult& row : page->rows) absl::StrAppend(&text, TextOf(AnswerOf(row)));
+    if (page->at_end) return text;
+    scan.after_offset = page->after_offset;
   }
 }
 

@@ -14,6 +14,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -85,6 +86,7 @@ class StoreSystem : public System {
   storage::RecordBatch RecordsOf(const Plan& plan, const std::vector<Row>& rows);
   AckOr Submit(const Plan& plan, const Operation& op, storage::WriteOptions options);
   AckOr SubmitEntries(const Operation& op, storage::WriteOptions options);
+  void AppendAgain(const storage::AppendBatch& batch);
   void LearnProfiles();
   std::string Batch(const Operation& op);
 
@@ -120,6 +122,7 @@ class StoreSystem : public System {
   std::map<std::string, Note> notes_;
   std::map<int64_t, int> names_;  // of profiles, in the order they were made
   int64_t last_profile_ = 0;
+  std::set<int64_t> appended_;  // messages, for a planted bug
 };
 
 // "CODE REASON detail", by the public names.
