@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <tuple>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -62,19 +63,42 @@ class Runner {
   int64_t now_us_;
 };
 
-bool Fails(const std::vector<Operation>& operations, const Scope& scope, const MakeSystem& make) {
-  return Run(operations, scope, make).difference.has_value();
+// What a difference is about: the kind of operation, and how the two answers begin. A list that is
+// made shorter must not end in another difference.
+using Sign = std::tuple<Verb, Kind, std::string, std::string>;
+
+std::string Beginning(const std::string& answer) {
+  const std::vector<std::string> words =
+      absl::StrSplit(answer, absl::ByAnyChar(" \n"), absl::SkipEmpty());
+  if (words.empty() || words[0] == "OK") return "OK";
+  return absl::StrCat(words[0], " ", words.size() > 1 ? words[1] : "");
 }
 
+std::optional<Sign> SignOf(const std::optional<Difference>& difference) {
+  if (!difference.has_value()) return std::nullopt;
+  return Sign{difference->operation.verb, difference->operation.kind, Beginning(difference->wanted),
+              Beginning(difference->got)};
+}
+
+// Runs lists, and knows which difference they must end in.
+struct Trial {
+  const Scope& scope;
+  const MakeSystem& make;
+  std::optional<Sign> sign;
+  bool Fails(const std::vector<Operation>& operations) const {
+    return sign.has_value() && SignOf(Run(operations, scope, make).difference) == sign;
+  }
+};
+
 // Tries without each stretch of `length` operations.
-bool DropStretches(std::vector<Operation>& operations, size_t length, const Scope& scope,
-                   const MakeSystem& make, absl::Time stop_at) {
+bool DropStretches(std::vector<Operation>& operations, size_t length, const Trial& trial,
+                   absl::Time stop_at) {
   bool dropped = false;
   for (size_t end = operations.size(); end > 0 && absl::Now() < stop_at;) {
     const size_t begin = end > length ? end - length : 0;
     std::vector<Operation> fewer(operations.begin(), operations.begin() + begin);
     fewer.insert(fewer.end(), operations.begin() + end, operations.end());
-    if (Fails(fewer, scope, make)) {
+    if (trial.Fails(fewer)) {
       operations = std::move(fewer);
       dropped = true;
     }
@@ -84,10 +108,10 @@ bool DropStretches(std::vector<Operation>& operations, size_t length, const Scop
 }
 
 // Tries to change one operation.
-bool Try(std::vector<Operation>& operations, size_t at, const Scope& scope, const MakeSystem& make,
+bool Try(std::vector<Operation>& operations, size_t at, const Trial& trial,
          const std::function<bool(Operation&)>& change) {
   Operation before = operations[at];
-  if (change(operations[at]) && Fails(operations, scope, make)) return true;
+  if (change(operations[at]) && trial.Fails(operations)) return true;
   operations[at] = std::move(before);
   return false;
 }
@@ -99,21 +123,20 @@ bool EraseAt(std::vector<T>& items, size_t at) {
   return true;
 }
 
-void DropParts(std::vector<Operation>& operations, const Scope& scope, const MakeSystem& make,
-               absl::Time stop_at) {
+void DropParts(std::vector<Operation>& operations, const Trial& trial, absl::Time stop_at) {
   for (size_t at = 0; at < operations.size() && absl::Now() < stop_at; ++at) {
     for (size_t i = operations[at].rows.size(); i-- > 0;) {
-      Try(operations, at, scope, make, [&](Operation& op) { return EraseAt(op.rows, i); });
+      Try(operations, at, trial, [&](Operation& op) { return EraseAt(op.rows, i); });
     }
     for (size_t i = operations[at].entries.size(); i-- > 0;) {
-      Try(operations, at, scope, make, [&](Operation& op) { return EraseAt(op.entries, i); });
+      Try(operations, at, trial, [&](Operation& op) { return EraseAt(op.entries, i); });
     }
     for (size_t i = operations[at].destination.mappings.size(); i-- > 0;) {
-      Try(operations, at, scope, make,
+      Try(operations, at, trial,
           [&](Operation& op) { return EraseAt(op.destination.mappings, i); });
     }
     for (size_t i = operations[at].fields.size(); i-- > 0;) {
-      Try(operations, at, scope, make, [&](Operation& op) { return EraseAt(op.fields, i); });
+      Try(operations, at, trial, [&](Operation& op) { return EraseAt(op.fields, i); });
     }
   }
 }
@@ -142,13 +165,14 @@ std::vector<Operation> Shrink(std::vector<Operation> operations, const Scope& sc
                               const MakeSystem& make, int seconds) {
   const absl::Time stop_at = absl::Now() + absl::Seconds(seconds);
   const auto first = Run(operations, scope, make).difference;
+  const Trial trial{scope, make, SignOf(first)};
   if (first.has_value()) operations.resize(first->at + 1);
   for (size_t length = std::max<size_t>(operations.size() / 2, 1); absl::Now() < stop_at;) {
-    const bool dropped = DropStretches(operations, length, scope, make, stop_at);
+    const bool dropped = DropStretches(operations, length, trial, stop_at);
     if (length == 1 && !dropped) break;
     if (length > 1) length /= 2;
   }
-  DropParts(operations, scope, make, stop_at);
+  DropParts(operations, trial, stop_at);
   return operations;
 }
 

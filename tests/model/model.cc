@@ -68,6 +68,11 @@ void Model::Prepare(Operation& op) const {
     } else if (found != world_.destinations.end()) {
       const DestinationSpec& spec = found->second.spec;
       op.fields = MappedFields(spec, op.fields);
+      // The server wants a sync to be opened with a field.
+      const bool wants_field = wire_ && op.kind == Kind::kSync && op.fields.empty();
+      if (wants_field && !spec.mappings.empty()) {
+        op.fields.push_back(spec.mappings.front().source_field);
+      }
       op.audiences.clear();
       for (const auto& [source, audience] : spec.audiences) op.audiences.push_back(source);
       if (op.kind == Kind::kReplace && spec.audiences.empty()) op.verb = Verb::kNothing;

@@ -272,6 +272,7 @@ class Model : public System {
   // model_reads.cc
   std::string ReadProfiles() const;
   std::string ReadMembers(const Operation& op) const;
+  std::string CheckReach(const Operation& question) const;
   std::string Counts(const List& list) const;
   std::string TakeNote(const Operation& op);
   std::string ReadNoted(const Operation& op) const;

@@ -184,6 +184,11 @@ bool Model::IsRefusedAlone(const Plan& plan, const Row& row, RowAnswer& answer) 
     Reject("CONTAINS_NUL", row.bad_field, answer);
     return true;
   }
+  // The server looks at the row itself before it asks the store.
+  if (wire_ && row.identities.empty()) {
+    Reject("IDENTITY_MISSING", "identities", answer);
+    return true;
+  }
   if (push) {
     const auto audience = plan.audiences.find(row.audience);
     if (audience == plan.audiences.end() || !world_.lists.at(audience->second).exists) {

@@ -86,6 +86,19 @@ std::map<int, std::string> Model::Output(const List& list, const Operation& ques
   return output;
 }
 
+// The server does not answer for a channel and purpose that no consent is about, unless there is no
+// consent at all.
+std::string Model::CheckReach(const Operation& question) const {
+  bool any = false;
+  for (const auto& [id, attribute] : world_.attributes) {
+    const AttributeSpec& spec = attribute.spec;
+    any |= spec.consent;
+    const bool fits = spec.purpose.empty() || spec.purpose == question.purpose;
+    if (spec.consent && spec.channel == question.channel && fits) return "";
+  }
+  return any && wire_ ? Refuse("INVALID_ARGUMENT", "FIELD_INVALID") : "";
+}
+
 std::string Model::Counts(const List& list) const {
   std::string text;
   for (const auto& [channel, purpose] :
@@ -93,6 +106,10 @@ std::string Model::Counts(const List& list) const {
     Operation question;
     question.channel = channel;
     question.purpose = purpose;
+    if (const std::string refused = CheckReach(question); !refused.empty()) {
+      absl::StrAppend(&text, "  ", channel, "/", purpose, " ", refused, "\n");
+      continue;
+    }
     std::map<std::string, int> counts;
     for (const auto& [person, member] : list.members) {
       if (!member.realized) continue;
@@ -110,12 +127,14 @@ std::string Model::ReadMembers(const Operation& op) const {
   const auto found = world_.audiences.find(op.audience);
   if (found == world_.audiences.end()) return Refuse("NOT_FOUND", "RESOURCE_NOT_FOUND");
   const List& list = world_.lists.at(found->second);
-  std::string text;
+  std::string text = CheckReach(op);
+  const bool refused = !text.empty();
   int64_t members = 0;
   std::map<std::string, int64_t> excluded;
   for (const auto& [person, member] : list.members) {
     if (!member.realized) continue;
     ++members;
+    if (refused) continue;
     const std::string exclusion = Exclusion(person, op);
     if (!exclusion.empty()) ++excluded[exclusion];
     if (!exclusion.empty() && wire_) continue;
@@ -130,6 +149,7 @@ std::string Model::ReadMembers(const Operation& op) const {
 }
 
 std::string Model::TakeNote(const Operation& op) {
+  if (const std::string refused = CheckReach(op); !refused.empty()) return refused;
   const auto found = world_.audiences.find(op.audience);
   if (found == world_.audiences.end()) return Refuse("NOT_FOUND", "RESOURCE_NOT_FOUND");
   Note note;

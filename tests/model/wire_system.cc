@@ -1,0 +1,132 @@
+#include "tests/model/wire_system.h"
+
+#include <stdexcept>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "passerelle/error.h"
+
+namespace passerelle::model {
+
+std::string NameOf(const char* collection, const std::string& id) {
+  return absl::StrCat(kInstance, "/", collection, "/", id);
+}
+
+std::string IdOf(const std::string& name) { return name.substr(name.rfind('/') + 1); }
+
+std::string WireText(const absl::Status& status) {
+  const std::string reason = client::ReasonNameOf(status);
+  std::string text = absl::StrCat(absl::StatusCodeToString(status.code()), " ",
+                                  reason.empty() ? std::string(status.message()) : reason);
+  for (const char* key : {"next_offset", "offset", "rows"}) {
+    const std::string value = client::MetadataOf(status, key);
+    if (!value.empty()) absl::StrAppend(&text, " ", key, "=", value);
+  }
+  return text;
+}
+
+RowAnswer AnswerOf(const v1::RowOutcome& row) {
+  RowAnswer answer;
+  answer.offset = row.offset();
+  answer.key = row.record_key();
+  answer.outcome = v1::Outcome_Name(row.outcome()).substr(8);  // OUTCOME_
+  if (row.reason() != v1::ROW_REASON_UNSPECIFIED) {
+    answer.reason = v1::RowReason_Name(row.reason()).substr(11);  // ROW_REASON_
+  }
+  answer.field = row.field();
+  answer.stale = {row.stale_fields().begin(), row.stale_fields().end()};
+  answer.out_of_scope = {row.out_of_scope_fields().begin(), row.out_of_scope_fields().end()};
+  answer.created = row.profile_created();
+  answer.membership = row.membership_changed();
+  answer.attributes = row.attributes_changed();
+  answer.unknown = row.profile_unknown();
+  return answer;
+}
+
+WireSystem::WireSystem(const TimeText& times, const std::string& program,
+                       const std::string& directory)
+    : times_(times), server_(program, directory) {
+  Connect();
+}
+
+void WireSystem::Connect() {
+  sessions_.clear();
+  auto client = client::Client::Connect(server_.address());
+  if (!client.ok()) throw std::runtime_error(client.status().ToString());
+  client_ = *std::move(client);
+}
+
+int WireSystem::NameOf(int64_t profile) const {
+  const auto found = names_.find(profile);
+  return found == names_.end() ? -1 : found->second;
+}
+
+std::string WireSystem::Do(const Operation& op) {
+  switch (op.verb) {
+    case Verb::kNothing:
+    case Verb::kJump:
+    case Verb::kReadNoted:
+      return "nothing";
+    case Verb::kCreateAttribute:
+    case Verb::kUpdateAttribute:
+    case Verb::kDeleteAttribute:
+    case Verb::kCreateNamespace:
+    case Verb::kDeleteNamespace:
+      return ChangeSchema(op);
+    case Verb::kCreateAudience:
+    case Verb::kDeleteAudience:
+      return ChangeAudience(op);
+    case Verb::kCreateDestination:
+    case Verb::kUpdateDestination:
+    case Verb::kPause:
+    case Verb::kResume:
+    case Verb::kDeleteDestination:
+      return ChangeDestination(op);
+    case Verb::kCreateDelivery:
+    case Verb::kUpdateDelivery:
+    case Verb::kDeleteDelivery:
+      return ChangeDelivery(op);
+    case Verb::kBatch:
+      return Batch(op);
+    case Verb::kDeleteProfile:
+      return DeleteProfile(op);
+    case Verb::kOpen:
+      return Open(op);
+    case Verb::kSend:
+      return Send(op);
+    case Verb::kFinish:
+      return Finish(op);
+    case Verb::kLeave:
+      sessions_.erase(op.session);
+      return "OK";
+    case Verb::kDeleteStream:
+    case Verb::kAbandon:
+      return DeleteStream(op);
+    case Verb::kRestart:
+      sessions_.clear();
+      server_.Restart(op.altered);
+      Connect();
+      return "OK";
+    case Verb::kReadProfiles:
+      return ReadProfiles();
+    case Verb::kReadMembers:
+      return ReadMembers(op);
+    case Verb::kNote:
+      return TakeNote(op);
+    case Verb::kFollow:
+      return Follow(op);
+    case Verb::kReadStreams:
+      return ReadStreams();
+    case Verb::kReadOutcomes:
+      return ReadOutcomes(op);
+    case Verb::kReadLogs:
+      return ReadLogs(op);
+    case Verb::kReadReport:
+      return ReadReport(op);
+    case Verb::kReadFlows:
+      return ReadFlows();
+  }
+  return "";
+}
+
+}  // namespace passerelle::model
