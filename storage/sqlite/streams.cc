@@ -49,13 +49,14 @@ void RunWithStream(Transaction& transaction, const char* sql, std::string_view s
 }
 
 // The first epoch is a sequence, so that a name used again after a deletion never gives out an
-// epoch that a writer of the deleted stream may still hold.
+// epoch that a writer of the deleted stream may still hold; above the store's epoch, because a
+// restore lifts the epochs of streams there.
 StreamState MakeStream(Transaction& transaction, const OpenStream& open) {
   StreamState state;
   state.stream = open.stream;
   state.kind = open.kind;
   state.target = open.target;
-  state.epoch = transaction.NextSeq();
+  state.epoch = transaction.epoch() + transaction.NextSeq();
   state.clear_record_keys = open.clear_record_keys;
   state.create_us = state.update_us = transaction.commit_us();
   InsertStream(transaction.db(), state);

@@ -227,6 +227,17 @@ TEST_P(BackupContract, AfterARestoreAStreamSaysWhatIsMissingAndGoesOnThere) {
   EXPECT_TRUE(ImportBatchOf(reopened->value.epoch, 2).ok());
 }
 
+TEST_P(BackupContract, AStreamMadeAfterARestoreBeginsWithAGreaterEpochThanItsNameEverHad) {
+  OpenStreamOf("saved", StreamKind::kImportProfiles);
+  ASSERT_TRUE(Backup("one").ok());
+  const int64_t late = OpenStreamOf("late", StreamKind::kImportProfiles);
+  ServeRestored("one", "restored");
+  EXPECT_GT(OpenStreamOf("late", StreamKind::kImportProfiles), late);
+  const int64_t saved = OpenStreamOf("saved", StreamKind::kImportProfiles);
+  ASSERT_TRUE(instance().streams().DeleteStream("saved").ok());
+  EXPECT_GT(OpenStreamOf("saved", StreamKind::kImportProfiles), saved);
+}
+
 TEST_P(BackupContract, PositionsOfBeforeARestoreAreToldApart) {
   const auto before = ImportBatchOf(OpenStreamOf("people", StreamKind::kImportProfiles), 1);
   ASSERT_TRUE(before.ok());
