@@ -66,25 +66,22 @@ Operation Generator::Next() {
   if (dice < 150) return DeliveryOperation();
   if (dice < 470) return BatchOperation();
   if (dice < 830) return StreamOperation();
-  if (dice < 860) return WorldOperation();
+  if (dice < 870) return WorldOperation();
   return Question();
 }
 
 Operation Generator::WorldOperation() {
   Operation op;
   const int dice = Below(100);
-  if (dice < 40 || scope_.wire) {
-    op.verb = Verb::kDeleteProfile;
-    op.identity = AnyIdentity();
-    if (scope_.wire && Chance(30)) op.verb = Verb::kRestart;
-    op.altered = Chance(50);
-    return op;
-  }
-  if (dice < 65) {
-    op.verb = Verb::kRestart;
-    return op;
-  }
-  op.verb = Verb::kJump;
+  op.altered = Chance(50);
+  op.verb = dice < 35   ? Verb::kDeleteProfile
+            : dice < 55 ? Verb::kRestart
+            : dice < 68 ? Verb::kBackup
+            : dice < 80 ? Verb::kRestore
+                        : Verb::kJump;
+  if (op.verb == Verb::kJump && scope_.wire) op.verb = Verb::kDeleteProfile;
+  if (op.verb == Verb::kDeleteProfile) op.identity = AnyIdentity();
+  if (op.verb != Verb::kJump) return op;
   op.jump_us = Any<int64_t>({7, 7, 31, 80, 745}) * kHourUs;
   if (Chance(25)) op.jump_us = -kHourUs * 3 / 2;
   now_us_ += op.jump_us;
@@ -116,6 +113,7 @@ Operation Generator::Question() {
     if (Chance(30)) op.audience = Numbered("a", 3);
     op.as_of_us = AnyTime(70);
     op.skip = Chance(40) ? 1 + Below(2) : 0;
+    op.altered = Chance(50);
   }
   return op;
 }

@@ -90,6 +90,7 @@ DestinationSpec Generator::AnyDestination(bool audience_sync) {
   std::shuffle(spec.order.begin(), spec.order.end(), random_);
   if (Chance(5) && !scope_.wire) spec.order.push_back("crm");
   spec.first_match = Chance(30);
+  spec.record_applied = Chance(25);
   if (audience_sync) {
     spec.on_unknown = Any<Unknown>({Unknown::kReport, Unknown::kCreate, Unknown::kKeep});
     spec.keep_on_unmap = Chance(40);

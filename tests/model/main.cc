@@ -182,7 +182,6 @@ int Main(int argc, char** argv) {
   }
   std::cout << "received=" << totals.received << " applied=" << totals.applied
             << " lost=" << totals.lost << " doubled=" << totals.doubled
-            << " differences=" << totals.differences
             << " seed=" << (caught ? totals.failing.front() : flags.first_seed) << std::endl;
   return caught == !flags.plant.empty() ? 0 : 1;
 }

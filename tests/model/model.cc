@@ -29,6 +29,24 @@ int64_t Model::LogsCommit() {
   return commit_us_;
 }
 
+void Model::Jump(int64_t by_us) {
+  ProfilesCommit();
+  LogsCommit();
+  now_us_ += by_us;
+  ProfilesCommit();
+  DropOldStagings();
+}
+
+// All is as it was at the backup. Moments noted since are of another history; what is past its time
+// by now goes.
+std::string Model::Restore() {
+  world_ = *saved_;
+  world_.sessions.clear();
+  world_.notes.clear();
+  Jump(0);
+  return "OK";
+}
+
 namespace {
 
 // Fields of a destination that the operation names, and its mandatory ones.
@@ -81,6 +99,7 @@ void Model::Prepare(Operation& op) const {
       }
     }
   }
+  if (op.verb == Verb::kRestore && saved_ == nullptr) op.verb = Verb::kNothing;
   // Over the wire a noted moment is known by its end token only.
   if (wire_ && op.verb == Verb::kReadNoted) op.verb = Verb::kNothing;
   if (op.verb == Verb::kBatch && op.kind != Kind::kAppend) {
@@ -139,12 +158,13 @@ std::string Model::Do(const Operation& op) {
       world_.sessions.clear();
       return "OK";
     case Verb::kJump:
-      ProfilesCommit();
-      LogsCommit();
-      now_us_ += op.jump_us;
-      ProfilesCommit();
-      DropOldStagings();
+      Jump(op.jump_us);
       return "OK";
+    case Verb::kBackup:
+      saved_ = std::make_unique<const World>(world_);
+      return "OK";
+    case Verb::kRestore:
+      return Restore();
     case Verb::kReadProfiles:
       return ReadProfiles();
     case Verb::kReadMembers:

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -286,12 +287,15 @@ class Model : public System {
 
   int64_t ProfilesCommit();
   int64_t LogsCommit();
+  void Jump(int64_t by_us);
+  std::string Restore();
 
   const TimeText& times_;
   const bool wire_;
   int64_t now_us_ = 0;
   int64_t commit_us_ = 0;  // of the operation in progress
   World world_;
+  std::unique_ptr<const World> saved_;  // by the last backup
   int64_t received_ = 0;
   int64_t applied_ = 0;
 };

@@ -20,6 +20,7 @@ bool SameMapping(const MappingSpec& a, const MappingSpec& b) {
 bool SameRules(const DestinationSpec& a, const DestinationSpec& b) {
   return a.audiences == b.audiences && a.order == b.order && a.first_match == b.first_match &&
          a.on_unknown == b.on_unknown && a.keep_on_unmap == b.keep_on_unmap &&
+         a.record_applied == b.record_applied &&
          std::equal(a.mappings.begin(), a.mappings.end(), b.mappings.begin(), b.mappings.end(),
                     SameMapping);
 }

@@ -201,9 +201,13 @@ std::string Model::Send(const Operation& op) {
                           op.entries.begin() + (op.entries.empty() ? 0 : ack.known),
                           op.entries.end());
   }
+  const auto destination = world_.destinations.find(session.plan.destination);
+  const bool all =
+      destination != world_.destinations.end() && destination->second.spec.record_applied;
   for (const RowAnswer& row : ack.rows) {
     ++stream.totals[row.outcome];
-    const bool listed = IsRefusal(row.outcome) || !row.stale.empty() || !row.out_of_scope.empty();
+    const bool listed =
+        all || IsRefusal(row.outcome) || !row.stale.empty() || !row.out_of_scope.empty();
     if (listed) stream.outcomes.push_back(row);
   }
   ack.next = stream.next;

@@ -17,6 +17,8 @@ const std::pair<const char*, Plant> kPlants[] = {
     {"replace-mixes", Plant::kReplaceMixes},
     {"duplicate-accepted", Plant::kDuplicateAccepted},
     {"equal-time-optin-wins", Plant::kEqualTimeOptInWins},
+    {"export-skips-a-row", Plant::kExportSkipsARow},
+    {"request-forgotten", Plant::kRequestForgotten},
 };
 
 }  // namespace

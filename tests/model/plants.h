@@ -20,6 +20,8 @@ enum class Plant {
   kReplaceMixes,        // readers see staged members before the replace is published
   kDuplicateAccepted,   // a log row that is there already is appended again
   kEqualTimeOptInWins,  // at one time an opt-in wins over the opt-out
+  kExportSkipsARow,     // the first row of each page of logs but the first is left out
+  kRequestForgotten,    // a unary batch that comes again is written again
 };
 
 // Nullopt: there is none of that name.

@@ -247,12 +247,11 @@ void StoreSystem::AppendAgain(const storage::AppendBatch& batch) {
 
 // Profiles are named by the order in which they were made.
 void StoreSystem::LearnProfiles() {
-  const auto made =
-      instance().profiles().ListProfiles(storage::ProfileId{last_profile_}, 10'000, {});
+  const auto made = instance().profiles().ListProfiles(storage::ProfileId{names_.last}, 10'000, {});
   if (!made.ok()) return;
   for (const storage::Profile& profile : *made) {
-    names_.emplace(profile.id.value, static_cast<int>(names_.size()) + 1);
-    last_profile_ = profile.id.value;
+    names_.of.emplace(profile.id.value, static_cast<int>(names_.of.size()) + 1);
+    names_.last = profile.id.value;
   }
 }
 
@@ -261,7 +260,7 @@ std::string StoreSystem::Batch(const Operation& op) {
   if (const absl::Status made = MakePlan(op, plan); !made.ok()) return TextOf(made);
   storage::WriteOptions options;
   options.all_or_nothing = op.all_or_nothing;
-  if (!op.request_id.empty()) {
+  if (!op.request_id.empty() && !planted_.Is(Plant::kRequestForgotten)) {
     Operation payload = op;
     payload.request_id.clear();
     payload.fields.clear();

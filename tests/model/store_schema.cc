@@ -39,6 +39,7 @@ storage::Destination DestinationOf(const std::string& id, const DestinationSpec&
     destination.mappings.push_back(mapping);
   }
   destination.namespace_order = spec.order;
+  destination.record_applied = spec.record_applied;
   if (spec.first_match) destination.on_conflict = storage::OnConflict::kFirstMatch;
   if (spec.on_unknown == Unknown::kCreate) destination.on_unknown = storage::OnUnknown::kCreate;
   if (spec.on_unknown == Unknown::kKeep) {

@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "storage/maintenance.h"
 #include "storage/reason.h"
 
 namespace passerelle::model {
@@ -119,6 +121,7 @@ Ack AckOf(const storage::WriteAck& ack) {
 StoreSystem::StoreSystem(const TimeText& times, std::string directory, Plant plant)
     : times_(times), directory_(std::move(directory)), planted_(plant) {
   now_us_ = times.base_us;
+  data_ = directory_ + "/data";
   std::filesystem::create_directories(directory_);
   OpenStore();
 }
@@ -134,7 +137,8 @@ void StoreSystem::OpenStore() {
   instance_.reset();
   store_.reset();
   storage::StoreOptions options;
-  options.directory = directory_;
+  options.directory = data_;
+  options.backup_directory = directory_ + "/backups";
   options.readers_per_file = 1;
   options.cache_bytes_per_writer = int64_t{2} << 20;
   options.clock = [this] { return absl::FromUnixMicros(now_us_.load()); };
@@ -171,6 +175,39 @@ void StoreSystem::Jump(int64_t by_us) {
     (void)instance().streams().DeleteStream(stream);
   }
   (void)instance().audiences().DeleteAudience("the-clock", {}, {});
+}
+
+std::string StoreSystem::Backup() {
+  const std::string name = absl::StrCat("set", ++backups_);
+  const auto started = store_->StartBackup({name, ""}, [] {});
+  if (!started.ok()) return TextOf(started.status());
+  while (!(*started)->ended()) absl::SleepFor(absl::Microseconds(200));
+  const auto summary = (*started)->result();
+  if (!summary.ok()) return TextOf(summary.status());
+  saved_names_ = names_;
+  return "OK";
+}
+
+// Into another directory, and goes on there.
+std::string StoreSystem::Restore() {
+  sessions_.clear();
+  notes_.clear();
+  instance_.reset();
+  store_.reset();
+  const std::string before = data_;
+  data_ = absl::StrCat(directory_, "/data", now_us_.load());
+  const auto restored =
+      storage::RestoreStore({absl::StrCat(directory_, "/backups/set", backups_), data_, false,
+                             [this] { return absl::FromUnixMicros(now_us_.load()); }});
+  if (!restored.ok()) return TextOf(restored.status());
+  std::filesystem::remove_all(before);
+  OpenStore();
+  names_ = saved_names_;
+  // Restores count by the clock: after one in the past, epochs may be less than they were.
+  if (now_us_ <= restored_us_) epochs_.clear();
+  restored_us_ = now_us_;
+  Jump(0);
+  return "OK";
 }
 
 std::string StoreSystem::Do(const Operation& op) {
@@ -223,6 +260,10 @@ std::string StoreSystem::Do(const Operation& op) {
     case Verb::kJump:
       Jump(op.jump_us);
       return "OK";
+    case Verb::kBackup:
+      return Backup();
+    case Verb::kRestore:
+      return Restore();
     case Verb::kReadProfiles:
       return ReadProfiles();
     case Verb::kReadMembers:

@@ -67,6 +67,8 @@ class StoreSystem : public System {
 
   void OpenStore();
   void Jump(int64_t by_us);
+  std::string Backup();
+  std::string Restore();
   storage::InstanceStore& instance() { return *instance_; }
   // Answers OK or the refusal.
   template <class T>
@@ -113,6 +115,7 @@ class StoreSystem : public System {
 
   const TimeText& times_;
   const std::string directory_;
+  std::string data_;  // in it; another one after each restore
   Planted planted_;
   std::atomic<int64_t> now_us_{0};
   std::unique_ptr<storage::Store> store_;
@@ -120,8 +123,14 @@ class StoreSystem : public System {
   std::map<std::string, Session> sessions_;
   std::map<std::string, int64_t> epochs_;  // the greatest seen
   std::map<std::string, Note> notes_;
-  std::map<int64_t, int> names_;  // of profiles, in the order they were made
-  int64_t last_profile_ = 0;
+  // Profiles by the order in which they were made.
+  struct Names {
+    std::map<int64_t, int> of;
+    int64_t last = 0;
+  };
+  Names names_, saved_names_;
+  int backups_ = 0;
+  int64_t restored_us_ = 0;     // when last
   std::set<int64_t> appended_;  // messages, for a planted bug
 };
 

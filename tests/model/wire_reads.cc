@@ -219,29 +219,64 @@ std::string WireSystem::Follow(const Operation& op) {
   return text;
 }
 
+v1::LogFilter WireSystem::FilterOf(const Operation& op) const {
+  v1::LogFilter filter;
+  if (!op.id.empty()) filter.add_deliveries(op.id);
+  if (!op.audience.empty()) filter.add_audiences(op.audience);
+  if (op.skip == 1) filter.add_kinds(v1::LOG_KIND_DELIVERY);
+  if (op.skip == 2) filter.add_kinds(v1::LOG_KIND_TRACKING);
+  if (op.as_of_us.has_value()) {
+    *filter.mutable_start_time() = TimeUtil::MicrosecondsToTimestamp(*op.as_of_us);
+  }
+  return filter;
+}
+
+template <class Rows>
+void WireSystem::TellRows(const Rows& rows, std::string& text) const {
+  for (const v1::LogEntry& row : rows) {
+    absl::StrAppend(&text, "  ", Describe(EntryOf(row)), " @", times_(row.event_time_us()));
+    if (row.profile() != 0) absl::StrAppend(&text, " profile ", NameOf(row.profile()));
+    absl::StrAppend(&text, row.profile_unknown() ? " unknown" : "", "\n");
+  }
+}
+
 std::string WireSystem::ReadLogs(const Operation& op) {
+  if (op.altered) return ExportLogs(op);
   v1::ListLogsRequest request;
   request.set_parent(kInstance);
   request.set_page_size(op.limit);
-  if (!op.id.empty()) request.mutable_filter()->add_deliveries(op.id);
-  if (!op.audience.empty()) request.mutable_filter()->add_audiences(op.audience);
-  if (op.skip == 1) request.mutable_filter()->add_kinds(v1::LOG_KIND_DELIVERY);
-  if (op.skip == 2) request.mutable_filter()->add_kinds(v1::LOG_KIND_TRACKING);
-  if (op.as_of_us.has_value()) {
-    *request.mutable_filter()->mutable_start_time() =
-        TimeUtil::MicrosecondsToTimestamp(*op.as_of_us);
-  }
+  *request.mutable_filter() = FilterOf(op);
   std::string text = "OK\n";
   do {
     const auto page = client_->Call(&v1::LogService::Stub::ListLogs, request);
     if (!page.ok()) return WireText(page.status());
-    for (const v1::LogEntry& row : page->rows()) {
-      absl::StrAppend(&text, "  ", Describe(EntryOf(row)), " @", times_(row.event_time_us()));
-      if (row.profile() != 0) absl::StrAppend(&text, " profile ", NameOf(row.profile()));
-      absl::StrAppend(&text, row.profile_unknown() ? " unknown" : "", "\n");
-    }
+    TellRows(page->rows(), text);
     request.set_page_token(page->next_page_token());
   } while (!request.page_token().empty());
+  return text;
+}
+
+// Broken off after each message that has rows, and begun again at its cursor.
+std::string WireSystem::ExportLogs(const Operation& op) {
+  v1::ExportLogsRequest request;
+  request.set_name(kInstance);
+  request.set_max_batch_rows(op.limit);
+  *request.mutable_filter() = FilterOf(op);
+  std::string text = "OK\n";
+  for (bool any = true; any;) {
+    any = false;
+    grpc::ClientContext context;
+    const auto stream = client_->logs().ExportLogs(&context, request);
+    v1::ExportLogsResponse message;
+    while (!any && stream->Read(&message)) {
+      request.set_cursor(message.cursor());
+      TellRows(message.rows(), text);
+      any = message.rows_size() > 0;
+    }
+    if (any) context.TryCancel();
+    const absl::Status ended = client::FromGrpc(stream->Finish());
+    if (!any && !ended.ok()) return WireText(ended);
+  }
   return text;
 }
 

@@ -39,6 +39,7 @@ void Fill(const DestinationSpec& spec, v1::Destination* destination) {
     mapping->set_merge_policy(PolicyNamed(m.policy));
   }
   for (const std::string& ns : spec.order) destination->add_namespace_order(ns);
+  destination->set_record_applied_rows(spec.record_applied);
   destination->set_on_conflict(spec.first_match ? D::ON_CONFLICT_FIRST_MATCH
                                                 : D::ON_CONFLICT_AMBIGUOUS);
   destination->set_on_unknown(spec.on_unknown == Unknown::kReport ? D::ON_UNKNOWN_REPORT
@@ -121,8 +122,8 @@ std::string WireSystem::ChangeDestination(const Operation& op) {
   v1::UpdateDestinationRequest request;
   Fill(op.destination, request.mutable_destination());
   request.mutable_destination()->set_name(name);
-  for (const char* path :
-       {"audiences", "mappings", "namespace_order", "on_conflict", "on_unknown", "on_unmap"}) {
+  for (const char* path : {"audiences", "mappings", "namespace_order", "on_conflict", "on_unknown",
+                           "on_unmap", "record_applied_rows"}) {
     request.mutable_update_mask()->add_paths(path);
   }
   return Told(client_->Call(&Stub::UpdateDestination, request));

@@ -10,6 +10,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "nlohmann/json.hpp"
 
 extern char** environ;
@@ -29,6 +30,7 @@ std::string ReadLine(int from) {
 
 WireServer::WireServer(std::string program, std::string directory)
     : program_(std::move(program)), directory_(std::move(directory)) {
+  data_ = directory_ + "/data";
   std::filesystem::create_directories(directory_);
   Start();
 }
@@ -44,13 +46,32 @@ void WireServer::Restart(bool kill) {
   Start();
 }
 
+bool WireServer::Restore(const std::string& from) {
+  End(/*kill=*/false);
+  const std::string before = data_;
+  data_ = absl::StrCat(directory_, "/data", ++restored_);
+  const char* arguments[] = {program_.c_str(), "restore",     "--from", from.c_str(),
+                             "--data",         data_.c_str(), nullptr};
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+  pid_t process = 0;
+  int status = posix_spawn(&process, program_.c_str(), &actions, nullptr,
+                           const_cast<char**>(arguments), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  if (status == 0) waitpid(process, &status, 0);
+  if (status != 0) return false;
+  std::filesystem::copy_file(before + ".key", data_ + ".key");
+  Start();
+  return true;
+}
+
 void WireServer::Start() {
   int pipe_ends[2];
   if (pipe2(pipe_ends, O_CLOEXEC) != 0) throw std::runtime_error("no pipe");
-  const std::string data = directory_ + "/data";
   const std::string log = directory_ + "/server.log";
-  const char* arguments[] = {program_.c_str(), "--data",      data.c_str(), "--listen",
-                             "127.0.0.1:0",    "--log-level", "error",      nullptr};
+  const char* arguments[] = {program_.c_str(), "--data",      data_.c_str(), "--listen",
+                             "127.0.0.1:0",    "--log-level", "error",       nullptr};
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, pipe_ends[1], STDOUT_FILENO);

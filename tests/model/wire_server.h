@@ -19,6 +19,9 @@ class WireServer {
   const std::string& address() const { return address_; }
   // Starts it again on the same data, after SIGKILL or an orderly end.
   void Restart(bool kill);
+  // Ends it, restores a backup into another data directory, with the key of before, and starts it
+  // there. False: the restore failed.
+  bool Restore(const std::string& from);
 
  private:
   void Start();
@@ -26,6 +29,8 @@ class WireServer {
 
   const std::string program_;
   const std::string directory_;
+  std::string data_;
+  int restored_ = 0;
   std::string address_;
   pid_t process_ = 0;
 };

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "passerelle/error.h"
+#include "passerelle/v1/maintenance_service.grpc.pb.h"
 
 namespace passerelle::model {
 
@@ -54,6 +55,33 @@ void WireSystem::Connect() {
   auto client = client::Client::Connect(server_.address());
   if (!client.ok()) throw std::runtime_error(client.status().ToString());
   client_ = *std::move(client);
+}
+
+std::string WireSystem::Backup() {
+  grpc::ClientContext context;
+  const auto stub = v1::MaintenanceService::NewStub(client_->channel());
+  v1::BackupRequest request;
+  request.set_backup_id(absl::StrCat("set", ++backups_));
+  const auto stream = stub->Backup(&context, request);
+  v1::BackupResponse message;
+  std::string folder;
+  while (stream->Read(&message)) {
+    if (message.has_summary()) folder = message.summary().folder();
+  }
+  const absl::Status ended = client::FromGrpc(stream->Finish());
+  if (!ended.ok()) return WireText(ended);
+  backup_ = folder;
+  saved_names_ = names_;
+  return folder.empty() ? "no summary" : "OK";
+}
+
+std::string WireSystem::Restore() {
+  sessions_.clear();
+  notes_.clear();
+  if (!server_.Restore(backup_)) return "the restore failed";
+  Connect();
+  names_ = saved_names_;
+  return "OK";
 }
 
 int WireSystem::NameOf(int64_t profile) const {
@@ -107,6 +135,10 @@ std::string WireSystem::Do(const Operation& op) {
       server_.Restart(op.altered);
       Connect();
       return "OK";
+    case Verb::kBackup:
+      return Backup();
+    case Verb::kRestore:
+      return Restore();
     case Verb::kReadProfiles:
       return ReadProfiles();
     case Verb::kReadMembers:

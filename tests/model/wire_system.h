@@ -49,6 +49,8 @@ class WireSystem : public System {
   };
 
   void Connect();
+  std::string Backup();
+  std::string Restore();
   std::string ChangeSchema(const Operation& op);
   std::string ChangeAudience(const Operation& op);
   std::string ChangeDestination(const Operation& op);
@@ -77,7 +79,11 @@ class WireSystem : public System {
   std::string ReadMembers(const Operation& op);
   std::string TakeNote(const Operation& op);
   std::string Follow(const Operation& op);
+  v1::LogFilter FilterOf(const Operation& op) const;
+  template <class Rows>
+  void TellRows(const Rows& rows, std::string& text) const;
   std::string ReadLogs(const Operation& op);
+  std::string ExportLogs(const Operation& op);
   std::string ReadReport(const Operation& op);
   int NameOf(int64_t profile) const;
 
@@ -87,7 +93,9 @@ class WireSystem : public System {
   std::map<std::string, std::unique_ptr<WireSession>> sessions_;
   std::map<std::string, int64_t> epochs_;
   std::map<std::string, Note> notes_;
-  std::map<int64_t, int> names_;
+  std::map<int64_t, int> names_, saved_names_;
+  std::string backup_;  // the folder of the last one
+  int backups_ = 0;
 };
 
 inline constexpr char kInstance[] = "instances/default";

@@ -35,6 +35,8 @@ constexpr const char* kVerbs[] = {"nothing",
                                   "abandon replace",
                                   "restart",
                                   "jump",
+                                  "back up",
+                                  "restore",
                                   "read profiles",
                                   "read members",
                                   "note",
@@ -71,6 +73,7 @@ std::string Describe(const DestinationSpec& spec) {
   if (spec.on_unknown == Unknown::kCreate) absl::StrAppend(&text, " CREATE");
   if (spec.on_unknown == Unknown::kKeep) absl::StrAppend(&text, " KEEP_AS_UNKNOWN");
   if (spec.keep_on_unmap) absl::StrAppend(&text, " keep on unmap");
+  if (spec.record_applied) absl::StrAppend(&text, " records applied rows");
   return text;
 }
 

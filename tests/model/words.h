@@ -86,6 +86,7 @@ struct DestinationSpec {
   bool first_match = false;
   Unknown on_unknown = Unknown::kReport;
   bool keep_on_unmap = false;
+  bool record_applied = false;
 };
 
 enum class Verb {
@@ -119,6 +120,8 @@ enum class Verb {
   // the world around
   kRestart,
   kJump,
+  kBackup,
+  kRestore,
   // questions
   kReadProfiles,
   kReadMembers,
@@ -152,7 +155,8 @@ struct Operation {
   int resend = 0;           // so many records the stream has already come first
   int skip = 0;             // greater than 0: leaves a gap
   bool only_known = false;  // and nothing else: a late retry
-  bool altered = false;     // other content; reads: the first field is mandatory, pages break off
+  bool altered = false;     // other content; members: the first field is mandatory; follow, logs:
+                            // pages break off; restart: by SIGKILL
   bool must_exist = false;
   bool clear_keys = false;
   int total_error = 0;
