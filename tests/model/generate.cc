@@ -63,7 +63,7 @@ Operation Generator::Next() {
   const int dice = Below(1000);
   if (dice < 40) return AttributeOperation();
   if (dice < 120) return FlowOperation();
-  if (dice < 150) return DeliveryOperation();
+  if (dice < 165) return !scope_.wire && Chance(45) ? ConsumerOperation() : DeliveryOperation();
   if (dice < 470) return BatchOperation();
   if (dice < 830) return StreamOperation();
   if (dice < 870) return WorldOperation();
@@ -82,7 +82,7 @@ Operation Generator::WorldOperation() {
   if (op.verb == Verb::kJump && scope_.wire) op.verb = Verb::kDeleteProfile;
   if (op.verb == Verb::kDeleteProfile) op.identity = AnyIdentity();
   if (op.verb != Verb::kJump) return op;
-  op.jump_us = Any<int64_t>({7, 7, 31, 80, 745}) * kHourUs;
+  op.jump_us = Any<int64_t>({7, 7, 31, 80, 745, 2'281, 9'841}) * kHourUs;
   if (Chance(25)) op.jump_us = -kHourUs * 3 / 2;
   now_us_ += op.jump_us;
   return op;

@@ -126,6 +126,16 @@ Operation Generator::FlowOperation() {
   return op;
 }
 
+Operation Generator::ConsumerOperation() {
+  Operation op;
+  op.verb = Any<Verb>({Verb::kCreateConsumer, Verb::kConsume, Verb::kConsume, Verb::kConsume,
+                       Verb::kSeek, Verb::kDeleteConsumer});
+  op.id = Numbered("y", 2);
+  op.limit = 1 + Below(6);
+  op.altered = Chance(40);
+  return op;
+}
+
 Operation Generator::DeliveryOperation() {
   Operation op;
   op.verb = Any<Verb>(

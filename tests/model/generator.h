@@ -32,6 +32,7 @@ class Generator {
   Operation AttributeOperation();
   Operation FlowOperation();
   Operation DeliveryOperation();
+  Operation ConsumerOperation();
   DestinationSpec AnyDestination(bool audience_sync);
   Operation CreateDestination(const std::string& id, bool audience_sync);
   Operation CreateAttribute(const std::string& id);

@@ -29,24 +29,6 @@ int64_t Model::LogsCommit() {
   return commit_us_;
 }
 
-void Model::Jump(int64_t by_us) {
-  ProfilesCommit();
-  LogsCommit();
-  now_us_ += by_us;
-  ProfilesCommit();
-  DropOldStagings();
-}
-
-// All is as it was at the backup. Moments noted since are of another history; what is past its time
-// by now goes.
-std::string Model::Restore() {
-  world_ = *saved_;
-  world_.sessions.clear();
-  world_.notes.clear();
-  Jump(0);
-  return "OK";
-}
-
 namespace {
 
 // Fields of a destination that the operation names, and its mandatory ones.
@@ -137,6 +119,13 @@ std::string Model::Do(const Operation& op) {
     case Verb::kUpdateDelivery:
     case Verb::kDeleteDelivery:
       return ChangeDelivery(op);
+    case Verb::kCreateConsumer:
+    case Verb::kDeleteConsumer:
+      return ChangeConsumer(op);
+    case Verb::kConsume:
+      return Consume(op);
+    case Verb::kSeek:
+      return Seek(op);
     case Verb::kBatch:
       return Batch(op);
     case Verb::kDeleteProfile:
@@ -155,12 +144,12 @@ std::string Model::Do(const Operation& op) {
     case Verb::kAbandon:
       return Abandon(op);
     case Verb::kRestart:
-      world_.sessions.clear();
-      return "OK";
+      return Restart();
     case Verb::kJump:
       Jump(op.jump_us);
-      return "OK";
+      return op.altered ? Restart() : "OK";
     case Verb::kBackup:
+      Jump(0);
       saved_ = std::make_unique<const World>(world_);
       return "OK";
     case Verb::kRestore:

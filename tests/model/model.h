@@ -3,7 +3,8 @@
 // no code with the store or the server.
 //
 // One file per family of operations: model_schema.cc, model_profiles.cc, model_members.cc,
-// model_streams.cc, model_logs.cc, model_reads.cc.
+// model_streams.cc, model_logs.cc, model_consumers.cc, model_reads.cc,
+// model_retention.cc.
 #ifndef PASSERELLE_TESTS_MODEL_MODEL_H_
 #define PASSERELLE_TESTS_MODEL_MODEL_H_
 
@@ -104,7 +105,9 @@ struct Stream {
   std::map<std::string, int64_t> totals;
   std::vector<Row> rows;  // as they were sent
   std::vector<Entry> entries;
-  std::vector<RowAnswer> outcomes;
+  std::vector<std::pair<int64_t, RowAnswer>> outcomes;  // with the time of their commit
+  int64_t used_us = 0;
+  bool expired = false;
   // Replaces.
   std::string audience;
   int list = 0;
@@ -128,6 +131,15 @@ struct Logged {
   int64_t event_us = 0;
   int64_t append_us = 0;
   int person = 0;
+  bool gone = false;  // past its time; reports go on counting it
+};
+
+// Of the log; what it has read are so many rows from the first one on.
+struct Reader {
+  size_t position = 0;
+  bool for_ever = false;  // retention waits for it without end
+  bool used = false;
+  bool expired = false;
 };
 
 struct Note {
@@ -135,6 +147,8 @@ struct Note {
   Operation question;
   std::set<int> members;
   std::map<int, std::string> copy;
+  int64_t at_us = 0;  // of the commit it shows
+  bool gone = false;  // past its time
 };
 
 // All there is; copied where a batch may have to be undone.
@@ -165,6 +179,7 @@ struct World {
   std::map<std::string, Request> requests;
   std::map<std::string, DeliveryState> deliveries;
   std::vector<Logged> log;
+  std::map<std::string, Reader> readers;
   std::map<std::string, Note> notes;
   int64_t profiles_us = 0;  // of the last commit
   int64_t logs_us = 0;
@@ -269,6 +284,18 @@ class Model : public System {
   void RevisitPending();
   std::string Report(const Operation& op) const;
   std::string ReadLogs(const Operation& op) const;
+  std::string Shown(const Logged& row) const;
+
+  // model_consumers.cc
+  std::string ChangeConsumer(const Operation& op);
+  std::string Consume(const Operation& op);
+  std::string Seek(const Operation& op);
+  std::string StateOf(const Reader& reader, int64_t us) const;
+  size_t RowsGone() const;
+  // The first row that a consumer has not read; nullptr: it has read all.
+  const Logged* NextOf(const Reader& reader) const;
+  void ExpireConsumers();
+  void SweepLog();
 
   // model_reads.cc
   std::string ReadProfiles() const;
@@ -285,10 +312,16 @@ class Model : public System {
   std::string Shown(int person, const Operation& question) const;
   std::map<int, std::string> Output(const List& list, const Operation& question) const;
 
+  // model_retention.cc
+  std::string Restart();
+  std::string Restore();
+  void Jump(int64_t by_us);
+  // What is past its time goes when a store is opened.
+  void Sweep();
+  void SweepStream(Stream& stream) const;
+
   int64_t ProfilesCommit();
   int64_t LogsCommit();
-  void Jump(int64_t by_us);
-  std::string Restore();
 
   const TimeText& times_;
   const bool wire_;

@@ -67,7 +67,7 @@ RowAnswer Model::AppendRow(const Entry& entry) {
   if (opt_out && !entry.ns.empty()) {
     ApplyOptOut(delivery->second, row, event_us);
   } else if (opt_out && named_before != nullptr) {
-    ApplyOptOut(delivery->second, named, event_us);
+    if (!named.gone) ApplyOptOut(delivery->second, named, event_us);
   } else if (!entry.tracking && named_before == nullptr && !entry.ns.empty()) {
     std::optional<int64_t> waiting_us;  // nothing is less than any time
     for (const Logged& other : world_.log) {
@@ -188,6 +188,7 @@ std::string Model::ReadLogs(const Operation& op) const {
   std::string text = "OK\n";
   for (const Logged& row : world_.log) {
     const Entry& entry = row.entry;
+    if (row.gone) continue;
     if (!op.id.empty() && entry.delivery != op.id) continue;
     if (op.as_of_us.has_value() && row.event_us < *op.as_of_us) continue;
     if (op.skip != 0 && op.skip != (entry.tracking ? 2 : 1)) continue;
@@ -196,16 +197,20 @@ std::string Model::ReadLogs(const Operation& op) const {
         std::find(audiences.begin(), audiences.end(), op.audience) == audiences.end()) {
       continue;
     }
-    Entry told = entry;
-    told.key.clear();
-    told.event_us.reset();
-    absl::StrAppend(&text, "  ", Describe(told), " @", times_(row.event_us));
-    if (times_.exact) absl::StrAppend(&text, " appended ", times_(row.append_us));
-    if (row.person != 0) absl::StrAppend(&text, " profile ", row.person);
-    if (row.person == 0 && !entry.ns.empty()) absl::StrAppend(&text, " unknown");
-    absl::StrAppend(&text, "\n");
+    absl::StrAppend(&text, Shown(row));
   }
   return text;
+}
+
+std::string Model::Shown(const Logged& row) const {
+  Entry told = row.entry;
+  told.key.clear();
+  told.event_us.reset();
+  std::string text = absl::StrCat("  ", Describe(told), " @", times_(row.event_us));
+  if (times_.exact) absl::StrAppend(&text, " appended ", times_(row.append_us));
+  if (row.person != 0) absl::StrAppend(&text, " profile ", row.person);
+  if (row.person == 0 && !told.ns.empty()) absl::StrAppend(&text, " unknown");
+  return text + "\n";
 }
 
 }  // namespace passerelle::model

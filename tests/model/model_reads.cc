@@ -155,6 +155,7 @@ std::string Model::TakeNote(const Operation& op) {
   Note note;
   note.list = found->second;
   note.question = op;
+  note.at_us = world_.profiles_us;
   const List& list = world_.lists.at(note.list);
   for (const auto& [person, member] : list.members) {
     if (member.realized) note.members.insert(person);
@@ -169,6 +170,7 @@ std::string Model::ReadNoted(const Operation& op) const {
   if (found == world_.notes.end()) return "no note";
   const Note& note = found->second;
   if (!world_.lists.at(note.list).exists) return Refuse("NOT_FOUND", "RESOURCE_NOT_FOUND");
+  if (note.gone) return Refuse("OUT_OF_RANGE", "CURSOR_EXPIRED");
   std::string text = "OK\n";
   for (int person : note.members) absl::StrAppend(&text, "  #", person, "\n");
   return text;
@@ -181,6 +183,8 @@ std::string Model::Follow(const Operation& op) {
   Note& note = found->second;
   const List& list = world_.lists.at(note.list);
   if (!list.exists) return Refuse("NOT_FOUND", "RESOURCE_NOT_FOUND");
+  if (note.gone) return Refuse("OUT_OF_RANGE", "CURSOR_EXPIRED");
+  note.at_us = world_.profiles_us;
   note.copy = Output(list, note.question);
   note.members.clear();
   for (const auto& [person, member] : list.members) {
@@ -208,6 +212,9 @@ std::string Model::ReadFlows() const {
   for (const auto& [id, attribute] : world_.attributes) absl::StrAppend(&text, "  ", id, "\n");
   for (const auto& [id, delivery] : world_.deliveries) {
     absl::StrAppend(&text, "  ", id, " ", delivery.channel, "/", delivery.purpose, "\n");
+  }
+  for (const auto& [id, reader] : world_.readers) {
+    absl::StrAppend(&text, "  ", id, " ", StateOf(reader, now_us_), "\n");
   }
   return text;
 }

@@ -22,8 +22,9 @@ void Resend(const std::vector<T>& known, int count, std::vector<T>& rows) {
 }  // namespace
 
 std::string Model::TextOfStream(const Stream& stream) const {
-  std::string text = absl::StrCat("OK next=", stream.next, " token=", stream.token,
-                                  stream.finished ? " finished" : "");
+  std::string text =
+      absl::StrCat("OK next=", stream.next, " token=", stream.token,
+                   stream.finished ? " finished" : "", stream.expired ? " expired" : "");
   if (stream.kind == Kind::kReplace && !wire_) {
     absl::StrAppend(&text, " replaces ", stream.audience, " as of ", times_(stream.as_of_us), " ",
                     stream.max_refused_percent, "%");
@@ -125,11 +126,13 @@ std::string Model::Open(const Operation& op) {
   }
   Stream& stream = world_.streams[op.id];
   session.epoch = stream.epoch = ++world_.epochs;
+  stream.used_us = commit_us_;
   world_.sessions[op.session] = session;
   return TextOfStream(stream);
 }
 
 std::string Model::OpenAgain(const Operation& op, Stream& stream) {
+  if (stream.expired) return Refuse("NOT_FOUND", "STREAM_NOT_FOUND");
   if (stream.kind != op.kind || stream.target != op.target) {
     return Refuse("FAILED_PRECONDITION", "STREAM_KIND_MISMATCH");
   }
@@ -195,6 +198,7 @@ std::string Model::Send(const Operation& op) {
     DecideRows(session.plan, op, ack.known, ack);
     stream.next = op.offset + count;
     stream.token = op.token;
+    stream.used_us = commit_us_;
     stream.rows.insert(stream.rows.end(), op.rows.begin() + (op.rows.empty() ? 0 : ack.known),
                        op.rows.end());
     stream.entries.insert(stream.entries.end(),
@@ -208,7 +212,7 @@ std::string Model::Send(const Operation& op) {
     ++stream.totals[row.outcome];
     const bool listed =
         all || IsRefusal(row.outcome) || !row.stale.empty() || !row.out_of_scope.empty();
-    if (listed) stream.outcomes.push_back(row);
+    if (listed) stream.outcomes.emplace_back(commit_us_, row);
   }
   ack.next = stream.next;
   ack.token = stream.token;
@@ -232,6 +236,7 @@ std::string Model::Finish(const Operation& op) {
     if (const std::string refused = PublishReplace(session.stream, stream); !refused.empty())
       return refused;
   }
+  if (!stream.finished) stream.used_us = commit_us_;
   stream.finished = true;
   return absl::StrCat("OK next=", stream.next, "\n");
 }
@@ -254,7 +259,9 @@ std::string Model::Abandon(const Operation& op) {
   if (found == world_.streams.end()) return Refuse("NOT_FOUND", "RESOURCE_NOT_FOUND");
   Stream& stream = found->second;
   if (stream.kind != Kind::kReplace) return Refuse("FAILED_PRECONDITION", "STREAM_KIND_MISMATCH");
+  if (stream.expired) return Refuse("NOT_FOUND", "STREAM_NOT_FOUND");
   if (stream.finished) return Refuse("FAILED_PRECONDITION", "STREAM_FINISHED");
+  stream.used_us = commit_us_;
   const Staging* staging = StagingOf(op.id);
   const int64_t records = staging == nullptr ? 0 : staging->records;
   if (staging != nullptr) world_.lists.at(stream.list).staging.reset();
@@ -278,7 +285,7 @@ std::string Model::ReadOutcomes(const Operation& op) const {
   const auto found = world_.streams.find(op.id);
   if (found == world_.streams.end()) return Refuse("NOT_FOUND", "RESOURCE_NOT_FOUND");
   std::string text = "OK\n";
-  for (const RowAnswer& row : found->second.outcomes) absl::StrAppend(&text, TextOf(row));
+  for (const auto& [at_us, row] : found->second.outcomes) absl::StrAppend(&text, TextOf(row));
   return text;
 }
 

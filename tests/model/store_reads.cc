@@ -193,6 +193,29 @@ std::string StoreSystem::Follow(const Operation& op) {
   return text;
 }
 
+std::string StoreSystem::Shown(const storage::LogRow& row) const {
+  Entry entry;
+  entry.tracking = row.kind == storage::LogKind::kTracking;
+  entry.delivery = row.delivery;
+  entry.message = row.broadlog_id;
+  entry.tracking_id = row.tracking_log_id;
+  entry.ns = row.identity_namespace;
+  entry.identity = row.identity;
+  entry.status = row.status;
+  entry.failure_type = row.failure_type;
+  entry.failure_reason = row.failure_reason;
+  entry.tracking_kind = row.tracking_kind;
+  entry.seed = (row.flags & storage::kSeed) != 0;
+  std::string text = absl::StrCat("  ", Describe(entry), " @", times_(row.event_us));
+  if (times_.exact) absl::StrAppend(&text, " appended ", times_(row.append_us));
+  const auto name = names_.of.find(row.profile);
+  if (row.profile != 0) {
+    absl::StrAppend(&text, " profile ", name == names_.of.end() ? -1 : name->second);
+  }
+  if ((row.flags & storage::kProfileUnknown) != 0) absl::StrAppend(&text, " unknown");
+  return text + "\n";
+}
+
 std::string StoreSystem::ReadLogs(const Operation& op) {
   storage::LogFilter filter;
   if (!op.id.empty()) filter.deliveries = {op.id};
@@ -203,27 +226,12 @@ std::string StoreSystem::ReadLogs(const Operation& op) {
   std::string text = "OK\n";
   bool left_out = false;
   const auto tell = [&](const storage::LogRow& row) {
-    if (std::exchange(left_out, false)) return false;
-    Entry entry;
-    entry.tracking = row.kind == storage::LogKind::kTracking;
-    entry.delivery = row.delivery;
-    entry.message = row.broadlog_id;
-    entry.tracking_id = row.tracking_log_id;
-    entry.ns = row.identity_namespace;
-    entry.identity = row.identity;
-    entry.status = row.status;
-    entry.failure_type = row.failure_type;
-    entry.failure_reason = row.failure_reason;
-    entry.tracking_kind = row.tracking_kind;
-    entry.seed = (row.flags & storage::kSeed) != 0;
-    absl::StrAppend(&text, "  ", Describe(entry), " @", times_(row.event_us));
-    if (times_.exact) absl::StrAppend(&text, " appended ", times_(row.append_us));
-    if (row.profile != 0) absl::StrAppend(&text, " profile ", names_.of[row.profile]);
-    if ((row.flags & storage::kProfileUnknown) != 0) absl::StrAppend(&text, " unknown");
-    absl::StrAppend(&text, "\n");
+    if (!std::exchange(left_out, false)) absl::StrAppend(&text, Shown(row));
     return false;
   };
-  int64_t after = 0;
+  const auto bounds = instance().logs().Bounds({});
+  if (!bounds.ok()) return TextOf(bounds.status());
+  int64_t after = bounds->earliest - 1;
   for (bool at_end = false; !at_end;) {
     const auto page = instance().logs().ReadLogs(filter, after, op.limit, 50, tell, {});
     if (!page.ok()) return TextOf(page.status());

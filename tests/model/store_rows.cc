@@ -228,6 +228,7 @@ StoreSystem::AckOr StoreSystem::SubmitEntries(const Operation& op, storage::Writ
   });
   auto ack = Await(instance().logs(), &storage::LogStore::SubmitAppend, std::move(batch));
   if (ack.ok()) RETURN_IF_ERROR(instance().WaitFor(ack->position, {}));
+  LearnRows();
   if (opts_out && !before.empty()) planted_.TakeBackOptOuts(instance(), before);
   return ack;
 }

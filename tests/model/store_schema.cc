@@ -165,7 +165,7 @@ std::string StoreSystem::ReadFlows() {
   for (const storage::Delivery& d : deliveries->items) {
     absl::StrAppend(&text, "  ", d.id, " ", d.channel, "/", d.purpose, "\n");
   }
-  return text;
+  return text + ReadConsumers();
 }
 
 }  // namespace passerelle::model

@@ -25,8 +25,9 @@ StreamKind KindOf(Kind kind) {
 }
 
 std::string TextOfStream(const storage::StreamState& stream, const TimeText& times) {
-  std::string text = absl::StrCat("OK next=", stream.next_offset, " token=", stream.source_token,
-                                  stream.finished ? " finished" : "");
+  std::string text =
+      absl::StrCat("OK next=", stream.next_offset, " token=", stream.source_token,
+                   stream.finished ? " finished" : "", stream.expired_us != 0 ? " expired" : "");
   if (stream.replace.has_value()) {
     absl::StrAppend(&text, " replaces ", stream.replace->audience, " as of ",
                     times(stream.replace->as_of_us.value_or(0)), " ",

@@ -66,6 +66,8 @@ const std::map<Reason, const char*>& PublicNames() {
       {Reason::kDestinationPaused, "DESTINATION_PAUSED"},
       {Reason::kDestinationDeleted, "DESTINATION_DELETED"},
       {Reason::kMappingChanged, "MAPPING_CHANGED"},
+      {Reason::kHistoryGone, "CURSOR_EXPIRED"},
+      {Reason::kConsumerExpired, "CONSUMER_EXPIRED"},
   };
   return *names;
 }
@@ -150,25 +152,27 @@ void StoreSystem::OpenStore() {
   instance_ = *std::move(instance);
 }
 
+void StoreSystem::Open(const std::string& stream, storage::StreamKind kind) {
+  storage::OpenStream open;
+  open.stream = stream;
+  open.kind = kind;
+  open.target = "the-clock";
+  (void)instance().streams().Open(open);
+}
+
 // Commits that are made in the background carry the time before the jump at the latest, and
 // stagings that are too old afterwards are gone when it returns.
 void StoreSystem::Jump(int64_t by_us) {
-  storage::OpenStream open;
-  open.stream = "the-clock";
-  open.kind = storage::StreamKind::kSyncProfiles;
-  open.target = "the-clock";
-  storage::OpenStream logs = open;
-  logs.stream = "the-clock-of-logs";
-  logs.kind = storage::StreamKind::kAppendLogs;
-  (void)instance().streams().Open(open);
-  (void)instance().streams().Open(logs);
+  Open("the-clock", storage::StreamKind::kSyncProfiles);
+  Open("the-clock-of-logs", storage::StreamKind::kAppendLogs);
   now_us_ += by_us;
   storage::Audience audience;
   audience.id = "the-clock";
   (void)instance().audiences().CreateAudience(audience, {});
-  storage::OpenStream replace = open;
+  storage::OpenStream replace;
   replace.stream = "the-clock-replaces";
   replace.kind = storage::StreamKind::kReplaceMembers;
+  replace.target = "the-clock";
   replace.replace = storage::ReplaceOptions{"the-clock", std::nullopt, std::nullopt};
   (void)instance().streams().Open(replace);
   for (const char* stream : {"the-clock", "the-clock-of-logs", "the-clock-replaces"}) {
@@ -177,7 +181,21 @@ void StoreSystem::Jump(int64_t by_us) {
   (void)instance().audiences().DeleteAudience("the-clock", {}, {});
 }
 
+// What is past its time goes in turns between other writes, beginning when the store is opened.
+std::string StoreSystem::Restart() {
+  sessions_.clear();
+  OpenStore();
+  constexpr int kTurns = 16;
+  for (int i = 0; i < kTurns; ++i) {
+    Open("the-clock", storage::StreamKind::kSyncProfiles);
+    Open("the-clock-of-logs", storage::StreamKind::kAppendLogs);
+  }
+  Jump(0);
+  return "OK";
+}
+
 std::string StoreSystem::Backup() {
+  Jump(0);
   const std::string name = absl::StrCat("set", ++backups_);
   const auto started = store_->StartBackup({name, ""}, [] {});
   if (!started.ok()) return TextOf(started.status());
@@ -206,8 +224,9 @@ std::string StoreSystem::Restore() {
   // Restores count by the clock: after one in the past, epochs may be less than they were.
   if (now_us_ <= restored_us_) epochs_.clear();
   restored_us_ = now_us_;
+  // Once more, now that the log of then is followed to its end.
   Jump(0);
-  return "OK";
+  return Restart();
 }
 
 std::string StoreSystem::Do(const Operation& op) {
@@ -237,6 +256,13 @@ std::string StoreSystem::Do(const Operation& op) {
     case Verb::kUpdateDelivery:
     case Verb::kDeleteDelivery:
       return ChangeDelivery(op);
+    case Verb::kCreateConsumer:
+    case Verb::kDeleteConsumer:
+      return ChangeConsumer(op);
+    case Verb::kConsume:
+      return Consume(op);
+    case Verb::kSeek:
+      return Seek(op);
     case Verb::kBatch:
       return Batch(op);
     case Verb::kDeleteProfile:
@@ -253,13 +279,11 @@ std::string StoreSystem::Do(const Operation& op) {
     case Verb::kDeleteStream:
     case Verb::kAbandon:
       return DeleteStream(op);
-    case Verb::kRestart:
-      sessions_.clear();
-      OpenStore();
-      return "OK";
     case Verb::kJump:
       Jump(op.jump_us);
-      return "OK";
+      return op.altered ? Restart() : "OK";
+    case Verb::kRestart:
+      return Restart();
     case Verb::kBackup:
       return Backup();
     case Verb::kRestore:

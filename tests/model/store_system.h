@@ -4,7 +4,7 @@
 // log rows.
 //
 // One file per family of operations: store_schema.cc, store_rows.cc, store_streams.cc,
-// store_reads.cc. One thread; a clock of its own.
+// store_reads.cc, store_consumers.cc. One thread; a clock of its own.
 #ifndef PASSERELLE_TESTS_MODEL_STORE_SYSTEM_H_
 #define PASSERELLE_TESTS_MODEL_STORE_SYSTEM_H_
 
@@ -67,6 +67,8 @@ class StoreSystem : public System {
 
   void OpenStore();
   void Jump(int64_t by_us);
+  void Open(const std::string& stream, storage::StreamKind kind);
+  std::string Restart();
   std::string Backup();
   std::string Restore();
   storage::InstanceStore& instance() { return *instance_; }
@@ -106,6 +108,14 @@ class StoreSystem : public System {
   std::string Follow(const Operation& op);
   std::string ReadLogs(const Operation& op);
   std::string ReadReport(const Operation& op);
+  std::string Shown(const storage::LogRow& row) const;
+
+  void LearnRows();
+  std::string StateOf(const storage::Consumer& consumer);
+  std::string ChangeConsumer(const Operation& op);
+  std::string Consume(const Operation& op);
+  std::string Seek(const Operation& op);
+  std::string ReadConsumers();
   std::string ReadFlows();
   storage::Output OutputOf(const Operation& question);
   absl::Status ReadAll(const storage::AudienceMoment& moment, const storage::Output& output,
@@ -127,8 +137,9 @@ class StoreSystem : public System {
   struct Names {
     std::map<int64_t, int> of;
     int64_t last = 0;
+    std::vector<int64_t> rows;  // sequences of log rows
   };
-  Names names_, saved_names_;
+  Names names_, saved_names_;  // as they are, and at the last backup
   int backups_ = 0;
   int64_t restored_us_ = 0;     // when last
   std::set<int64_t> appended_;  // messages, for a planted bug

@@ -93,6 +93,10 @@ std::string WireSystem::Do(const Operation& op) {
   switch (op.verb) {
     case Verb::kNothing:
     case Verb::kJump:
+    case Verb::kCreateConsumer:
+    case Verb::kDeleteConsumer:
+    case Verb::kConsume:
+    case Verb::kSeek:
     case Verb::kReadNoted:
       return "nothing";
     case Verb::kCreateAttribute:

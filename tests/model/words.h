@@ -107,6 +107,10 @@ enum class Verb {
   kCreateDelivery,
   kUpdateDelivery,
   kDeleteDelivery,
+  kCreateConsumer,
+  kDeleteConsumer,
+  kConsume,  // reads the next rows and acknowledges them
+  kSeek,     // to the beginning, or (altered) to the end
   // rows
   kBatch,
   kDeleteProfile,
@@ -156,7 +160,8 @@ struct Operation {
   int skip = 0;             // greater than 0: leaves a gap
   bool only_known = false;  // and nothing else: a late retry
   bool altered = false;     // other content; members: the first field is mandatory; follow, logs:
-                            // pages break off; restart: by SIGKILL
+                            // pages break off; restart: by SIGKILL; jump:
+                            // with a restart
   bool must_exist = false;
   bool clear_keys = false;
   int total_error = 0;

@@ -1,0 +1,59 @@
+// What time, restarts and restores do.
+#include "tests/model/model.h"
+
+namespace passerelle::model {
+namespace {
+
+constexpr int64_t kDayUs = 24 * kHourUs;
+constexpr int64_t kChangesKeptUs = 400 * kDayUs;
+constexpr int64_t kOutcomesKeptUs = 90 * kDayUs;
+constexpr int64_t kStreamsKeptUs = 90 * kDayUs;
+
+}  // namespace
+
+void Model::Jump(int64_t by_us) {
+  ProfilesCommit();
+  LogsCommit();
+  now_us_ += by_us;
+  ProfilesCommit();
+  DropOldStagings();
+}
+
+std::string Model::Restart() {
+  world_.sessions.clear();
+  Sweep();
+  return "OK";
+}
+
+// All is as it was at the backup. Moments noted since are of another history.
+std::string Model::Restore() {
+  world_ = *saved_;
+  world_.notes.clear();
+  return Restart();
+}
+
+void Model::Sweep() {
+  LogsCommit();
+  ProfilesCommit();
+  DropOldStagings();
+  for (auto& [id, stream] : world_.streams) SweepStream(stream);
+  ExpireConsumers();
+  SweepLog();
+  for (auto& [id, note] : world_.notes) {
+    note.gone |= note.at_us <= world_.profiles_us - kChangesKeptUs;
+  }
+}
+
+void Model::SweepStream(Stream& stream) const {
+  const int64_t us = stream.kind == Kind::kAppend ? world_.logs_us : world_.profiles_us;
+  stream.expired |= stream.used_us <= us - kStreamsKeptUs;
+  if (stream.expired) {
+    stream.token.clear();
+    stream.outcomes.clear();
+  }
+  while (!stream.outcomes.empty() && stream.outcomes.front().first <= us - kOutcomesKeptUs) {
+    stream.outcomes.erase(stream.outcomes.begin());
+  }
+}
+
+}  // namespace passerelle::model
