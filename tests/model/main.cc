@@ -144,6 +144,7 @@ void RunSeeds(const Flags& flags, const MakeSystem& make, Totals& totals) {
 void ShowFailures(const Flags& flags, const MakeSystem& make, const Totals& totals) {
   const Scope scope = ScopeOf(flags);
   const int per_seed = static_cast<int>(std::max<int64_t>(1, flags.ops / flags.seeds));
+  std::cout << totals.failing.size() << " of " << flags.seeds << " seeds differ\n";
   int shown = 0;
   for (const uint64_t seed : totals.failing) {
     if (++shown > kFailuresShown) break;

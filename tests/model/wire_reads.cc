@@ -2,15 +2,12 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "google/protobuf/util/time_util.h"
 #include "passerelle/error.h"
 #include "storage/status.h"
 #include "tests/model/wire_system.h"
 
 namespace passerelle::model {
 namespace {
-
-using google::protobuf::util::TimeUtil;
 
 constexpr const char* kShownNamespaces[] = {"external_id", "email", "email_sha256"};
 constexpr const char* kExclusions[] = {"", "DELETED", "OPTED_OUT", "NO_OPT_IN",
@@ -88,7 +85,7 @@ std::string WireSystem::ReadProfiles() {
       }
       for (const auto& [attribute, time] : profile.attribute_times()) {
         absl::StrAppend(&values[attribute], " ", attribute, "@",
-                        times_(TimeUtil::TimestampToMicroseconds(time)));
+                        times_(time.seconds() * kSecondUs + time.nanos() / 1'000));
       }
       for (const auto& [attribute, shown] : values) absl::StrAppend(&text, shown);
       absl::StrAppend(&text, "\n");
@@ -226,7 +223,7 @@ v1::LogFilter WireSystem::FilterOf(const Operation& op) const {
   if (op.skip == 1) filter.add_kinds(v1::LOG_KIND_DELIVERY);
   if (op.skip == 2) filter.add_kinds(v1::LOG_KIND_TRACKING);
   if (op.as_of_us.has_value()) {
-    *filter.mutable_start_time() = TimeUtil::MicrosecondsToTimestamp(*op.as_of_us);
+    *filter.mutable_start_time() = WireTime(*op.as_of_us);
   }
   return filter;
 }

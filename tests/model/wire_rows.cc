@@ -3,14 +3,11 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "google/protobuf/util/time_util.h"
 #include "tests/model/generator.h"
 #include "tests/model/wire_system.h"
 
 namespace passerelle::model {
 namespace {
-
-using google::protobuf::util::TimeUtil;
 
 // Unary batches with the common fields.
 template <class Request>
@@ -47,7 +44,7 @@ void FillRow(const Row& row, v1::ProfileRow* wire) {
     }
   }
   if (row.event_us.has_value()) {
-    *wire->mutable_event_time() = TimeUtil::MicrosecondsToTimestamp(*row.event_us);
+    *wire->mutable_event_time() = WireTime(*row.event_us);
   }
   wire->set_record_key(row.key);
 }
@@ -97,7 +94,7 @@ absl::StatusOr<v1::BatchResult> WireSystem::CallBatch(const Operation& op) {
     wire->set_audience(row.audience);
     wire->set_status(row.realized ? v1::MEMBERSHIP_STATUS_REALIZED : v1::MEMBERSHIP_STATUS_EXITED);
     if (!row.qualified_us.has_value()) continue;
-    *wire->mutable_qualification_time() = TimeUtil::MicrosecondsToTimestamp(*row.qualified_us);
+    *wire->mutable_qualification_time() = WireTime(*row.qualified_us);
   }
   FillOptions(op, &request);
   return client_->Call(&v1::AudienceSyncService::Stub::BatchPushMembers, request);

@@ -3,14 +3,11 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "google/protobuf/util/time_util.h"
 #include "passerelle/error.h"
 #include "tests/model/wire_system.h"
 
 namespace passerelle::model {
 namespace {
-
-using google::protobuf::util::TimeUtil;
 
 constexpr char kAbsent = 0, kNull = 1, kPresent = 2;
 
@@ -200,7 +197,7 @@ class PushCall : public LiveCall<v1::PushMembersRequest, v1::PushMembersResponse
     if (op.kind != Kind::kReplace) return;
     auto* replace = open->mutable_replace();
     if (op.as_of_us.has_value()) {
-      *replace->mutable_as_of() = TimeUtil::MicrosecondsToTimestamp(*op.as_of_us);
+      *replace->mutable_as_of() = WireTime(*op.as_of_us);
     }
     if (op.max_refused_percent.has_value()) {
       replace->set_max_refused_percent(*op.max_refused_percent);

@@ -15,6 +15,13 @@ std::string NameOf(const char* collection, const std::string& id) {
 
 std::string IdOf(const std::string& name) { return name.substr(name.rfind('/') + 1); }
 
+google::protobuf::Timestamp WireTime(int64_t us) {
+  google::protobuf::Timestamp time;
+  time.set_seconds(us / kSecondUs);
+  time.set_nanos(static_cast<int32_t>(us % kSecondUs * 1'000));
+  return time;
+}
+
 std::string WireText(const absl::Status& status) {
   const std::string reason = client::ReasonNameOf(status);
   std::string text = absl::StrCat(absl::StatusCodeToString(status.code()), " ",

@@ -100,6 +100,7 @@ class WireSystem : public System {
 
 inline constexpr char kInstance[] = "instances/default";
 std::string NameOf(const char* collection, const std::string& id);
+google::protobuf::Timestamp WireTime(int64_t us);
 // What follows the last '/'.
 std::string IdOf(const std::string& name);
 std::string WireText(const absl::Status& status);
