@@ -132,6 +132,9 @@ std::string Model::Open(const Operation& op) {
 }
 
 std::string Model::OpenAgain(const Operation& op, Stream& stream) {
+  // Streams of logs are kept apart from the others; a name is taken for both, expired or not.
+  const bool apart = (stream.kind == Kind::kAppend) != (op.kind == Kind::kAppend);
+  if (apart) return Refuse("FAILED_PRECONDITION", "STREAM_KIND_MISMATCH");
   if (stream.expired) return Refuse("NOT_FOUND", "STREAM_NOT_FOUND");
   if (stream.kind != op.kind || stream.target != op.target) {
     return Refuse("FAILED_PRECONDITION", "STREAM_KIND_MISMATCH");
