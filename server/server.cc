@@ -101,6 +101,10 @@ void LogDisk(const storage::DiskSpace& disk) {
        {"reserve_bytes", disk.reserve_bytes}});
 }
 
+// How far the time of retention moves on at most per round of housekeeping, if rounds are not as far
+// apart as that: 24 times as quick as time, by default.
+constexpr absl::Duration kRetentionStep = absl::Hours(24);
+
 absl::Duration Days(int64_t days) { return absl::Hours(24) * days; }
 
 storage::Retention RetentionOf(const Options& options) {
@@ -112,6 +116,7 @@ storage::Retention RetentionOf(const Options& options) {
   retention.streams = Days(options.stream_retention_days);
   retention.pin = Days(options.max_pin_days);
   retention.pin_bytes = options.max_pin_bytes;
+  retention.step = std::max(kRetentionStep, 2 * absl::Seconds(options.housekeeping_seconds));
   return retention;
 }
 
@@ -124,6 +129,15 @@ void LogConsumer(const std::string& instance, const storage::Consumer& consumer)
        {"pin_used_percent", consumer.pin_percent},
        {"lag", consumer.lag},
        {"lag_seconds", consumer.lag_us / 1'000'000}});
+}
+
+void LogRetention(const std::string& instance, absl::Duration behind) {
+  Log(LogLevel::kWarning, "retention_behind",
+      {{"instance", instance},
+       {"behind_hours", absl::ToInt64Hours(behind)},
+       {"detail",
+        "retention follows the clock a day per round; is the clock right? If it is, the server "
+        "was not running for a while"}});
 }
 
 }  // namespace
@@ -180,6 +194,7 @@ absl::Status PasserelleServer::OpenStore() {
   store.housekeeping_period = absl::Seconds(options_.housekeeping_seconds);
   store.retention = RetentionOf(options_);
   store.on_consumer_behind = LogConsumer;
+  store.on_retention_behind = LogRetention;
   store.on_failure = [this](const absl::Status& status) {
     Log(LogLevel::kError, "store_failed", {{"detail", std::string(status.message())}});
     store_failed_ = true;

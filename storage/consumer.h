@@ -32,6 +32,7 @@ struct Consumer {
   int64_t lag_us = 0;          // age of the first row after the position; 0: there is none
   int64_t lag_bytes = 0;       // about what these rows take of the file
   int64_t acknowledge_us = 0;  // when it last acknowledged or was moved; 0: never
+  int64_t seek_us = 0;         // when it was last moved by Seek; 0: never
   int64_t create_us = 0;
   ConsumerSettings settings;
   State state = State::kUnused;
@@ -40,6 +41,14 @@ struct Consumer {
   // rows are past their retention); 0: never, or it has nothing to acknowledge.
   int64_t expire_us = 0;
   int64_t expired_us = 0;  // 0: it is not
+};
+
+// Where a consumer is moved to.
+struct SeekTo {
+  SeekTo(int64_t to, bool or_first = false) : sequence(to), or_first_kept(or_first) {}
+
+  int64_t sequence;
+  bool or_first_kept;  // true: before the first sequence kept where rows after `sequence` are gone
 };
 
 // What became of the matching rows appended in [start_us, end_us), for one reader:

@@ -87,8 +87,9 @@ class LogStore {
   // Stores display_name, purpose, campaign, audiences.
   virtual absl::StatusOr<Written<Delivery>> UpdateDelivery(const Delivery& delivery,
                                                            const AdminWrite& write) = 0;
-  // FAILED_PRECONDITION kInUse while it has log rows; `sources` are ids of sources the caller found
-  // to name it.
+  // FAILED_PRECONDITION kInUse once rows were appended to it, also when they are past their
+  // retention, since its report counts them; `sources` are ids of sources the caller found to name
+  // it.
   virtual absl::StatusOr<Written<Delivery>> DeleteDelivery(std::string_view id,
                                                            const std::vector<std::string>& sources,
                                                            const AdminWrite& write) = 0;
@@ -139,8 +140,9 @@ class LogStore {
   // kNotFound; INVALID_ARGUMENT for a max_pin_us that is not positive.
   //
   // Retention waits for consumers in use: rows after the position of one go only when they are
-  // older than Retention::logs and it has waited for as long as the settings say. Then the consumer
-  // is marked expired first, durably; from then on its position holds nothing back.
+  // older than Retention::logs and it has waited for as long as the settings say, and not within a
+  // day after a Seek, which may well go to the oldest row kept. Then the consumer is marked expired
+  // first, durably; from then on its position holds nothing back.
   virtual absl::StatusOr<Written<Consumer>> CreateConsumer(std::string_view source,
                                                            std::string_view id,
                                                            const ConsumerSettings& settings,
@@ -156,15 +158,17 @@ class LogStore {
   virtual absl::StatusOr<Page<Consumer>> ListConsumers(std::string_view source,
                                                        const PageRequest& page,
                                                        const ReadContext& context) const = 0;
-  // Moves it forward, durably; an older sequence changes nothing. What it moves over counts as
-  // exported. Past the end: OUT_OF_RANGE kBeyondEnd. FAILED_PRECONDITION kConsumerExpired.
+  // Moves it forward, durably; an older sequence changes nothing, but that it is in use. What it
+  // moves over counts as exported. Past the end: OUT_OF_RANGE kBeyondEnd. OUT_OF_RANGE kHistoryGone
+  // before the first sequence kept, where one that was not in use may still want to go: it would
+  // not hear of the rows between. FAILED_PRECONDITION kConsumerExpired.
   virtual absl::StatusOr<Written<Consumer>> Acknowledge(std::string_view source,
                                                         std::string_view id, int64_t sequence) = 0;
   // Moves it anywhere from the first sequence kept to the end, also an expired one, which is active
   // again. What it moves over is not exported by that. OUT_OF_RANGE kBeyondEnd, or kHistoryGone
   // before the first sequence kept.
   virtual absl::StatusOr<Written<Consumer>> Seek(std::string_view source, std::string_view id,
-                                                 int64_t sequence) = 0;
+                                                 SeekTo to) = 0;
 
   // Counts rows by windows of their append time, in short reads; all of one moment of the log and
   // of the reader. kNotFound (consumer).

@@ -35,6 +35,10 @@ struct StoreOptions {
   // Called when a consumer has fallen behind as far as a further level of Consumer::State, once per
   // level, on a thread of the store; must not block.
   std::function<void(const std::string& instance, const Consumer&)> on_consumer_behind;
+  // Called once per round of housekeeping in which the time of retention is behind the clock by
+  // more than Retention::step: because the clock is wrong, or because the store was not open for
+  // long. On a thread of the store; must not block.
+  std::function<void(const std::string& instance, absl::Duration behind)> on_retention_behind;
   // Called once when a file stops taking writes.
   std::function<void(const absl::Status&)> on_failure;
 };

@@ -56,17 +56,16 @@ std::string SourceService::CursorOf(const SourceName& name, const CursorOwner& o
   return context_.tokens->Encode(cursor);
 }
 
+// Rows may have gone since the owner was read: the earliest cursor told is that of now.
 absl::Status SourceService::ForConsumer(const absl::Status& status, const ConsumerName& name,
-                                        const CursorOwner& owner) const {
-  const auto earliest = [&] { return CursorOf(SourceOf(name), owner, owner.bounds.earliest - 1); };
-  switch (storage::ReasonOf(status)) {
-    case storage::Reason::kConsumerExpired:
-      return ConsumerExpired(ToText(name), earliest());
-    case storage::Reason::kHistoryGone:
-      return RowsGone("cursor", earliest());
-    default:
-      return ForResource(status, ToText(name));
-  }
+                                        storage::InstanceStore& instance,
+                                        const storage::ReadContext& read) const {
+  const storage::Reason reason = storage::ReasonOf(status);
+  const bool expired = reason == storage::Reason::kConsumerExpired;
+  if (!expired && reason != storage::Reason::kHistoryGone) return ForResource(status, ToText(name));
+  ASSIGN_OR_RETURN(const CursorOwner owner, FindOwner(SourceOf(name), instance, read));
+  const std::string earliest = CursorOf(SourceOf(name), owner, owner.bounds.earliest - 1);
+  return expired ? ConsumerExpired(ToText(name), earliest) : RowsGone("cursor", earliest);
 }
 
 v1::Consumer SourceService::Show(const ConsumerName& name, const CursorOwner& owner,
@@ -174,30 +173,35 @@ absl::Status SourceService::Serve(CallContext& call, const v1::AcknowledgeReques
                    FindOwner(SourceOf(name), *instance, call.ForReading()));
   ASSIGN_OR_RETURN(const int64_t sequence, ReadCursor(SourceOf(name), owner, request.cursor()));
   const auto written = instance->logs().Acknowledge(name.source, name.id, sequence);
-  if (!written.ok()) return ForConsumer(written.status(), name, owner);
+  if (!written.ok()) return ForConsumer(written.status(), name, *instance, call.ForReading());
   *response = Show(name, owner, written->value);
   TellCommit(context_, {name.instance, written->position}, call);
   return absl::OkStatus();
 }
 
-absl::StatusOr<int64_t> SourceService::SeekTarget(const SourceName& name, const CursorOwner& owner,
-                                                  const v1::SeekRequest& request,
-                                                  const Reading& reading) const {
+// Only a cursor can be refused for what is gone: whoever asks for a time or the beginning is
+// content with the first row there is.
+absl::StatusOr<storage::SeekTo> SourceService::SeekTarget(const SourceName& name,
+                                                          const CursorOwner& owner,
+                                                          const v1::SeekRequest& request,
+                                                          const Reading& reading) const {
   switch (request.target_case()) {
-    case v1::SeekRequest::kCursor:
-      return ReadCursor(name, owner, request.cursor());
+    case v1::SeekRequest::kCursor: {
+      ASSIGN_OR_RETURN(const int64_t sequence, ReadCursor(name, owner, request.cursor()));
+      return storage::SeekTo(sequence);
+    }
     case v1::SeekRequest::kAppendTime: {
       ASSIGN_OR_RETURN(const int64_t us, ReadTime("append_time", request.append_time()));
       ASSIGN_OR_RETURN(const int64_t before,
                        reading.instance->logs().SequenceBefore(us, reading.context));
-      return std::max(before, owner.bounds.earliest - 1);
+      return storage::SeekTo(before, true);
     }
     case v1::SeekRequest::kBeginning:
       if (!request.beginning()) return MustBeTrue("beginning");
-      return owner.bounds.earliest - 1;
+      return storage::SeekTo(0, true);
     case v1::SeekRequest::kEnd:
       if (!request.end()) return MustBeTrue("end");
-      return owner.bounds.end;
+      return storage::SeekTo(owner.bounds.end, true);
     case v1::SeekRequest::TARGET_NOT_SET:
       break;
   }
@@ -210,9 +214,11 @@ absl::Status SourceService::Serve(CallContext& call, const v1::SeekRequest& requ
   ASSIGN_OR_RETURN(const Reading reading, BeginReading(context_, call, {name.instance, ""}));
   ASSIGN_OR_RETURN(const CursorOwner owner,
                    FindOwner(SourceOf(name), *reading.instance, reading.context));
-  ASSIGN_OR_RETURN(const int64_t sequence, SeekTarget(SourceOf(name), owner, request, reading));
-  const auto written = reading.instance->logs().Seek(name.source, name.id, sequence);
-  if (!written.ok()) return ForConsumer(written.status(), name, owner);
+  ASSIGN_OR_RETURN(const storage::SeekTo to, SeekTarget(SourceOf(name), owner, request, reading));
+  const auto written = reading.instance->logs().Seek(name.source, name.id, to);
+  if (!written.ok()) {
+    return ForConsumer(written.status(), name, *reading.instance, reading.context);
+  }
   *response = Show(name, owner, written->value);
   TellCommit(context_, {name.instance, written->position}, call);
   return absl::OkStatus();

@@ -163,13 +163,15 @@ class SourceService final : public v1::SourceService::CallbackService {
   std::string CursorOf(const SourceName& name, const CursorOwner& owner, int64_t sequence) const;
   // What the store says of a consumer, with the earliest cursor where rows are gone.
   absl::Status ForConsumer(const absl::Status& status, const ConsumerName& name,
-                           const CursorOwner& owner) const;
+                           storage::InstanceStore& instance,
+                           const storage::ReadContext& read) const;
   v1::Consumer Show(const ConsumerName& name, const CursorOwner& owner,
                     const storage::Consumer& consumer) const;
   absl::StatusOr<int64_t> ReadCursor(const SourceName& name, const CursorOwner& owner,
                                      const std::string& cursor) const;
-  absl::StatusOr<int64_t> SeekTarget(const SourceName& name, const CursorOwner& owner,
-                                     const v1::SeekRequest& request, const Reading& reading) const;
+  absl::StatusOr<storage::SeekTo> SeekTarget(const SourceName& name, const CursorOwner& owner,
+                                             const v1::SeekRequest& request,
+                                             const Reading& reading) const;
   absl::StatusOr<storage::Written<storage::Source>> CreateWithConsumer(
       storage::InstanceStore& instance, const storage::Source& source,
       const storage::AdminWrite& write) const;

@@ -10,14 +10,14 @@ namespace passerelle::storage::sqlite {
 namespace {
 
 constexpr char kGet[] =
-    "SELECT source, id, acknowledged_seq, acknowledge_us, max_pin_us, told, expired_us, create_us "
-    "FROM consumer WHERE source = ?1 AND id = ?2";
+    "SELECT source, id, acknowledged_seq, acknowledge_us, max_pin_us, told, expired_us, create_us, "
+    "seek_us FROM consumer WHERE source = ?1 AND id = ?2";
 constexpr char kList[] =
-    "SELECT source, id, acknowledged_seq, acknowledge_us, max_pin_us, told, expired_us, create_us "
-    "FROM consumer WHERE source = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
+    "SELECT source, id, acknowledged_seq, acknowledge_us, max_pin_us, told, expired_us, create_us, "
+    "seek_us FROM consumer WHERE source = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
 constexpr char kListAll[] =
-    "SELECT source, id, acknowledged_seq, acknowledge_us, max_pin_us, told, expired_us, create_us "
-    "FROM consumer ORDER BY source, id";
+    "SELECT source, id, acknowledged_seq, acknowledge_us, max_pin_us, told, expired_us, create_us, "
+    "seek_us FROM consumer ORDER BY source, id";
 constexpr char kInsert[] =
     "INSERT INTO consumer(source, id, acknowledged_seq, max_pin_us, told, create_us) "
     "VALUES (?1, ?2, 0, ?3, 2, ?4)";
@@ -28,6 +28,7 @@ constexpr char kExpire[] =
 constexpr char kMove[] =
     "UPDATE consumer SET acknowledged_seq = ?3, acknowledge_us = ?4, expired_us = NULL, "
     "told = iif(expired_us IS NULL, told, 2) WHERE source = ?1 AND id = ?2";
+constexpr char kSetSought[] = "UPDATE consumer SET seek_us = ?3 WHERE source = ?1 AND id = ?2";
 constexpr char kDelete[] = "DELETE FROM consumer WHERE source = ?1 AND id = ?2";
 constexpr char kDeleteOf[] = "DELETE FROM consumer WHERE source = ?1";
 constexpr char kDeleteRanges[] = "DELETE FROM consumer_range WHERE source = ?1 AND id = ?2";
@@ -55,6 +56,8 @@ constexpr char kFileBytes[] =
 
 constexpr int64_t kWarningPercent = 50;
 constexpr int64_t kCriticalPercent = 80;
+// So long after a Seek a consumer does not expire.
+constexpr int64_t kSoughtUs = int64_t{24} * 3600 * 1'000'000;
 
 ToldConsumer ReadRow(const Statement& row) {
   ToldConsumer read;
@@ -67,6 +70,7 @@ ToldConsumer ReadRow(const Statement& row) {
   read.told = static_cast<Consumer::State>(row.Int(5));
   consumer.expired_us = row.Int(6);
   consumer.create_us = row.Int(7);
+  consumer.seek_us = row.Int(8);
   return read;
 }
 
@@ -127,12 +131,13 @@ void ConsumerJudge::JudgePin(Consumer& consumer, int64_t first_append_us) const 
   consumer.pin_percent = static_cast<int32_t>(percent);
   if (for_ever || consumer.expired_us != 0) return;
   const int64_t waits = std::max(pin, absl::ToInt64Microseconds(retention_.logs));
-  consumer.expire_us = first_append_us > kForever - waits ? 0 : first_append_us + waits;
+  if (first_append_us > kForever - waits) return;
+  consumer.expire_us = std::max(first_append_us + waits, consumer.seek_us + kSoughtUs);
 }
 
 bool ConsumerJudge::MayExpire(const Consumer& consumer) const {
   return consumer.acknowledge_us != 0 && consumer.expired_us == 0 && consumer.pin_percent >= 100 &&
-         PinOf(consumer, retention_) != kForever &&
+         PinOf(consumer, retention_) != kForever && now_us_ - consumer.seek_us >= kSoughtUs &&
          consumer.lag_us > absl::ToInt64Microseconds(retention_.logs);
 }
 
@@ -181,6 +186,10 @@ void UpdateConsumerSettings(Database& db, const Consumer& consumer) {
 
 void MoveConsumer(Database& db, const Consumer& consumer, int64_t sequence, int64_t now_us) {
   StatementScope(db.Prepared(kMove))->BindAll(consumer.source, consumer.id, sequence, now_us).Run();
+}
+
+void SetSought(Database& db, const Consumer& consumer, int64_t now_us) {
+  StatementScope(db.Prepared(kSetSought))->BindAll(consumer.source, consumer.id, now_us).Run();
 }
 
 void DeleteConsumerRows(Database& db, std::string_view source, std::string_view id) {

@@ -58,6 +58,8 @@ void InsertConsumer(Database& db, const Consumer& consumer);
 void UpdateConsumerSettings(Database& db, const Consumer& consumer);
 // Stores where it stands now; it is in use and not expired.
 void MoveConsumer(Database& db, const Consumer& consumer, int64_t sequence, int64_t now_us);
+// That it was Seek that moved it.
+void SetSought(Database& db, const Consumer& consumer, int64_t now_us);
 void DeleteConsumerRows(Database& db, std::string_view source, std::string_view id);
 void DeleteConsumersOfSource(Database& db, std::string_view source);
 

@@ -1,5 +1,6 @@
 #include "storage/sqlite/consumers.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -149,10 +150,10 @@ absl::StatusOr<Written<Consumer>> Consumers::Acknowledge(std::string_view source
     ASSIGN_OR_RETURN(const Consumer present, Read(db, source, id, now_us));
     RETURN_IF_ERROR(CheckNotExpired(present));
     RETURN_IF_ERROR(CheckSequence(db, sequence));
-    if (sequence > present.acknowledged_sequence) {
-      AddRange(db, source, id, {present.acknowledged_sequence + 1, sequence});
-      MoveConsumer(db, present, sequence, now_us);
-    }
+    const bool forward = sequence > present.acknowledged_sequence;
+    if (forward || present.acknowledge_us == 0) RETURN_IF_ERROR(CheckKept(db, sequence));
+    if (forward) AddRange(db, source, id, {present.acknowledged_sequence + 1, sequence});
+    if (forward || present.acknowledge_us == 0) MoveConsumer(db, present, sequence, now_us);
     ASSIGN_OR_RETURN(written.value, Read(db, source, id, now_us));
     return absl::OkStatus();
   };
@@ -161,15 +162,19 @@ absl::StatusOr<Written<Consumer>> Consumers::Acknowledge(std::string_view source
 }
 
 absl::StatusOr<Written<Consumer>> Consumers::Seek(std::string_view source, std::string_view id,
-                                                  int64_t sequence) {
+                                                  SeekTo to) {
   Written<Consumer> written;
   const auto decide = [&](Transaction& transaction) -> absl::Status {
     Database& db = transaction.db();
-    ASSIGN_OR_RETURN(const Consumer present, Read(db, source, id, transaction.commit_us()));
-    RETURN_IF_ERROR(CheckSequence(db, sequence));
+    const int64_t now_us = transaction.commit_us();
+    ASSIGN_OR_RETURN(const Consumer present, Read(db, source, id, now_us));
+    RETURN_IF_ERROR(CheckSequence(db, to.sequence));
+    const int64_t first = to.or_first_kept ? ReadPurged(db).sequence : 0;
+    const int64_t sequence = std::max(to.sequence, first);
     RETURN_IF_ERROR(CheckKept(db, sequence));
-    MoveConsumer(db, present, sequence, transaction.commit_us());
-    ASSIGN_OR_RETURN(written.value, Read(db, source, id, transaction.commit_us()));
+    MoveConsumer(db, present, sequence, now_us);
+    SetSought(db, present, now_us);
+    ASSIGN_OR_RETURN(written.value, Read(db, source, id, now_us));
     return absl::OkStatus();
   };
   ASSIGN_OR_RETURN(written.position, logs_.Write(decide, WriteKind::kRelieving));

@@ -32,8 +32,7 @@ class Consumers {
                                       const ReadContext& context) const;
   absl::StatusOr<Written<Consumer>> Acknowledge(std::string_view source, std::string_view id,
                                                 int64_t sequence);
-  absl::StatusOr<Written<Consumer>> Seek(std::string_view source, std::string_view id,
-                                         int64_t sequence);
+  absl::StatusOr<Written<Consumer>> Seek(std::string_view source, std::string_view id, SeekTo to);
 
  private:
   absl::StatusOr<Consumer> Read(Database& db, std::string_view source, std::string_view id,

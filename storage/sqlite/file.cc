@@ -63,15 +63,23 @@ class File::BackgroundWrite : public WriteRequest {
   }
   bool NeedsAnotherTurn() const override { return !file_.EndBackground(name_, more_); }
   void Done(const absl::Status& status, const CommitInfo&) override {
-    if (!status.ok()) file_.ForgetBackground(name_);
+    if (status.ok()) return;
+    const bool more = status == NothingWritten(true);
+    if (!more && status != NothingWritten(false)) return file_.ForgetBackground(name_);
+    if (!file_.EndBackground(name_, more)) file_.SubmitBackground(name_, std::move(decide_));
   }
 
  private:
   File& file_;
   const std::string name_;
-  const BackgroundTurn decide_;
+  BackgroundTurn decide_;
   bool more_ = false;
 };
+
+absl::Status NothingWritten(bool more) {
+  return more ? absl::AbortedError("nothing was written, there is more to look at")
+              : absl::CancelledError("nothing was written");
+}
 
 absl::StatusOr<std::unique_ptr<File>> File::Open(char letter, WriterOptions writer,
                                                  ReaderPoolOptions readers) {
@@ -141,7 +149,10 @@ void File::ForgetBackground(absl::string_view name) {
 }
 
 void File::WriteInBackground(absl::string_view name, BackgroundTurn decide) {
-  if (!BeginBackground(name)) return;
+  if (BeginBackground(name)) SubmitBackground(std::string(name), std::move(decide));
+}
+
+void File::SubmitBackground(const std::string& name, BackgroundTurn decide) {
   auto request = std::make_unique<BackgroundWrite>(*this, name, std::move(decide));
   if (!writer_->Submit(std::move(request)).ok()) ForgetBackground(name);
 }

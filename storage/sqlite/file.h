@@ -23,6 +23,9 @@
 
 namespace passerelle::storage::sqlite {
 
+// What a turn in the background returns that wrote nothing; `more`: it wants another one.
+absl::Status NothingWritten(bool more);
+
 // Thread-safe. Owned by the instance; the parts (profiles.cc, audiences.cc, logs.cc ...) hold a
 // reference. Close() order: readers, then writer.
 class File {
@@ -64,6 +67,7 @@ class File {
   // begun again some other time. Ends with the present turn when the file is closed. Where one of
   // this name waits or is at work, `decide` is dropped and that one takes at least one more turn:
   // so whatever was committed before this call is seen by a turn after it.
+  // A turn that wrote nothing may answer NothingWritten: it is rolled back instead of committed.
   using BackgroundTurn = std::function<absl::StatusOr<bool>(Transaction&)>;
   void WriteInBackground(absl::string_view name, BackgroundTurn decide);
 
@@ -74,6 +78,7 @@ class File {
 
   File(char letter, std::unique_ptr<Writer> writer, std::unique_ptr<ReaderPool> readers);
 
+  void SubmitBackground(const std::string& name, BackgroundTurn decide);
   // False: one of this name is at work, and was told.
   bool BeginBackground(absl::string_view name);
   // At the end of a turn. False: take another.

@@ -45,21 +45,22 @@ bool DeleteChanges(Database& db, int64_t up_to) {
 
 bool HistorySweep::Turn(Transaction& transaction) {
   Database& db = transaction.db();
-  const int64_t before_us = transaction.commit_us() - absl::ToInt64Microseconds(retention_.changes);
-  if (const auto last = LastCommitAt(db, before_us); last.has_value()) {
+  const auto last = LastCommitAt(db, time_.Before(retention_.changes));
+  if (last.has_value()) {
     if (ForgetCommitsBefore(db, last->sequence, kRowsPerTurn)) return true;
   }
   const auto first = FirstCommit(db);
   if (!first.has_value()) return false;
   if (DeleteChanges(db, first->sequence)) return true;
   StatementScope(db.Prepared(kDeleteGenerations))->BindAll(first->sequence).Run();
-  if (!sweeping_ && !IsMembershipSweepDue(transaction)) return false;
+  if (!sweeping_ && !IsMembershipSweepDue(db)) return false;
   return SweepMemberships(transaction, first->sequence);
 }
 
-bool HistorySweep::IsMembershipSweepDue(Transaction& transaction) const {
-  const int64_t swept_us = transaction.db().QueryInt(kSweptUs);
-  return transaction.commit_us() - swept_us >= kMembershipsEveryUs;
+// The last time may lie ahead, where the clock has been put back since.
+bool HistorySweep::IsMembershipSweepDue(Database& db) const {
+  const int64_t since_us = time_.now_us() - db.QueryInt(kSweptUs);
+  return since_us < 0 || since_us >= kMembershipsEveryUs;
 }
 
 bool HistorySweep::SweepMemberships(Transaction& transaction, int64_t first_kept) {
@@ -85,7 +86,7 @@ bool HistorySweep::SweepMemberships(Transaction& transaction, int64_t first_kept
   remove->BindAll(after_.audience, after_.generation, after_.profile, first_kept).Run();
   // What one turn can look at may be looked at every time.
   if (after_.audience != 0) {
-    StatementScope(db.Prepared(kSetSwept))->BindAll(transaction.commit_us()).Run();
+    StatementScope(db.Prepared(kSetSwept))->BindAll(time_.now_us()).Run();
   }
   after_ = {};
   sweeping_ = false;

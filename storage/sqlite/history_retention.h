@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "storage/retention.h"
+#include "storage/sqlite/retention_time.h"
 #include "storage/sqlite/transaction.h"
 
 namespace passerelle::storage::sqlite {
@@ -16,7 +17,9 @@ namespace passerelle::storage::sqlite {
 // by SweepMembership (replace.h).
 class HistorySweep {
  public:
-  explicit HistorySweep(const Retention& retention) : retention_(retention) {}
+  // `time` outlives it.
+  HistorySweep(const Retention& retention, const RetentionTime& time)
+      : retention_(retention), time_(time) {}
 
   // One turn, in a transaction of its own (alone(), as File::WriteInBackground's); true while there
   // is more to do. May throw SQLite::Exception.
@@ -29,10 +32,11 @@ class HistorySweep {
     int64_t generation = 0;
     int64_t profile = 0;
   };
-  bool IsMembershipSweepDue(Transaction& transaction) const;
+  bool IsMembershipSweepDue(Database& db) const;
   bool SweepMemberships(Transaction& transaction, int64_t first_kept);
 
   const Retention retention_;
+  const RetentionTime& time_;
   bool sweeping_ = false;
   Place after_;
 };

@@ -72,6 +72,7 @@ absl::Status SqliteInstance::OpenParts(const InstanceFiles& files, const StoreOp
   context_.retention.duplicates = std::min(options.retention.duplicates, options.retention.logs);
   context_.clock = options.clock;
   context_.on_consumer_behind = options.on_consumer_behind;
+  context_.on_retention_behind = options.on_retention_behind;
   context_.disk = std::move(disk);
   ASSIGN_OR_RETURN(context_.profiles,
                    OpenFile('p', files.profiles_path, options, context_.disk.get()));

@@ -16,6 +16,7 @@
 #include "storage/retention.h"
 #include "storage/schema_store.h"
 #include "storage/sqlite/file.h"
+#include "storage/sqlite/retention_time.h"
 
 namespace passerelle::storage::sqlite {
 
@@ -46,8 +47,11 @@ struct InstanceContext {
   Retention retention;
   std::function<absl::Time()> clock = [] { return absl::Now(); };
   std::function<void(const std::string& instance, const Consumer&)> on_consumer_behind;
+  std::function<void(const std::string& instance, absl::Duration behind)> on_retention_behind;
   // Every opt-out of the log up to here is in the profiles, durably. Kept by the follower.
   std::atomic<int64_t> log_applied_seq{0};
+  RetentionTime profiles_time;
+  RetentionTime logs_time;
   std::unique_ptr<File> profiles;
   std::unique_ptr<File> logs;
   SchemaHolder schema;

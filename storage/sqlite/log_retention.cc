@@ -44,10 +44,8 @@ void SetMeta(Database& db, const char* key, int64_t value) {
 }
 
 // The last sequence of rows appended before `age` ago.
-int64_t LastOlderThan(Transaction& transaction, absl::Duration age) {
-  Database& db = transaction.db();
-  const int64_t before_us = transaction.commit_us() - absl::ToInt64Microseconds(age);
-  return FindSequenceBefore(db, db.QueryInt(kNextSeq) - 1, before_us);
+int64_t LastOlderThan(Database& db, const InstanceContext& context, absl::Duration age) {
+  return FindSequenceBefore(db, db.QueryInt(kNextSeq) - 1, context.logs_time.Before(age));
 }
 
 int64_t FirstNaming(Database& db, int64_t applied) {
@@ -57,9 +55,8 @@ int64_t FirstNaming(Database& db, int64_t applied) {
 }
 
 // Consumers and the follower are waited for, and keys go before their rows.
-int64_t LastToDelete(Transaction& transaction, const InstanceContext& context) {
-  Database& db = transaction.db();
-  int64_t last = LastOlderThan(transaction, context.retention.logs);
+int64_t LastToDelete(Database& db, const InstanceContext& context) {
+  int64_t last = LastOlderThan(db, context, context.retention.logs);
   const int64_t applied = context.log_applied_seq;
   last = std::min({last, applied, FirstNaming(db, applied) - 1});
   last = std::min(last, db.QueryInt(kKeysSeq));
@@ -90,11 +87,8 @@ void DeleteChunk(Database& db, const Chunk& chunk) {
 
 // Commits past their time that no row belongs to any more. The last one stays, so that every later
 // time is found.
-bool ForgetCommits(Transaction& transaction, const InstanceContext& context) {
-  Database& db = transaction.db();
-  const int64_t before_us =
-      transaction.commit_us() - absl::ToInt64Microseconds(context.retention.logs);
-  const auto last = LastCommitAt(db, before_us);
+bool ForgetCommits(Database& db, const InstanceContext& context) {
+  const auto last = LastCommitAt(db, context.logs_time.Before(context.retention.logs));
   if (!last.has_value()) return false;
   StatementScope first(db.Prepared(kFirstRow));
   const int64_t first_row = first->Step() ? first->Int(0) : last->sequence;
@@ -105,15 +99,14 @@ bool ForgetCommits(Transaction& transaction, const InstanceContext& context) {
 
 bool JudgeConsumers(Transaction& transaction, const InstanceContext& context) {
   Database& db = transaction.db();
-  const int64_t now_us = transaction.commit_us();
-  const ConsumerJudge judge(db, context.retention, now_us);
+  const ConsumerJudge judge(db, context.retention, context.logs_time.now_us());
   std::vector<Consumer> news;
   for (ToldConsumer& told : LoadAllConsumers(db)) {
     Consumer& consumer = told.consumer;
     judge.Judge(consumer);
     if (judge.MayExpire(consumer)) {
-      MarkExpired(db, consumer, now_us);
-      consumer.expired_us = now_us;
+      consumer.expired_us = transaction.commit_us();
+      MarkExpired(db, consumer, consumer.expired_us);
       judge.Judge(consumer);
     }
     if (consumer.state == Consumer::State::kUnused || consumer.state == told.told) continue;
@@ -129,9 +122,8 @@ bool JudgeConsumers(Transaction& transaction, const InstanceContext& context) {
 
 bool SweepLogKeys(Transaction& transaction, const InstanceContext& context) {
   Database& db = transaction.db();
-  const int64_t before_us =
-      transaction.commit_us() - absl::ToInt64Microseconds(context.retention.duplicates);
-  const int64_t end = LastOlderThan(transaction, context.retention.duplicates);
+  const int64_t before_us = context.logs_time.Before(context.retention.duplicates);
+  const int64_t end = LastOlderThan(db, context, context.retention.duplicates);
   const int64_t done = db.QueryInt(kKeysSeq);
   StatementScope keys(db.Prepared(kKeysOf));
   StatementScope remove(db.Prepared(kDeleteKey));
@@ -150,8 +142,8 @@ bool SweepLogKeys(Transaction& transaction, const InstanceContext& context) {
 
 bool SweepLog(Transaction& transaction, const InstanceContext& context) {
   Database& db = transaction.db();
-  const Chunk chunk = NextChunk(db, LastToDelete(transaction, context));
-  if (chunk.rows == 0) return ForgetCommits(transaction, context);
+  const Chunk chunk = NextChunk(db, LastToDelete(db, context));
+  if (chunk.rows == 0) return ForgetCommits(db, context);
   DeleteChunk(db, chunk);
   return true;
 }

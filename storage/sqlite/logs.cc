@@ -151,8 +151,8 @@ absl::StatusOr<Written<Consumer>> SqliteLogs::Acknowledge(std::string_view sourc
 }
 
 absl::StatusOr<Written<Consumer>> SqliteLogs::Seek(std::string_view source, std::string_view id,
-                                                   int64_t sequence) {
-  return consumers_.Seek(source, id, sequence);
+                                                   SeekTo to) {
+  return consumers_.Seek(source, id, to);
 }
 
 absl::StatusOr<LogReconciliation> SqliteLogs::Reconcile(const LogFilter& filter,

@@ -64,7 +64,7 @@ class SqliteLogs : public LogStore {
   absl::StatusOr<Written<Consumer>> Acknowledge(std::string_view source, std::string_view id,
                                                 int64_t sequence) override;
   absl::StatusOr<Written<Consumer>> Seek(std::string_view source, std::string_view id,
-                                         int64_t sequence) override;
+                                         SeekTo to) override;
   absl::StatusOr<LogReconciliation> Reconcile(const LogFilter& filter, const LogWindows& windows,
                                               const LogReader& reader,
                                               const ReadContext& context) const override;

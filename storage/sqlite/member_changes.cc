@@ -293,6 +293,9 @@ absl::StatusOr<std::unique_ptr<MemberChanges>> MakeMemberChanges(InstanceContext
     return absl::InvalidArgumentError(
         "changes: wanted two moments of one audience, the earlier one first");
   }
+  RETURN_IF_ERROR(instance.profiles->Read({}, "audiences: changes", [&](const ReadLease& lease) {
+    return CheckMoment(*instance.profiles, lease, from);
+  }));
   return std::make_unique<Changes>(instance, from, to, output, position);
 }
 

@@ -19,7 +19,6 @@ constexpr char kName[] = "retention";
 constexpr absl::Duration kLookFor = absl::Milliseconds(20);
 
 // Runs the parts of one sweep after each other; a part that has more to do gets the next turn too.
-// A turn that changed nothing at the end leaves by an error, so that no empty commit is made.
 class Sweep {
  public:
   using Part = std::function<bool(Transaction&)>;
@@ -34,10 +33,9 @@ class Sweep {
       if (sqlite3_total_changes64(db) != changes || absl::Now() > stop_at) break;
     }
     const bool more = next_ < parts_.size();
-    if (more) return true;
-    next_ = 0;
-    if (sqlite3_total_changes64(db) == changes) return absl::CancelledError("nothing is due");
-    return false;
+    if (!more) next_ = 0;
+    if (sqlite3_total_changes64(db) == changes) return NothingWritten(more);
+    return more;
   }
 
  private:
@@ -51,22 +49,35 @@ void Start(File& file, std::vector<Sweep::Part> parts) {
                          [sweep](Transaction& transaction) { return sweep->Turn(transaction); });
 }
 
-std::vector<Sweep::Part> StreamParts(const Retention& retention) {
-  auto streams = std::make_shared<StreamSweep>(retention);
-  return {[streams](Transaction& transaction) { return streams->Turn(transaction); },
-          [](Transaction& transaction) { return ForgetRequests(transaction); }};
+Sweep::Part MoveOn(const InstanceContext& context, RetentionTime& time) {
+  return [&](Transaction& transaction) {
+    const absl::Duration step = context.retention.step;
+    const absl::Duration behind = time.MoveOn(transaction, context.clock(), step);
+    const bool told = &time == &context.logs_time;  // that of the other file is much the same
+    if (told && behind > absl::ZeroDuration() && context.on_retention_behind) {
+      context.on_retention_behind(context.id, behind);
+    }
+    return false;
+  };
+}
+
+std::vector<Sweep::Part> StreamParts(const InstanceContext& context, RetentionTime& time) {
+  auto streams = std::make_shared<StreamSweep>(context.retention, time);
+  return {MoveOn(context, time),
+          [streams](Transaction& transaction) { return streams->Turn(transaction); },
+          [&time](Transaction& transaction) { return ForgetRequests(transaction, time); }};
 }
 
 }  // namespace
 
 void StartRetention(InstanceContext& context) {
-  std::vector<Sweep::Part> logs = StreamParts(context.retention);
+  std::vector<Sweep::Part> logs = StreamParts(context, context.logs_time);
   logs.push_back([&](Transaction& transaction) { return JudgeConsumers(transaction, context); });
   logs.push_back([&](Transaction& transaction) { return SweepLogKeys(transaction, context); });
   logs.push_back([&](Transaction& transaction) { return SweepLog(transaction, context); });
   Start(*context.logs, std::move(logs));
-  std::vector<Sweep::Part> profiles = StreamParts(context.retention);
-  auto history = std::make_shared<HistorySweep>(context.retention);
+  std::vector<Sweep::Part> profiles = StreamParts(context, context.profiles_time);
+  auto history = std::make_shared<HistorySweep>(context.retention, context.profiles_time);
   profiles.push_back([history](Transaction& transaction) { return history->Turn(transaction); });
   Start(*context.profiles, std::move(profiles));
 }

@@ -19,10 +19,6 @@ constexpr char kForgetRequests[] =
     "DELETE FROM request WHERE id IN "
     "(SELECT id FROM request WHERE create_us <= ?1 ORDER BY create_us LIMIT ?2)";
 
-int64_t TimeBefore(Transaction& transaction, absl::Duration age) {
-  return transaction.commit_us() - absl::ToInt64Microseconds(age);
-}
-
 // True: there may be more.
 bool DeleteOldOutcomes(Database& db, const std::string& stream, int64_t up_to_us) {
   int64_t rows = 0;
@@ -55,20 +51,20 @@ bool StreamSweep::Turn(Transaction& transaction) {
 
 bool StreamSweep::SweepStream(Transaction& transaction, StreamState state) const {
   Database& db = transaction.db();
-  if (state.expired_us == 0 && state.update_us <= TimeBefore(transaction, retention_.streams)) {
+  if (state.expired_us == 0 && state.update_us <= time_.Before(retention_.streams)) {
     ++state.epoch;
     state.expired_us = transaction.commit_us();
     state.source_token.clear();
     UpdateStream(db, state);
   }
   if (state.expired_us != 0) return DeleteSomeOfStream(db, state.stream, kRowsPerTurn);
-  return DeleteOldOutcomes(db, state.stream, TimeBefore(transaction, retention_.outcomes));
+  return DeleteOldOutcomes(db, state.stream, time_.Before(retention_.outcomes));
 }
 
-bool ForgetRequests(Transaction& transaction) {
+bool ForgetRequests(Transaction& transaction, const RetentionTime& time) {
   Database& db = transaction.db();
   StatementScope forget(db.Prepared(kForgetRequests));
-  forget->BindAll(transaction.commit_us() - kRequestLifeUs, kRowsPerTurn).Run();
+  forget->BindAll(time.now_us() - kRequestLifeUs, kRowsPerTurn).Run();
   return sqlite3_changes64(db.handle()) >= kRowsPerTurn;
 }
 

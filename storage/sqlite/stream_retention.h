@@ -9,6 +9,7 @@
 #include <string>
 
 #include "storage/retention.h"
+#include "storage/sqlite/retention_time.h"
 #include "storage/sqlite/transaction.h"
 #include "storage/stream_store.h"
 
@@ -20,18 +21,21 @@ namespace passerelle::storage::sqlite {
 // free and nobody who comes back begins at 0 unawares.
 class StreamSweep {
  public:
-  explicit StreamSweep(const Retention& retention) : retention_(retention) {}
+  // `time` outlives it.
+  StreamSweep(const Retention& retention, const RetentionTime& time)
+      : retention_(retention), time_(time) {}
   bool Turn(Transaction& transaction);
 
  private:
   bool SweepStream(Transaction& transaction, StreamState state) const;
 
   const Retention retention_;
+  const RetentionTime& time_;
   std::string after_;
 };
 
 // Forgets request ids older than their 72 hours.
-bool ForgetRequests(Transaction& transaction);
+bool ForgetRequests(Transaction& transaction, const RetentionTime& time);
 
 }  // namespace passerelle::storage::sqlite
 

@@ -27,7 +27,7 @@ class RetentionTest : public ServiceTest {
     options.log_retention_days = 1;
     options.duplicate_window_days = 1;
     options.max_pin_days = 4;
-    options.stream_retention_days = 10;
+    options.stream_retention_days = 4;
     options.housekeeping_seconds = 1;
     hooks.clock = &clock_;
     RedirectLog([this](std::string_view line) {
@@ -176,6 +176,9 @@ TEST_F(RetentionTest, ACursorPastRetentionIsToldTheEarliestOneThatWorks) {
   EXPECT_EQ(Told(rest.status), "OK");
   EXPECT_EQ(rest.messages, std::vector<int64_t>{4});
   EXPECT_EQ(Export(BySource()).messages, std::vector<int64_t>{4});
+  const auto unused = Acknowledge(all.cursors[0]);
+  EXPECT_EQ(ReasonOf(unused), "CURSOR_EXPIRED");
+  EXPECT_EQ(Told(Acknowledge(EarliestOf(unused.status))), "OK");
 }
 
 TEST_F(RetentionTest, CursorsOfAnotherSourceOrOfBeforeARestoreSayWhatToDo) {
@@ -206,13 +209,14 @@ TEST_F(RetentionTest, AnIdleStreamExpiresAndIsNotBegunAgainUnawares) {
   open.mutable_open()->set_parent(kInstance);
   open.mutable_open()->mutable_stream()->set_stream("nightly");
   ASSERT_TRUE(AppendStream(channel_, &Logs::AppendLogs).Open(open));
-  clock_.Advance(11 * kDay);
+  clock_.Advance(5 * kDay);
   v1::GetWriteStreamRequest get;
   get.set_name("instances/default/writeStreams/nightly");
   const auto expired = [&] {
     return Call(&v1::StreamService::Stub::GetWriteStream, get)->has_expire_time();
   };
   ASSERT_TRUE(Becomes(expired));
+  EXPECT_GE(LinesWith("\"retention_behind\""), 1) << "a day per round";
   AppendStream again(channel_, &Logs::AppendLogs);
   EXPECT_FALSE(again.Open(open));
   EXPECT_EQ(Told(again.End()).find("STREAM_NOT_FOUND"), 0u);

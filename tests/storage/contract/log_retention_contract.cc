@@ -210,6 +210,62 @@ TEST_P(LogRetentionContract, AnExpiredConsumerIsActiveAgainOnceItIsMoved) {
   EXPECT_EQ(Get().state, Consumer::State::kActive);
 }
 
+TEST_P(LogRetentionContract, AConsumerThatIsMovedToTheOldestRowHasADayToReadIt) {
+  ConsumerSettings settings;
+  settings.max_pin_us = absl::ToInt64Microseconds(kDay);
+  const int64_t unread = LeaveOneUnread(settings);
+  Advance(5 * kDay);
+  Append({Sent(3)});
+  Advance(6 * kDay + absl::Hours(1));
+  ASSERT_TRUE(Turns(Consumer::State::kExpired));
+  ASSERT_TRUE(Purges(unread));
+  Advance(4 * kDay - absl::Hours(1));
+  ASSERT_TRUE(logs().Seek("out", "default", SeekTo(0, true)).ok());
+  const int64_t sought_us = now_us();
+  Advance(absl::Hours(5));
+  LetItTidy();
+  EXPECT_EQ(Get().state, Consumer::State::kCritical);
+  EXPECT_EQ(Get().expire_us, sought_us + absl::ToInt64Microseconds(kDay));
+  EXPECT_EQ(Earliest(), unread + 1);
+  Advance(absl::Hours(20));
+  EXPECT_TRUE(Turns(Consumer::State::kExpired));
+}
+
+TEST_P(LogRetentionContract, WhoIsMovedToTheBeginningStandsBeforeTheFirstRowKept) {
+  Append({Sent(1), Sent(2)});
+  AddConsumer();
+  const int64_t last = LastRow();
+  Advance(11 * kDay);
+  ASSERT_TRUE(Purges(last));
+  EXPECT_EQ(Refused(logs().Seek("out", "default", 0)), kGone);
+  const auto moved = logs().Seek("out", "default", SeekTo(0, true));
+  ASSERT_TRUE(moved.ok()) << moved.status();
+  EXPECT_EQ(moved->value.acknowledged_sequence, Earliest() - 1);
+}
+
+TEST_P(LogRetentionContract, OneThatWasNeverUsedHearsOfRowsThatAreGone) {
+  Append({Sent(1), Sent(2)});
+  AddConsumer();
+  const int64_t last = LastRow();
+  Advance(11 * kDay);
+  ASSERT_TRUE(Purges(last));
+  EXPECT_EQ(Refused(Acknowledge(last - 1)), kGone);
+  EXPECT_EQ(Get().state, Consumer::State::kUnused);
+  EXPECT_TRUE(Acknowledge(last).ok());
+  EXPECT_EQ(Get().state, Consumer::State::kActive);
+}
+
+TEST_P(LogRetentionContract, ToAcknowledgeThatThereIsNothingYetIsUse) {
+  AddConsumer();
+  ASSERT_TRUE(Acknowledge(0).ok());
+  Append({Sent(1)});
+  const int64_t last = LastRow();
+  Advance(11 * kDay);
+  LetItTidy();
+  EXPECT_EQ(Get().state, Consumer::State::kActive);
+  EXPECT_LE(Earliest(), last);
+}
+
 TEST_P(LogRetentionContract, AConsumerDoesNotExpireWhileItsRowsAreKeptAnyway) {
   ConsumerSettings settings;
   settings.max_pin_us = absl::ToInt64Microseconds(kDay);

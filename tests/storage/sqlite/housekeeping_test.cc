@@ -112,6 +112,35 @@ TEST_F(BackgroundWriteTest, AfterARefusalItIsTriedAgain) {
   EXPECT_EQ(tries, 2);
 }
 
+TEST_F(BackgroundWriteTest, TurnsThatWroteNothingGoOnAndAreNotCommitted) {
+  const int64_t before = file_->last_commit().last_seq;
+  file_->WriteInBackground("tidying", [&](Transaction& transaction) -> absl::StatusOr<bool> {
+    auto more = Counting(3)(transaction);
+    return more.ok() ? NothingWritten(*more) : more.status();
+  });
+  begun_.WaitForNotification();
+  file_->WriteInBackground("tidying", Counting(1));  // asks for one more
+  go_.Notify();
+  for (int i = 0; i < 1'000 && turns_ < 3; ++i) absl::SleepFor(absl::Milliseconds(5));
+  EXPECT_EQ(turns_, 3);
+  EXPECT_EQ(file_->last_commit().last_seq, before);
+  Settle();
+  file_->WriteInBackground("tidying", Counting(1));
+  Settle();
+  EXPECT_EQ(turns_, 4) << "it was at its end";
+}
+
+TEST_F(BackgroundWriteTest, WhoeverComesWhileNothingIsWrittenIsHeardToo) {
+  file_->WriteInBackground("tidying", [&](Transaction& transaction) -> absl::StatusOr<bool> {
+    return Counting(1)(transaction).ok() ? NothingWritten(false) : NothingWritten(true);
+  });
+  begun_.WaitForNotification();
+  file_->WriteInBackground("tidying", Counting(1));
+  go_.Notify();
+  Settle();
+  EXPECT_EQ(turns_, 2);
+}
+
 TEST_F(BackgroundWriteTest, OtherNamesDoNotWaitForItsEnd) {
   file_->WriteInBackground("tidying", Counting(1));
   begun_.WaitForNotification();

@@ -4,7 +4,7 @@
 
 -- Keys of the core, and: log_purged_seq, log_purged_us (sequence and append time of the last row deleted by
 -- retention; absent: none), log_purged_rows (how many were), log_keys_seq (keys of rows up to this sequence were
--- looked at by retention).
+-- looked at by retention), retention_us (to where the time of retention came, to a day; absent: to the first commit).
 CREATE TABLE meta (
   key   TEXT PRIMARY KEY,
   value ANY
@@ -133,6 +133,7 @@ CREATE TABLE consumer (
   id               TEXT NOT NULL,
   acknowledged_seq INTEGER NOT NULL,
   acknowledge_us   INTEGER,                 -- null: never acknowledged or moved
+  seek_us          INTEGER,                 -- null: never moved by a seek
   max_pin_us       INTEGER,                 -- null: the server's; 9223372036854775807: for ever
   told             INTEGER NOT NULL,        -- 2 active 3 warning 4 critical 5 expired: the state last told to people
   expired_us       INTEGER,

@@ -5,7 +5,8 @@
 -- next_namespace (the next namespace number; never used twice), next_profile (the next profile id; never used twice), log_applied_seq (the last
 -- sequence of the logs file whose opt-outs are in here), pending_revisited (pending opt-outs with a greater number have
 -- not been looked at since a consent attribute was created; absent: all have), history_swept_us
--- (when all memberships were last looked at by retention).
+-- (when all memberships were last looked at by retention), retention_us (to where the time of retention came, to a
+-- day; absent: to the first commit).
 CREATE TABLE meta (
   key   TEXT PRIMARY KEY,
   value ANY
