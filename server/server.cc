@@ -101,8 +101,8 @@ void LogDisk(const storage::DiskSpace& disk) {
        {"reserve_bytes", disk.reserve_bytes}});
 }
 
-// How far the time of retention moves on at most per round of housekeeping, if rounds are not as far
-// apart as that: 24 times as quick as time, by default.
+// How far the time of retention moves on at most per round of housekeeping, if rounds are not as
+// far apart as that: 24 times as quick as time, by default.
 constexpr absl::Duration kRetentionStep = absl::Hours(24);
 
 absl::Duration Days(int64_t days) { return absl::Hours(24) * days; }

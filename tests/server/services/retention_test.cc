@@ -151,7 +151,10 @@ TEST_F(RetentionTest, AStalledConsumerIsReportedExpiresAndGoesOnOnceItIsMoved) {
   EXPECT_NE(refused.status.error_message().find("Seek"), std::string::npos);
   const auto late = Acknowledge(all.cursors[1]);
   EXPECT_EQ(ReasonOf(late), "CONSUMER_EXPIRED");
-  ASSERT_TRUE(Becomes([&] { return ReasonOf(SeekTo(all.cursors[0])) == "CURSOR_EXPIRED"; }));
+  v1::ExportLogsRequest gone = BySource();
+  gone.set_cursor(all.cursors[0]);
+  ASSERT_TRUE(Becomes([&] { return Told(Export(gone).status).find("CURSOR_EXPIRED") == 0; }));
+  EXPECT_EQ(ReasonOf(SeekTo(all.cursors[0])), "CURSOR_EXPIRED");
   const std::string earliest = EarliestOf(Acknowledge(all.cursors[1]).status);
   const auto moved = SeekTo(earliest);
   ASSERT_TRUE(moved.ok()) << Told(moved);
