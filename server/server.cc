@@ -7,6 +7,7 @@
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/impl/server_builder_option.h>
 #include <grpcpp/resource_quota.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <utility>
@@ -49,6 +50,12 @@ class WithoutPlugins final : public grpc::ServerBuilderOption {
  private:
   const std::vector<std::string> unwanted_;
 };
+
+// True also for a link that leads nowhere.
+bool PathExists(const std::string& path) {
+  struct stat info;
+  return lstat(path.c_str(), &info) == 0;
+}
 
 WorkPool::Shape ShapeOf(int64_t threads, int64_t queue) {
   return {static_cast<int>(threads), static_cast<std::size_t>(queue)};
@@ -204,10 +211,28 @@ absl::Status PasserelleServer::OpenStore() {
   return absl::OkStatus();
 }
 
-absl::Status PasserelleServer::OpenParts() {
-  RETURN_IF_ERROR(OpenStore());
+absl::Status PasserelleServer::OpenKeys() {
   ASSIGN_OR_RETURN(KeyRing keys, KeyRing::OpenOrCreate(options_.EffectiveKeyFile()));
   keys_ = std::make_unique<KeyRing>(std::move(keys));
+  return absl::OkStatus();
+}
+
+// Keys that are there are read before the store is touched, so that a bad key file leaves it as it
+// is; new ones are made after, when all else is well.
+absl::Status PasserelleServer::OpenParts() {
+  const bool has_keys = PathExists(options_.EffectiveKeyFile());
+  const bool has_store = PathExists(absl::StrCat(options_.data, "/store/control.db"));
+  if (has_keys) RETURN_IF_ERROR(OpenKeys());
+  RETURN_IF_ERROR(OpenStore());
+  if (!has_keys) RETURN_IF_ERROR(OpenKeys());
+  if (!has_keys && has_store) {
+    Log(LogLevel::kWarning, "master_key_made",
+        {{"detail",
+          absl::StrCat(options_.EffectiveKeyFile(),
+                       ": a new master key was made for a store that has data: cursors, tokens and "
+                       "hashed record keys of before are not recognised; if this store had a key "
+                       "file, stop the server and put it there")}});
+  }
   tokens_ = std::make_unique<TokenCodec>(*keys_);
   ServiceParts parts;
   parts.door = door_.get();

@@ -72,6 +72,7 @@ class PasserelleServer {
  private:
   PasserelleServer(const Options& options, Hooks hooks);
   absl::Status OpenStore();
+  absl::Status OpenKeys();
   absl::Status OpenParts();
   absl::Status Listen();
   void Configure(grpc::ServerBuilder* builder) const;

@@ -53,7 +53,7 @@ absl::Status SystemProblem(const std::string& path, std::string_view doing, int 
 }
 
 absl::Status LineProblem(std::size_t line, std::string_view what) {
-  return absl::InvalidArgumentError(absl::StrCat("key file line ", line, ": ", AbslView(what)));
+  return absl::InvalidArgumentError(absl::StrCat("line ", line, ": ", AbslView(what)));
 }
 
 bool IsHex(std::string_view text) {
@@ -66,14 +66,16 @@ bool IsHex(std::string_view text) {
 absl::Status CheckPrivate(const std::string& path, int descriptor) {
   struct stat info;
   if (::fstat(descriptor, &info) != 0) return SystemProblem(path, "read its mode", errno);
-  if (!S_ISREG(info.st_mode)) return FileProblem(path, "not a regular file");
+  if (!S_ISREG(info.st_mode))
+    return FileProblem(path,
+                       "not a regular file, wanted the master key file; --key-file names another");
   if ((info.st_mode & 077) != 0) {
     return FileProblem(path, absl::StrFormat("mode %04o lets others in, wanted 0600 (chmod 600)",
                                              info.st_mode & 07777));
   }
   if (info.st_uid != ::geteuid()) {
     return FileProblem(path, absl::StrCat("owned by user ", info.st_uid, ", wanted ", ::geteuid(),
-                                          ", who runs the server"));
+                                          ", who runs the server (chown)"));
   }
   return absl::OkStatus();
 }
@@ -88,7 +90,9 @@ absl::StatusOr<std::string> ReadAll(const std::string& path, int descriptor) {
     if (got == 0) break;
     size += static_cast<std::size_t>(got);
   }
-  if (size > kMaxKeyFileBytes) return FileProblem(path, "more than 64 KiB");
+  if (size > kMaxKeyFileBytes)
+    return FileProblem(
+        path, "more than 64 KiB, so it is no key file; put the master key file of this store back");
   text.resize(size);
   return text;
 }
@@ -147,7 +151,10 @@ absl::StatusOr<KeyRing> ReadKeyFile(const std::string& path, int descriptor) {
   if (absl::Status status = CheckPrivate(path, descriptor); !status.ok()) return status;
   absl::StatusOr<std::string> text = ReadAll(path, descriptor);
   if (!text.ok()) return text.status();
-  return KeyRing::Parse(*text);
+  absl::StatusOr<KeyRing> ring = KeyRing::Parse(*text);
+  if (ring.ok()) return ring;
+  return FileProblem(path, absl::StrCat(std::string(ring.status().message()),
+                                        "; put the master key file of this store back"));
 }
 
 int OpenForReading(const std::string& path) {
@@ -164,7 +171,7 @@ absl::StatusOr<KeyRing> KeyRing::OpenOrCreate(const std::string& path) {
     descriptor = OpenForReading(path);
   }
   if (descriptor < 0 && errno == ELOOP) {
-    return FileProblem(path, "a symbolic link, wanted the file itself");
+    return FileProblem(path, "a symbolic link, wanted the file itself; name that with --key-file");
   }
   if (descriptor < 0) return SystemProblem(path, "open it", errno);
   const File file(descriptor);
@@ -197,7 +204,7 @@ absl::StatusOr<KeyRing> KeyRing::Parse(std::string_view text) {
     if (ring.keys_.size() == kMaxKeys) return LineProblem(number, "more than 64 keys");
     ring.keys_.push_back(std::move(key));
   }
-  if (ring.keys_.empty()) return absl::InvalidArgumentError("key file: no key in it, wanted one");
+  if (ring.keys_.empty()) return absl::InvalidArgumentError("no key in it, wanted one");
   return ring;
 }
 

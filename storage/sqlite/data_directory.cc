@@ -39,6 +39,37 @@ std::string NewSetId() {
   return absl::StrFormat("%08x%08x%08x%08x", random(), random(), random(), random());
 }
 
+// What to do about a refusal.
+const char* AdviceFor(Reason reason) {
+  switch (reason) {
+    case Reason::kDamagedFile:
+      return "put the sound file back, or restore a backup (passerelled restore); passerelled "
+             "doctor looks at all of the store";
+    case Reason::kForeignFile:
+      return "put the right file back in its place";
+    case Reason::kNewerSchema:
+      return "start the version that wrote it, or a newer one";
+    case Reason::kMixedSet:
+      return "put files of one store together again, or restore a backup (passerelled restore)";
+    case Reason::kFollowerAhead:
+      return "one of the instance's two files is older than the other: put back both of one "
+             "moment, or restore a backup (passerelled restore)";
+    case Reason::kIoError:
+      return "see that the user who runs the server may read and write it, and that the disk is "
+             "sound";
+    default:
+      return nullptr;
+  }
+}
+
+absl::Status WithAdvice(const absl::Status& status) {
+  const Reason reason = ReasonOf(status);
+  const char* advice = AdviceFor(reason);
+  if (advice == nullptr) return status;
+  return MakeError(status.code(), reason, absl::StrCat(std::string(status.message()), "; ", advice),
+                   MetadataOf(status));
+}
+
 bool StartsWith(const std::string& text, std::string_view prefix) {
   return text.compare(0, prefix.size(), prefix) == 0;
 }
@@ -99,13 +130,18 @@ absl::StatusOr<std::unique_ptr<DataDirectory>> DataDirectory::Open(const std::st
                   "a restore was interrupted here; run it again, or remove this folder to begin an "
                   "empty store");
   }
-  if (!Exists(directory)) RETURN_IF_ERROR(MakeDirectory(directory));
-  RETURN_IF_ERROR(MakeDirectory(opened->store_path_));
-  ASSIGN_OR_RETURN(opened->lock_fd_, LockStore(opened->store_path_, /*make=*/true));
-  RETURN_IF_ERROR(MakeDirectory(opened->instances_path_));
-  RETURN_IF_ERROR(opened->OpenControl());
-  RETURN_IF_ERROR(opened->OpenInstances());
+  const absl::Status status = opened->OpenAll(directory);
+  if (!status.ok()) return WithAdvice(status);
   return opened;
+}
+
+absl::Status DataDirectory::OpenAll(const std::string& directory) {
+  if (!Exists(directory)) RETURN_IF_ERROR(MakeDirectory(directory));
+  RETURN_IF_ERROR(MakeDirectory(store_path_));
+  ASSIGN_OR_RETURN(lock_fd_, LockStore(store_path_, /*make=*/true));
+  RETURN_IF_ERROR(MakeDirectory(instances_path_));
+  RETURN_IF_ERROR(OpenControl());
+  return OpenInstances();
 }
 
 // A control file is made only for a store that has nothing yet: beside instances, its absence is a

@@ -49,7 +49,7 @@ class DataDirectory {
   // row of each table; runs SQLite's quick_check only on files up to 32 MiB that were not closed
   // cleanly.
   //
-  // Refusals change no byte of any database file; each names the file:
+  // Refusals change no byte of any database file; each names the file and what to do:
   //   FAILED_PRECONDITION kLockedByAnotherServer, kForeignFile, kNewerSchema, kMixedSet,
   //   kFollowerAhead DATA_LOSS kDamagedFile; UNAVAILABLE kIoError.
   static absl::StatusOr<std::unique_ptr<DataDirectory>> Open(const std::string& directory);
@@ -84,6 +84,7 @@ class DataDirectory {
     int64_t state;
   };
   explicit DataDirectory(const std::string& directory);
+  absl::Status OpenAll(const std::string& directory);
   absl::Status OpenControl();
   absl::Status OpenInstances();
   absl::StatusOr<std::vector<Registered>> ReadRegistry() const;

@@ -81,6 +81,10 @@ void Database::ApplySettings() {
     Execute("PRAGMA query_only=ON");
     return;
   }
+  // Where it may not write, SQLite opens for reading instead, without a word.
+  if (sqlite3_db_readonly(handle(), "main") == 1) {
+    throw SQLite::Exception("the file may not be written", SQLITE_CANTOPEN);
+  }
   Execute(absl::StrCat("PRAGMA page_size=", options_.page_size_bytes).c_str());
   Statement wal(handle(), "PRAGMA journal_mode=WAL");
   if (!wal.Step() || wal.Text(0) != "wal") {

@@ -56,6 +56,7 @@ absl::StatusOr<std::shared_ptr<Database>> OpenToRead(const std::string& path) {
   DatabaseOptions options;
   options.path = path;
   options.immutable = SizeOfFile(absl::StrCat(path, "-wal")) <= 0;
+  options.cache_size_kib = 64 * 1024;  // nobody else needs the memory
   ASSIGN_OR_RETURN(auto db, OpenDatabase(options));
   return std::shared_ptr<Database>(std::move(db));
 }
@@ -115,11 +116,25 @@ class StoppedExamination : public TaskExamination {
       JudgeFreeSpace(store_.directory, store_.disk_low_bytes, sink);
       return absl::OkStatus();
     }));
+    if (IsUnmade()) {
+      tasks.push_back(MakeNote({"file", "", "control.db"},
+                               "the store is empty: its making was interrupted",
+                               "nothing: the next start of the server makes it"));
+      return;
+    }
     const auto control = OpenFile(FileKind::kControl, "", tasks);
     if (control.has_value()) set_id_ = control->meta.identity.set_id;
     if (control.has_value()) AddFileTasks(*control, tasks);
     const bool known = control.has_value() && ReadRegistry(*control, tasks);
     AddFolders(known, tasks);
+  }
+
+  // As the very first start leaves it when it is interrupted.
+  bool IsUnmade() const {
+    const std::string control = PathOf(FileKind::kControl, "");
+    if (Exists(control) || Exists(absl::StrCat(control, "-wal"))) return false;
+    const auto names = ListNames(absl::StrCat(store_path_, "/instances"));
+    return !names.ok() || names->empty();
   }
 
   void AddInstanceTasks(const std::string& id, Tasks& tasks) {
@@ -214,10 +229,25 @@ class StoppedExamination : public TaskExamination {
     }
     instances_.insert(name);
     if (!known) return;
+    if (IsUnused(name)) {
+      tasks.push_back(MakeNote({"registry", name, in_store},
+                               "the making of this instance was interrupted before anything was "
+                               "written to it",
+                               "nothing: the next start of the server removes this folder"));
+      return;
+    }
     tasks.push_back(MakeTold({"registry", name, in_store},
                              absl::FailedPreconditionError(absl::StrCat(
                                  store_path_, "/", in_store,
                                  ": this store's control file does not know this instance"))));
+  }
+
+  bool IsUnused(const std::string& id) const {
+    for (const FileKind kind : {FileKind::kProfiles, FileKind::kLogs}) {
+      const auto opened = TryOpen(kind, id);
+      if (!opened.ok() || opened->meta.next_seq != 1) return false;
+    }
+    return true;
   }
 
   const StoppedStore store_;

@@ -41,7 +41,7 @@ void TouchEachTable(Database& db) {
 absl::Status CheckPages(Database& db) {
   StatementScope check(db.Prepared(kQuickCheck));
   const bool sound = check->Step() && check->Text(0) == "ok";
-  return sound ? absl::OkStatus() : Damaged(db.path(), "SQLite's quick_check finds damage");
+  return sound ? absl::OkStatus() : Damaged(db.path(), "SQLite's quick_check finds damaged pages");
 }
 
 // Only the log can hold a schema newer than the header's.

@@ -1,15 +1,18 @@
 #include "storage/sqlite/migrations.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <fstream>
+#include <cerrno>
+#include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "storage/reason.h"
+#include "storage/sqlite/folders.h"
 #include "storage/sqlite/run.h"
 #include "storage/status.h"
 
@@ -22,13 +25,24 @@ constexpr char kHasMeta[] = "SELECT count(*) FROM sqlite_schema WHERE name = 'me
 constexpr char kGetMeta[] = "SELECT value FROM meta WHERE key = ?1";
 constexpr char kAddMeta[] = "INSERT INTO meta(key, value) VALUES (?1, ?2)";
 
+// False: the file is shorter.
+absl::StatusOr<bool> ReadBeginning(const std::string& path, size_t size, char* bytes) {
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return IoError("cannot open", path, strerror(errno));
+  const ssize_t got = read(fd, bytes, size);
+  const int cause = errno;
+  close(fd);
+  if (got < 0) return IoError("cannot read", path, strerror(cause));
+  return static_cast<size_t>(got) == size;
+}
+
 // The 100 bytes at the start of each SQLite database file (see "Database File Format").
 class FileHeader {
  public:
   static constexpr size_t kSize = 100;
-  bool Read(const std::string& path) {
-    std::ifstream in(path, std::ios::binary);
-    return static_cast<bool>(in.read(bytes_.data(), kSize));
+  // UNAVAILABLE kIoError: it cannot be opened. False: it is shorter.
+  absl::StatusOr<bool> Read(const std::string& path) {
+    return ReadBeginning(path, kSize, bytes_.data());
   }
   bool IsSqlite() const {
     return std::string_view(bytes_.data(), 16) == std::string_view("SQLite format 3\0", 16);
@@ -51,11 +65,6 @@ class FileHeader {
   std::array<char, kSize> bytes_{};
 };
 
-int64_t SizeOf(const std::string& path) {
-  struct stat info;
-  return stat(path.c_str(), &info) == 0 ? info.st_size : -1;
-}
-
 absl::Status Damaged(const std::string& path, absl::string_view how) {
   return MakeError(StatusCode::kDataLoss, Reason::kDamagedFile, absl::StrCat(path, ": ", how),
                    {{"file", path}});
@@ -73,7 +82,7 @@ absl::Status CheckOrigin(const std::string& path, FileKind kind, int32_t applica
   if (schema > NewestSchema(kind)) {
     return MakeError(StatusCode::kFailedPrecondition, Reason::kNewerSchema,
                      absl::StrCat(path, ": schema ", schema, ", this version knows schemas up to ",
-                                  NewestSchema(kind), "; start a newer version"),
+                                  NewestSchema(kind)),
                      {{"file", path}});
   }
   return absl::OkStatus();
@@ -85,6 +94,51 @@ absl::Status ApplyOne(Database& db, const EmbeddedMigration& migration) {
     db.Execute(absl::StrCat("PRAGMA user_version=", migration.number).c_str());
     return absl::OkStatus();
   });
+}
+
+// The 32 bytes at the start of each write-ahead log: magic, format, page size, checkpoint, two
+// salts, two checksums over what is before them (see "The WAL Header").
+class LogHeader {
+ public:
+  static constexpr size_t kSize = 32;
+  absl::StatusOr<bool> Read(const std::string& path) {
+    return ReadBeginning(path, kSize, bytes_.data());
+  }
+  // A new log whose first bytes a power loss took: nothing that was acknowledged is in it.
+  bool IsNothing() const {
+    return std::all_of(bytes_.begin(), bytes_.end(), [](char byte) { return byte == 0; });
+  }
+  bool IsSound() const {
+    const uint32_t magic = Word(0, true);
+    if ((magic & ~1u) != 0x377f0682) return false;
+    const bool big_endian = (magic & 1) != 0;
+    uint32_t a = 0;
+    uint32_t b = 0;
+    for (size_t at = 0; at < 24; at += 8) {
+      a += Word(at, big_endian) + b;
+      b += Word(at + 4, big_endian) + a;
+    }
+    return a == Word(24, true) && b == Word(28, true);
+  }
+
+ private:
+  uint32_t Word(size_t at, bool big_endian) const {
+    uint32_t word = 0;
+    for (size_t i = 0; i < 4; ++i) {
+      const size_t from = big_endian ? at + i : at + 3 - i;
+      word = (word << 8) | static_cast<unsigned char>(bytes_[from]);
+    }
+    return word;
+  }
+  std::array<char, kSize> bytes_{};
+};
+
+// SQLite takes a log that is not one as an empty log and begins a new one over it.
+absl::Status CheckLog(const std::string& path) {
+  LogHeader header;
+  ASSIGN_OR_RETURN(const bool whole, header.Read(path));
+  if (!whole || header.IsNothing() || header.IsSound()) return absl::OkStatus();
+  return Damaged(path, "not a write-ahead log, though it lies in the place of one");
 }
 
 int NewestOf(const std::vector<EmbeddedMigration>& all, FileKind kind) {
@@ -160,16 +214,23 @@ int PageSizeBytes(FileKind kind) { return kind == FileKind::kLogs ? 8'192 : 4'09
 int NewestSchema(FileKind kind) { return NewestOf(EmbeddedMigrations(), kind); }
 
 absl::Status CheckFileHeader(const std::string& path, FileKind kind) {
-  const int64_t size = SizeOf(path);
-  if (size < 0) return Damaged(path, "the file is missing");
+  struct stat info;
+  if (stat(path.c_str(), &info) != 0) {
+    if (errno == ENOENT) return Damaged(path, "the file is missing");
+    return IoError("cannot open", path, strerror(errno));
+  }
+  const int64_t size = info.st_size;
   if (size == 0) return Damaged(path, "the file is empty");
   FileHeader header;
-  if (!header.Read(path)) return Damaged(path, "the file is too short to be a database");
+  ASSIGN_OR_RETURN(const bool whole, header.Read(path));
+  if (!whole) return Damaged(path, "the file is too short to be a database");
   if (!header.IsSqlite()) return Damaged(path, "not a database file");
   RETURN_IF_ERROR(CheckOrigin(path, kind, header.ApplicationId(), header.Schema()));
   // While a write-ahead log waits, a checkpoint may have been interrupted half way: that is no
   // damage.
-  const bool log_is_empty = SizeOf(absl::StrCat(path, "-wal")) <= 0;
+  const std::string log = absl::StrCat(path, "-wal");
+  const bool log_is_empty = SizeOfFile(log) <= 0;
+  if (!log_is_empty) RETURN_IF_ERROR(CheckLog(log));
   if (log_is_empty && header.PageCountIsValid() && size < header.PageCount() * header.PageSize()) {
     return Damaged(path, absl::StrCat("truncated: ", size, " bytes, expected ",
                                       header.PageCount() * header.PageSize()));
@@ -178,7 +239,7 @@ absl::Status CheckFileHeader(const std::string& path, FileKind kind) {
 }
 
 absl::Status CreateFile(const std::string& path, FileKind kind, const FileIdentity& identity) {
-  if (SizeOf(path) >= 0) return absl::AlreadyExistsError(absl::StrCat(path, " exists"));
+  if (Exists(path)) return absl::AlreadyExistsError(absl::StrCat(path, " exists"));
   return FillNewFile(path, kind, identity);
 }
 

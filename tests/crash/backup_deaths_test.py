@@ -60,6 +60,7 @@ def test_a_backup_that_dies_leaves_nothing_that_looks_whole(fault, tmp_path):
     assert done.returncode == 0, done.stderr
     assert run("passerelled", "restore", "--check-only", "--from", backups / "monday").returncode == 0
     assert server.stop() == 0
+    assert server.examine() == []
 
 
 @pytest.mark.parametrize("fault", RESTORE_FAULTS)
@@ -81,3 +82,4 @@ def test_a_restore_that_dies_is_no_store_and_is_done_again(fault, tmp_path):
     again.start()
     assert records_of(again) == ROWS
     assert again.stop() == 0
+    assert again.examine() == []

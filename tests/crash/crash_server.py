@@ -83,6 +83,10 @@ class CrashServer:
         self.process.stdout.close()
         return code
 
+    def examine(self) -> list[str]:
+        """What the doctor finds wrong with the store that is left."""
+        return live_server.examine(os.path.join(self.folder, "d"))
+
     @property
     def running(self) -> bool:
         return self.process is not None and self.process.poll() is None

@@ -186,6 +186,7 @@ class Cuts:
         checks.check_reports(self.client, self.flows["append"], self.findings)
         checks.check_log(self.client, self.flows["append"], self.findings)
         self.findings.differs("exit code of an orderly end", self.server.stop(), 0)
+        self.findings.differs("the doctor at the end", self.server.examine(), [])
         return received, applied
 
     def clear(self) -> None:

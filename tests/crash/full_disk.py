@@ -171,6 +171,7 @@ class FullDisk:
         with self._server() as server, passerelle.connect(server.address) as self.client:
             self._compare("after the restart", counted=True)
             self.tally.expect("exit of the server", server.stop(), 0)
+            self.tally.expect("the doctor at the end", live_server.examine(f"{server.data}/d"), [])
         return self.tally
 
     def _server(self) -> live_server.LiveServer:

@@ -55,6 +55,7 @@ class Scenario:
             supervisor.join()
             if self.server.running:
                 self.server.stop()
+        self.findings.differs("the doctor at the end", self.server.examine(), [])
 
     def _start(self) -> None:
         try:
@@ -65,6 +66,7 @@ class Scenario:
 
     def _start_again(self) -> None:
         self.deaths.append(self.server.process.returncode)
+        self.findings.differs("the doctor after the death", self.server.examine(), [])
         self.server.set_environment(PASSERELLE_FAULT="", PASSERELLE_IO_FAULT="")
         self.server.start()
 

@@ -27,6 +27,7 @@ from passerelle.v1 import profile_pb2, profile_service_pb2  # noqa: E402
 RETRY_SECONDS = 60.0
 ROWS_PER_SECOND = 1_500  # of each flow, so that long runs can be compared in memory
 END_SECONDS = 90
+EXAMINE_EVERY = 10  # kills
 HERE = pathlib.Path(__file__).resolve().parent
 
 
@@ -236,6 +237,8 @@ class Run:
         self.server.kill()
         if not consumer_first:
             consumer.kill()
+        if number % EXAMINE_EVERY == 0:
+            self.findings.differs("the doctor after a kill", self.server.examine(), [])
         if self.options.double:
             self.kill_recovery()
         self.server.start()
@@ -300,6 +303,7 @@ class Run:
 
     def stop(self) -> None:
         self.findings.differs("exit code of an orderly end", self.server.stop(), 0)
+        self.findings.differs("the doctor at the end", self.server.examine(), [])
         file = self.folder / "d/store/instances/default/profiles.db"
         checks.check_consents(file, self.findings, self.flows["append"])
 

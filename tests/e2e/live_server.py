@@ -70,6 +70,16 @@ class LiveServer:
         self.remove()
 
 
+def examine(data: str | pathlib.Path) -> list[str]:
+    """What the doctor finds wrong with a stopped store; it is the product's, whatever program wrote the store."""
+    command = [find_program("passerelled"), "doctor", "--json", "--disk-low-bytes", "0", "--data", data]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    if done.stderr:
+        return [done.stderr]
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    return [f"{line['file']}: {line['check']}: {line['what']}" for line in lines[:-1] if line["severity"] == "error"]
+
+
 def use_client() -> None:
     """Makes `import passerelle` find the package of the source tree, its stubs generated."""
     package = ROOT / "client" / "python"

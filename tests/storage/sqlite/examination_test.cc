@@ -280,6 +280,23 @@ TEST_P(DamagedStore, AnInstanceThatTheRegistryDoesNotKnowIsToldAndExamined) {
   EXPECT_EQ(findings[1].check, "consumers");
 }
 
+TEST_P(DamagedStore, WhatAnInterruptedMakingLeavesIsNoFinding) {
+  std::filesystem::remove_all(copy_);
+  std::filesystem::create_directories(copy_ + "/store/instances");
+  std::ofstream(copy_ + "/store/control.db.new") << "half";
+  EXPECT_EQ(Lines(ExamineCopy()), "");
+  Copy();
+  options_.directory = copy_;
+  auto opened = OpenStore(options_);
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  Instance other;
+  other.id = "other";
+  ASSERT_TRUE((*opened)->CreateInstance(other, {}).ok());
+  opened->reset();
+  Change(copy_ + "/store/control.db", "DELETE FROM instance WHERE id = 'other'");
+  EXPECT_EQ(Lines(ExamineCopy()), "");
+}
+
 TEST_P(DamagedStore, InstancesAreFoundWithoutTheControlFile) {
   const std::string folder = Copy();
   std::filesystem::remove(copy_ + "/store/control.db");
