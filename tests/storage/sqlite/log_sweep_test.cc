@@ -61,6 +61,7 @@ class LogSweepTest : public ::testing::Test {
   }
   void RunInTurns(bool (*sweep)(Transaction&, const InstanceContext&)) {
     const auto swept = context_.logs->WriteInTurns([&](Transaction& transaction) {
+      context_.logs_time.MoveOn(transaction, now_, context_.retention.step);
       return absl::StatusOr<bool>(sweep(transaction, context_));
     });
     ASSERT_TRUE(swept.ok()) << swept.status();
