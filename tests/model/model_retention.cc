@@ -32,6 +32,7 @@ std::string Model::Restore() {
   return Restart();
 }
 
+// By the clock, not by the time of commits.
 void Model::Sweep() {
   LogsCommit();
   ProfilesCommit();
@@ -40,18 +41,17 @@ void Model::Sweep() {
   ExpireConsumers();
   SweepLog();
   for (auto& [id, note] : world_.notes) {
-    note.gone |= note.at_us <= world_.profiles_us - kChangesKeptUs;
+    note.gone |= note.at_us <= now_us_ - kChangesKeptUs;
   }
 }
 
 void Model::SweepStream(Stream& stream) const {
-  const int64_t us = stream.kind == Kind::kAppend ? world_.logs_us : world_.profiles_us;
-  stream.expired |= stream.used_us <= us - kStreamsKeptUs;
+  stream.expired |= stream.used_us <= now_us_ - kStreamsKeptUs;
   if (stream.expired) {
     stream.token.clear();
     stream.outcomes.clear();
   }
-  while (!stream.outcomes.empty() && stream.outcomes.front().first <= us - kOutcomesKeptUs) {
+  while (!stream.outcomes.empty() && stream.outcomes.front().first <= now_us_ - kOutcomesKeptUs) {
     stream.outcomes.erase(stream.outcomes.begin());
   }
 }
