@@ -194,8 +194,8 @@ void Door::Forget(const CallContext* call) {
   if (calls_.empty()) idle_.notify_all();
 }
 
-absl::Status Door::TakeRequest(CallContext& call, const google::protobuf::MessageLite& request) {
-  call.request_ = requests_.Take(static_cast<int64_t>(request.ByteSizeLong()));
+absl::Status Door::TakeRequest(CallContext& call, const google::protobuf::Message& request) {
+  call.request_ = requests_.Take(static_cast<int64_t>(request.SpaceUsedLong()));
   return requests_.Check(&call.request_);
 }
 

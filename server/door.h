@@ -6,7 +6,7 @@
 #ifndef PASSERELLE_SERVER_DOOR_H_
 #define PASSERELLE_SERVER_DOOR_H_
 
-#include <google/protobuf/message_lite.h>
+#include <google/protobuf/message.h>
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/server_callback.h>
 
@@ -177,11 +177,11 @@ class Door {
   using Work = absl::AnyInvocable<absl::Status(CallContext&)>;
   struct UnaryJob {
     Pool pool = Pool::kShort;
-    const google::protobuf::MessageLite* request = nullptr;
+    const google::protobuf::Message* request = nullptr;
   };
   grpc::ServerUnaryReactor* RunUnary(std::shared_ptr<CallContext> call, const UnaryJob& job,
                                      Work work);
-  absl::Status TakeRequest(CallContext& call, const google::protobuf::MessageLite& request);
+  absl::Status TakeRequest(CallContext& call, const google::protobuf::Message& request);
   absl::Status Admit(const std::shared_ptr<CallContext>& call);
   void Forget(const CallContext* call);
   std::vector<std::shared_ptr<CallContext>> OpenCalls() const;

@@ -16,6 +16,7 @@
 #include <cerrno>
 #include <cstring>
 #include <iterator>
+#include <string_view>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -30,6 +31,7 @@ constexpr int kBacklog = 1'024;
 constexpr int kUserTimeoutMs = 20'000;  // sent and not acknowledged for so long: the other is gone
 constexpr int kWaitMs = 1'000;
 constexpr int kEventsAtOnce = 64;
+constexpr int kPortTries = 10;
 constexpr absl::Duration kLeaveTime = absl::Seconds(1);
 constexpr std::size_t kMaxLeaving = 64;
 constexpr absl::Duration kReportEvery = absl::Seconds(10);
@@ -69,13 +71,27 @@ void SetPort(sockaddr* address, int port) {
   }
 }
 
-// True if somebody answers there.
-bool IsAnswered(const sockaddr_un& address) {
-  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  const bool answered =
-      ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
+// True if the list has the same address earlier: /etc/hosts may name one twice.
+bool IsThereBefore(const addrinfo* first, const addrinfo* one) {
+  const auto host = [](const addrinfo* of) {
+    SetPort(of->ai_addr, 0);
+    return std::string_view(reinterpret_cast<const char*>(of->ai_addr), of->ai_addrlen);
+  };
+  for (const addrinfo* earlier = first; earlier != one; earlier = earlier->ai_next) {
+    if (host(earlier) == host(one)) return true;
+  }
+  return false;
+}
+
+// True if somebody answers there, or if that cannot be told.
+bool MayBeAnswered(const sockaddr_un& address) {
+  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return true;
+  const bool refused =
+      ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 &&
+      errno == ECONNREFUSED;
   ::close(fd);
-  return answered;
+  return !refused;
 }
 
 // An answer of HTTP/1.1, and so no HTTP/2 connection to any client: one that was told in HTTP/2 to
@@ -130,14 +146,26 @@ absl::Status Listener::BindUnix() {
   address_.host.copy(address.sun_path, sizeof(address.sun_path) - 1);
   struct stat present = {};
   if (::lstat(address.sun_path, &present) == 0 && S_ISSOCK(present.st_mode)) {
-    if (IsAnswered(address)) return CannotListen(address_, "it is in use");
+    if (MayBeAnswered(address)) return CannotListen(address_, "it is in use");
     ::unlink(address.sun_path);
   }
   const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return CannotListen(address_, std::strerror(errno));
   listening_.push_back(fd);
   const int error = BindAndListen(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address));
-  return error == 0 ? absl::OkStatus() : CannotListen(address_, std::strerror(error));
+  if (error != 0) return CannotListen(address_, std::strerror(error));
+  if (::lstat(address.sun_path, &present) == 0) socket_file_ = {present.st_dev, present.st_ino};
+  return absl::OkStatus();
+}
+
+// Before the socket is closed: whoever finds it closed may put another in its place.
+void Listener::RemoveSocketFile() {
+  struct stat present = {};
+  if (socket_file_.has_value() && ::lstat(address_.host.c_str(), &present) == 0 &&
+      *socket_file_ == FileIdentity(present.st_dev, present.st_ino)) {
+    ::unlink(address_.host.c_str());
+  }
+  socket_file_.reset();
 }
 
 absl::Status Listener::BindHost() {
@@ -148,8 +176,24 @@ absl::Status Listener::BindHost() {
   const int problem = ::getaddrinfo(address_.host.c_str(), nullptr, &hints, &found);
   if (problem != 0) return CannotListen(address_, ::gai_strerror(problem));
   const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> all(found, &::freeaddrinfo);
+  const int asked = address_.port;
+  int error = BindAll(found);
+  // The free port of the first address may be taken at the second.
+  for (int i = 0; i < kPortTries && asked == 0 && error == EADDRINUSE; ++i) {
+    for (const int fd : std::exchange(listening_, {})) ::close(fd);
+    address_.port = 0;
+    error = BindAll(found);
+  }
+  if (error == 0) return absl::OkStatus();
+  address_.port = asked;
+  return CannotListen(address_, error == EADDRINUSE ? "it is in use" : std::strerror(error));
+}
+
+// 0, or errno: EADDRINUSE for any of them, another one only if nothing could be bound.
+int Listener::BindAll(const addrinfo* first) {
   int error = EADDRNOTAVAIL;
-  for (const addrinfo* one = found; one != nullptr; one = one->ai_next) {
+  for (const addrinfo* one = first; one != nullptr; one = one->ai_next) {
+    if (IsThereBefore(first, one)) continue;
     const int fd = ::socket(one->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) continue;  // a family that this machine does not have
     Switch(fd, SOL_SOCKET, SO_REUSEADDR, 1);
@@ -163,12 +207,9 @@ absl::Status Listener::BindHost() {
     }
     ::close(fd);
     error = outcome;
-    if (outcome == EADDRINUSE) break;
+    if (outcome == EADDRINUSE) return error;
   }
-  if (error == EADDRINUSE || listening_.empty()) {
-    return CannotListen(address_, error == EADDRINUSE ? "it is in use" : std::strerror(error));
-  }
-  return absl::OkStatus();
+  return listening_.empty() ? error : 0;
 }
 
 void Listener::Start(std::unique_ptr<Acceptor> acceptor) {
@@ -183,9 +224,9 @@ void Listener::Stop() {
     }
     thread_.join();
   }
+  RemoveSocketFile();
   for (const int fd : std::exchange(listening_, {})) ::close(fd);
   for (const auto& [fd, until] : std::exchange(leaving_, {})) ::close(fd);
-  if (address_.is_unix && acceptor_ != nullptr) ::unlink(address_.host.c_str());
   acceptor_ = nullptr;
 }
 
@@ -223,8 +264,9 @@ void Listener::Accept(int listening) {
       continue;
     }
     // The connection waits in the backlog until there are descriptors again.
-    if (errno == EMFILE || errno == ENFILE) absl::SleepFor(kNoDescriptorsPause);
-    if (errno != EINTR && errno != ECONNABORTED) return;
+    const bool short_of = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
+    if (short_of) absl::SleepFor(kNoDescriptorsPause);
+    if (short_of || (errno != EINTR && errno != ECONNABORTED)) return;
   }
 }
 
@@ -298,17 +340,18 @@ void Listener::TellRefusals() {
 absl::Status AllowConnections(int64_t max_connections) {
   const auto wanted = static_cast<rlim_t>(max_connections + kOtherFiles);
   rlimit files = {};
-  if (::getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= wanted) return absl::OkStatus();
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return absl::OkStatus();
   if (files.rlim_max < wanted) {
     return absl::FailedPreconditionError(
         absl::StrCat("--max-connections: ", max_connections, " connections need ", wanted,
                      " open files, this process may have ", files.rlim_max,
                      "; allow more (ulimit -n, LimitNOFILE=) or fewer connections"));
   }
-  files.rlim_cur = wanted;
+  if (files.rlim_cur == files.rlim_max) return absl::OkStatus();
+  files.rlim_cur = files.rlim_max;  // each instance opens more
   if (::setrlimit(RLIMIT_NOFILE, &files) == 0) return absl::OkStatus();
   return absl::FailedPreconditionError(
-      absl::StrCat("--max-connections: cannot raise the limit of open files to ", wanted));
+      absl::StrCat("--max-connections: cannot raise the limit of open files to ", files.rlim_max));
 }
 
 }  // namespace passerelle

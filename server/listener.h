@@ -8,13 +8,17 @@
 #define PASSERELLE_SERVER_LISTENER_H_
 
 #include <grpcpp/server_builder.h>
+#include <netdb.h>
+#include <sys/types.h>
 
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -55,6 +59,8 @@ class Listener {
   absl::Status Bind();
   absl::Status BindUnix();
   absl::Status BindHost();
+  int BindAll(const addrinfo* first);
+  void RemoveSocketFile();
   void Run();
   void Accept(int listening);
   void Take(int listening, int connection);
@@ -70,6 +76,8 @@ class Listener {
   int events_ = -1;  // epoll: everything below
   int stop_ = -1;    // eventfd
   std::vector<int> listening_;
+  using FileIdentity = std::pair<dev_t, ino_t>;
+  std::optional<FileIdentity> socket_file_;  // of a Unix socket
   // What gRPC was given: descriptor and inode. It is gRPC's to close, and another file may have the
   // number then. (A second descriptor would keep gRPC from noticing the end of the first.)
   std::unordered_map<int, uint64_t> given_;

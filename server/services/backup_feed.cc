@@ -63,6 +63,7 @@ class BackupFeed final : public FeedSourceOf<v1::BackupResponse> {
 
   void OnWake(std::function<void()> wake) override { wake_ = std::move(wake); }
   absl::Duration PauseLimit() const override { return kProgressEvery; }
+  bool CanBeginAgain() const override { return false; }
 
   absl::StatusOr<FeedStep> Next(const storage::ReadContext& read,
                                 v1::BackupResponse* message) override {

@@ -51,6 +51,7 @@ class ExamineFeed final : public FeedSourceOf<v1::ExamineResponse> {
   ExamineFeed(const ServiceContext& context, const v1::ExamineRequest& request)
       : context_(context), request_(request) {}
 
+  bool CanBeginAgain() const override { return false; }
   absl::StatusOr<FeedStep> Next(const storage::ReadContext& read,
                                 v1::ExamineResponse* message) override {
     if (told_end_) return FeedStep::kEnd;

@@ -162,7 +162,7 @@ void FeedCall::MakeNext() {
 bool FeedCall::MayMake() {
   const absl::Status room =
       door_.responses().Check(writing_ != nullptr ? &writing_->share : nullptr);
-  if (room.ok()) return true;
+  if (room.ok() || (admitted_ && !source_->CanBeginAgain())) return true;
   if (writing_ == nullptr) ending_ = room;
   return false;
 }

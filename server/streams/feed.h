@@ -87,6 +87,10 @@ class FeedSource {
   // outside.
   virtual void OnEnd(std::function<void(const absl::Status&)> end) {}
 
+  // False for work that would be lost by OVERLOADED on the way; its messages must be small. Such a
+  // call is refused at its beginning only.
+  virtual bool CanBeginAgain() const { return true; }
+
   // How long kWait waits at most.
   virtual absl::Duration PauseLimit() const { return absl::InfiniteDuration(); }
 };

@@ -85,15 +85,13 @@ bool IngestCall::TakeMessage(const std::shared_ptr<IngestMessage>& message) {
     finish_total_ = codec_->TotalOf(*message->wire);
     return false;
   }
-  if (part == Part::kBatch) {
-    ByteBudget& budget = door_.requests();
-    message->share = budget.Take(static_cast<int64_t>(message->arena.SpaceUsed()));
-    if (const absl::Status full = budget.Check(&message->share); !full.ok()) {
-      EndWith(full);
-      return false;
-    }
-    ++unacked_;
+  ByteBudget& budget = door_.requests();
+  message->share = budget.Take(static_cast<int64_t>(message->arena.SpaceUsed()));
+  if (const absl::Status full = budget.Check(&message->share); !full.ok()) {
+    EndWith(full);
+    return false;
   }
+  if (part == Part::kBatch) ++unacked_;
   open_seen_ = true;
   step_runs_ = true;
   return true;

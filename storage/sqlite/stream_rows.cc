@@ -11,7 +11,9 @@ namespace passerelle::storage::sqlite {
 namespace {
 
 constexpr char kReserveName[] = "INSERT OR REPLACE INTO stream_name(id, file) VALUES (?1, ?2)";
-constexpr char kCountNames[] = "SELECT count(*) FROM stream_name";
+// None where this one is taken already.
+constexpr char kCountOtherNames[] =
+    "SELECT count(*) FROM stream_name WHERE NOT EXISTS (SELECT 1 FROM stream_name WHERE id = ?1)";
 constexpr char kGet[] =
     "SELECT id, kind, target, next_offset, epoch, source_token, totals, finished, "
     "clear_record_keys, create_us, update_us, expired_us FROM write_stream WHERE id = ?1";
@@ -141,9 +143,15 @@ absl::Status CheckNotExpired(const StreamState& state) {
                    "if the same records are not sent again"));
 }
 
-int64_t CountStreamNames(Database& db) {
-  StatementScope count(db.Prepared(kCountNames));
-  return count->Step() ? count->Int(0) : 0;
+absl::Status CheckRoomForStream(Database& db, std::string_view stream, int64_t max) {
+  StatementScope count(db.Prepared(kCountOtherNames));
+  count->BindText(1, stream);
+  const int64_t others = count->Step() ? count->Int(0) : 0;
+  if (others < max) return absl::OkStatus();
+  return MakeError(absl::StatusCode::kResourceExhausted, Reason::kLimitReached,
+                   absl::StrCat("the instance has ", others, " write streams, limit ", max,
+                                " (--max-streams); go on with one that there is, or delete one"),
+                   {{"limit", absl::StrCat(max)}});
 }
 
 void ReserveStreamName(Database& db, std::string_view stream, const char* file) {

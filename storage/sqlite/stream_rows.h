@@ -22,8 +22,9 @@ std::optional<StreamState> LoadStream(Database& db, std::string_view stream);
 StreamState WithReplace(Database& db, StreamState state);
 // NOT_FOUND kStreamNotFound, telling what to do, if it expired.
 absl::Status CheckNotExpired(const StreamState& state);
-// Names that are taken, in both files of the instance. Only in the profiles file.
-int64_t CountStreamNames(Database& db);
+// RESOURCE_EXHAUSTED kLimitReached when `max` names are taken, in both files of the instance, and
+// this is none of them (one whose opening was broken off is). Only in the profiles file.
+absl::Status CheckRoomForStream(Database& db, std::string_view stream, int64_t max);
 // `file` is the letter of the one that has the stream.
 void ReserveStreamName(Database& db, std::string_view stream, const char* file);
 // Streams with ids greater than page.after, at most page.limit.

@@ -202,21 +202,12 @@ absl::StatusOr<Written<StreamState>> SqliteStreams::OpenNamed(const OpenStream& 
   const bool to_logs = open.kind == StreamKind::kAppendLogs;
   const File* wanted = to_logs ? context_.logs.get() : context_.profiles.get();
   if (owner != nullptr && owner != wanted) return KindMismatch(open.stream);
-  if (owner == nullptr && !open.must_exist) RETURN_IF_ERROR(CheckRoomForName());
+  if (owner == nullptr && !open.must_exist) {
+    RETURN_IF_ERROR(context_.profiles->Read({}, "streams: room", [&](const ReadLease& lease) {
+      return CheckRoomForStream(lease.db(), open.stream, max_streams_);
+    }));
+  }
   return to_logs ? OpenInLogs(open, owner != nullptr) : OpenInProfiles(open);
-}
-
-absl::Status SqliteStreams::CheckRoomForName() const {
-  int64_t names = 0;
-  RETURN_IF_ERROR(context_.profiles->Read({}, "streams: count", [&](const ReadLease& lease) {
-    names = CountStreamNames(lease.db());
-    return absl::OkStatus();
-  }));
-  if (names < max_streams_) return absl::OkStatus();
-  return MakeError(StatusCode::kResourceExhausted, Reason::kLimitReached,
-                   absl::StrCat("the instance has ", names, " write streams, limit ", max_streams_,
-                                " (max_streams); go on with one that there is, or delete one"),
-                   {{"limit", absl::StrCat(max_streams_)}});
 }
 
 absl::StatusOr<Written<StreamState>> SqliteStreams::OpenInProfiles(const OpenStream& open) {

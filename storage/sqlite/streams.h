@@ -40,8 +40,6 @@ class SqliteStreams : public StreamStore {
  private:
   // The file whose table has the stream; null: neither.
   absl::StatusOr<File*> FileOf(std::string_view stream) const;
-  // RESOURCE_EXHAUSTED kLimitReached when there is no room for one more name.
-  absl::Status CheckRoomForName() const;
   // Fences or makes the stream and reserves its name; what a replace carries is left to do.
   absl::StatusOr<Written<StreamState>> OpenNamed(const OpenStream& open);
   // Fences the stream and deletes its outcomes and hashes; returns the state it had.

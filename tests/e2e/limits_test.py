@@ -138,6 +138,17 @@ def test_calls_over_the_limit_are_refused_and_named():
         open_calls[1].cancel()
 
 
+def test_a_call_that_finds_no_turn_ends_in_time_and_as_refused():
+    with live_server.LiveServer(None, "--max-calls", "1") as server, passerelle.connect(server.address) as client:
+        only = follow(client)
+        request = instance_service_pb2.GetInstanceRequest(name=client.instance)
+        begin = time.monotonic()
+        error = refusal(client.call, client.stubs.instances.GetInstance, request, timeout=1.5)
+        assert time.monotonic() - begin < 1.6
+        assert error.reason == "OVERLOADED"
+        only.cancel()
+
+
 def test_calls_over_a_connections_limit_wait_for_their_turn_and_others_do_not():
     with live_server.LiveServer(None, "--max-connection-streams", "2") as server:
         with another_channel(server) as full, another_channel(server) as other:

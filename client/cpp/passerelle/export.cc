@@ -6,11 +6,14 @@
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
+#include "absl/time/clock.h"
 #include "passerelle/backoff.h"
 #include "passerelle/error.h"
 
 namespace passerelle::client {
 namespace {
+
+constexpr absl::Duration kAcknowledgeTimeout = absl::Seconds(10);
 
 bool Stopped(const ExportOptions& options) {
   return options.stop != nullptr && options.stop->stopped();
@@ -64,7 +67,12 @@ absl::Status Acknowledge(Client& client, const v1::ExportLogsRequest& request,
   acknowledge.set_name(request.name() + "/consumers/" +
                        (request.consumer().empty() ? "default" : request.consumer()));
   acknowledge.set_cursor(cursor);
-  return client.Call(&v1::SourceService::Stub::Acknowledge, acknowledge).status();
+  // One try: the export must not stand still meanwhile.
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + kAcknowledgeTimeout));
+  v1::Consumer consumer;
+  return FromGrpc(
+      client.stub<v1::SourceService::Stub>().Acknowledge(&context, acknowledge, &consumer));
 }
 
 }  // namespace

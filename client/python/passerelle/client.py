@@ -141,9 +141,9 @@ class Client:
                 return method(request, timeout=max(deadline - time.monotonic(), 0.001))
             except grpc.RpcError as error:
                 failure = PasserelleError(error)
-                if failure.reason != "OVERLOADED" or time.monotonic() + (failure.retry_delay or 0) >= deadline:
+                if failure.reason != "OVERLOADED":
                     raise
-                patience.wait(failure)
+                patience.wait(failure, deadline=deadline)
 
     def pages(self, method: Callable, request: Any, items: str) -> Iterator[Any]:
         """All items of a list: pages(stubs.audiences.ListAudiences, request, "audiences")."""

@@ -27,16 +27,21 @@ class Patience:
         self._failing_since: float | None = None
         self._delay = _FIRST_DELAY
 
-    def wait(self, error: grpc.RpcError | PasserelleError, repeatable: bool = True) -> None:
-        """Waits before the next try; raises the PasserelleError if there is to be none."""
+    def wait(
+        self, error: grpc.RpcError | PasserelleError, repeatable: bool = True, deadline: float | None = None
+    ) -> None:
+        """Waits before the next try, at least as long as the server asks; raises the PasserelleError if there is to be
+        none, or none before `deadline` (of time.monotonic)."""
         failure = error if isinstance(error, PasserelleError) else PasserelleError(error)
         # A call that the server's end cut off arrives as cancelled; the loops cancel only what is over.
         passing = failure.retryable or failure.code is grpc.StatusCode.CANCELLED
         now = time.monotonic()
         self._failing_since = now if self._failing_since is None else self._failing_since
-        if not (passing and repeatable and now - self._failing_since < self._retry_for):
+        delay = max(self._delay, failure.retry_delay or 0) * random.uniform(1.0, 1.25)
+        in_time = deadline is None or now + delay < deadline
+        if not (passing and repeatable and in_time and now - self._failing_since < self._retry_for):
             raise failure
-        time.sleep(max(self._delay * random.uniform(0.5, 1.0), failure.retry_delay or 0))
+        time.sleep(delay)
         self._delay = min(self._delay * 2, _LONGEST_DELAY)
 
 

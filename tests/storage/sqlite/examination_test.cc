@@ -33,8 +33,6 @@ struct Damage {
   bool lasts = true;  // false: what a server does when it opens the store may heal it
 };
 
-std::ostream& operator<<(std::ostream& out, const Damage& damage) { return out << damage.name; }
-
 // Of profiles and what leads to them.
 constexpr char kProfilesDb[] = "profiles.db";
 constexpr char kLogsDb[] = "logs.db";

@@ -17,6 +17,7 @@
 #include "storage/sqlite/ingest_request.h"
 #include "storage/sqlite/instance.h"
 #include "storage/sqlite/json_text.h"
+#include "storage/sqlite/stream_rows.h"
 #include "tests/storage/sqlite/temp_directory.h"
 
 namespace passerelle::storage::sqlite {
@@ -133,6 +134,18 @@ TEST_F(StreamFilesTest, ANameWithoutItsStreamInTheLogsFileCountsAsFree) {
   Write(*files().profiles, "INSERT INTO stream_name(id, file) VALUES ('s', 'l')");
   ASSERT_TRUE(OpenAs(StreamKind::kImportProfiles).ok()) << "also for another kind";
   EXPECT_EQ(Ask(*files().profiles, "SELECT count(*) FROM stream_name WHERE file = 'p'"), 1);
+}
+
+TEST_F(StreamFilesTest, ANameThatIsReservedHasItsRoomAlready) {
+  Write(*files().profiles, "INSERT INTO stream_name(id, file) VALUES ('s', 'l')");
+  const auto room = [&](std::string_view stream, int64_t max) {
+    return files().profiles->Read({}, "room", [&](const ReadLease& lease) {
+      return CheckRoomForStream(lease.db(), stream, max);
+    });
+  };
+  EXPECT_TRUE(room("s", 1).ok()) << "its opening was broken off, and goes on";
+  EXPECT_EQ(ReasonOf(room("t", 1)), Reason::kLimitReached);
+  EXPECT_TRUE(room("t", 2).ok());
 }
 
 TEST_F(StreamFilesTest, TheLatestMillionHashesAreKeptAndOlderOverlapsAreUnverified) {
