@@ -96,6 +96,32 @@ TEST_F(Feed, AnExportGoesOnFromEveryCursorWithoutLossOrRepetition) {
   }
 }
 
+TEST_F(Feed, WhileOthersKeepTooMuchAnExportIsRefusedAndGoesOnAtItsCursorAfterwards) {
+  CreateDelivery("spring");
+  Append("spring", 1, 10);
+  v1::ExportLogsRequest follow = Export();
+  follow.set_follow(true);
+  const auto context = Context();
+  const auto stream = logs_->ExportLogs(context.get(), follow);
+  v1::ExportLogsResponse message;
+  std::size_t rows = 0;
+  while (rows < 10 && stream->Read(&message)) rows += message.rows_size();
+  ASSERT_EQ(rows, 10u);
+  std::string cursor = message.cursor();
+  {
+    const auto others = server_->door().responses().Take(options_.response_memory_bytes + 1);
+    Append("spring", 11, 5);
+    for (; stream->Read(&message); cursor = message.cursor()) rows += message.rows_size();
+    const grpc::Status status = stream->Finish();
+    EXPECT_EQ(ReasonOf(status), "OVERLOADED");
+    EXPECT_THAT(status.error_message(), testing::HasSubstr("(--response-memory-bytes)"));
+    EXPECT_EQ(ReasonOf(Run(Export()).status), "OVERLOADED");
+  }
+  v1::ExportLogsRequest rest = Export();
+  rest.set_cursor(cursor);
+  EXPECT_EQ(rows + Run(rest).sequences.size(), 15u);
+}
+
 TEST_F(Feed, ACursorOfAnotherFilterAndAMalformedOneAreRefused) {
   CreateDelivery("spring");
   Append("spring", 1, 2);
