@@ -9,10 +9,11 @@
 //   RESERVE   free < reserve_bytes / 2, or a write    free >= 2.25 reserve_bytes and the reserve
 //             met a full disk; the reserve is gone    can be made again: LOW or OPEN
 //
-// A refused write answers RESOURCE_EXHAUSTED kDiskFull before anything is looked up or written; it
-// is to be sent again later. Nothing that was acknowledged is touched. Reads go on in every state,
-// and none of the changes needs a restart. Deleting rows makes room inside the files, for new rows;
-// the files themselves shrink only when an instance is deleted.
+// The space is looked at once per period and before each transaction; new data that waits in a
+// queue then is judged again. A refused write answers RESOURCE_EXHAUSTED kDiskFull before anything
+// is looked up or written; it is to be sent again later. Nothing that was acknowledged is touched.
+// Reads go on in every state, and none of the changes needs a restart. Deleting rows makes room
+// inside the files, for new rows; the files themselves shrink only when an instance is deleted.
 #ifndef PASSERELLE_STORAGE_DISK_H_
 #define PASSERELLE_STORAGE_DISK_H_
 
@@ -58,7 +59,7 @@ struct DiskOptions {
   // state is OPEN.
   int64_t low_bytes = 0;
   int64_t reserve_bytes = 0;
-  // How often the space is looked at. Real time.
+  // How often the space is looked at, besides before each transaction. Real time.
   absl::Duration period = absl::Seconds(1);
   // Bytes that may still be written in the folder; negative if that cannot be told, which changes
   // nothing. Empty: asks the file system.

@@ -65,6 +65,10 @@ class InstanceStore {
   virtual absl::Status WaitFor(const CommitPosition& position,
                                const ReadContext& context) const = 0;
 
+  // Waits until no sweep and no opt-out that is applied later has anything left to do in the
+  // background; what comes after the call is not waited for. The errors of a read that waits.
+  virtual absl::Status WaitForBackground(const ReadContext& context) const = 0;
+
   // The last log sequence whose opt-outs are in the profiles.
   virtual int64_t log_applied_sequence() const = 0;
 };

@@ -89,6 +89,10 @@ absl::Status DiskMonitor::Admit(WriteKind kind) const {
                                 " refused until ", InMiB(ReopensAt()), " are"));
 }
 
+void DiskMonitor::LookNow() {
+  if (watched()) Look();
+}
+
 void DiskMonitor::ReportFull() {
   if (!watched()) return;
   absl::MutexLock lock(&look_mutex_);

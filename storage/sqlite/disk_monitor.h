@@ -28,6 +28,10 @@ class DiskMonitor {
   // RESOURCE_EXHAUSTED kDiskFull where disk.h refuses writes of this kind. Never blocks.
   absl::Status Admit(WriteKind kind) const;
 
+  // Looks at the disk now. Cheap (one statvfs); for the writers, whose transactions take space
+  // faster than the period lets anybody see.
+  void LookNow();
+
   // A write met a full disk, whatever the file system says about free space (quotas do not show
   // there): the state is RESERVE and the reserve given up when this returns.
   void ReportFull();

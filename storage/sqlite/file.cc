@@ -8,6 +8,7 @@
 #include "storage/reason.h"
 #include "storage/sqlite/requests.h"
 #include "storage/sqlite/run.h"
+#include "storage/sqlite/waiting.h"
 #include "storage/status.h"
 
 namespace passerelle::storage::sqlite {
@@ -150,6 +151,15 @@ void File::ForgetBackground(absl::string_view name) {
 
 void File::WriteInBackground(absl::string_view name, BackgroundTurn decide) {
   if (BeginBackground(name)) SubmitBackground(std::string(name), std::move(decide));
+}
+
+absl::Status File::WaitForBackground(const ReadContext& context) const {
+  absl::MutexLock lock(&background_mutex_);
+  const auto idle = [this] {
+    background_mutex_.AssertReaderHeld();
+    return background_.empty();
+  };
+  return AwaitFor(background_mutex_, absl::Condition(&idle), context, "waiting for the background");
 }
 
 void File::SubmitBackground(const std::string& name, BackgroundTurn decide) {

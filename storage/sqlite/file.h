@@ -71,6 +71,9 @@ class File {
   using BackgroundTurn = std::function<absl::StatusOr<bool>(Transaction&)>;
   void WriteInBackground(absl::string_view name, BackgroundTurn decide);
 
+  // Blocks until nothing that was given to WriteInBackground waits or is at work.
+  absl::Status WaitForBackground(const ReadContext& context) const;
+
   absl::Status Close();
 
  private:
@@ -87,7 +90,7 @@ class File {
 
   const char letter_;
   std::atomic<bool> closing_{false};
-  absl::Mutex background_mutex_;
+  mutable absl::Mutex background_mutex_;
   // By the name of what waits or is at work: whether it was asked for again.
   absl::flat_hash_map<std::string, bool> background_ ABSL_GUARDED_BY(background_mutex_);
   std::unique_ptr<ReaderPool> readers_;

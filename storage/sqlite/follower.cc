@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
-#include "absl/time/clock.h"
 #include "storage/fault_point.h"
 #include "storage/reason.h"
 #include "storage/sqlite/profile_edits.h"
+#include "storage/sqlite/waiting.h"
 #include "storage/status.h"
 
 namespace passerelle::storage::sqlite {
@@ -25,9 +25,6 @@ constexpr char kAddPending[] =
 constexpr absl::Duration kRetryAfter = absl::Milliseconds(100);
 // The end of the log is looked at this often, whether or not anybody told of it.
 constexpr absl::Duration kRestMax = absl::Milliseconds(500);
-// A cancelled wait is noticed after this at the latest.
-constexpr absl::Duration kLookAgain = absl::Milliseconds(50);
-
 int64_t ReadPosition(Database& db) {
   StatementScope get(db.Prepared(kGetPosition));
   return get->Step() ? get->Int(0) : 0;
@@ -58,18 +55,6 @@ void ApplyOne(Transaction& transaction, const Schema& schema, const OptOutRow& r
 absl::Status StoppedError() {
   return MakeError(absl::StatusCode::kUnavailable, Reason::kStoreClosed,
                    "the store is shutting down before the log was applied that far");
-}
-
-absl::Status CheckContext(const ReadContext& context) {
-  if (context.cancelled != nullptr && context.cancelled->load(std::memory_order_relaxed)) {
-    return MakeError(absl::StatusCode::kCancelled, Reason::kCancelled,
-                     "waiting for the log to be applied: cancelled");
-  }
-  if (absl::Now() >= context.deadline) {
-    return MakeError(absl::StatusCode::kDeadlineExceeded, Reason::kDeadlineExceeded,
-                     "waiting for the log to be applied: stopped at the deadline");
-  }
-  return absl::OkStatus();
 }
 
 }  // namespace
@@ -192,11 +177,8 @@ absl::Status OptOutFollower::WaitForApplied(int64_t log_seq, const ReadContext& 
     mutex_.AssertReaderHeld();
     return applied_seq_ >= log_seq || !running_;
   };
-  while (!settled()) {
-    RETURN_IF_ERROR(CheckContext(context));
-    const absl::Time look_again = std::min(context.deadline, absl::Now() + kLookAgain);
-    mutex_.AwaitWithDeadline(absl::Condition(&settled), look_again);
-  }
+  RETURN_IF_ERROR(
+      AwaitFor(mutex_, absl::Condition(&settled), context, "waiting for the log to be applied"));
   return applied_seq_ >= log_seq ? absl::OkStatus() : StoppedError();
 }
 

@@ -132,6 +132,11 @@ absl::Status SqliteInstance::WaitFor(const CommitPosition& position,
   return file.Read(at_least, "waiting", [](const ReadLease&) { return absl::OkStatus(); });
 }
 
+absl::Status SqliteInstance::WaitForBackground(const ReadContext& context) const {
+  RETURN_IF_ERROR(context_.profiles->WaitForBackground(context));
+  return context_.logs->WaitForBackground(context);
+}
+
 int64_t SqliteInstance::log_applied_sequence() const {
   return parts_->follower->applied_sequence();
 }

@@ -39,6 +39,7 @@ class SqliteInstance : public InstanceStore {
 
   absl::StatusOr<Usage> GetUsage(const ReadContext& context) const override;
   absl::Status WaitFor(const CommitPosition& position, const ReadContext& context) const override;
+  absl::Status WaitForBackground(const ReadContext& context) const override;
   int64_t log_applied_sequence() const override;
 
   const InstanceContext& files() const { return context_; }

@@ -195,12 +195,13 @@ absl::Status CheckMoment(const File& file, const ReadLease& lease, const Audienc
                      absl::StrCat("sequence ", moment.sequence, " is not written yet, the last is ",
                                   lease.seq()));
   }
+  // First: "read from a later moment" would be no help.
+  if (!FindAudience(lease.db(), moment.audience).has_value()) {
+    return MakeError(absl::StatusCode::kNotFound, Reason::kNotFound, "the audience was deleted");
+  }
   const auto first = FirstCommit(lease.db());
   if (first.has_value() && moment.sequence < first->sequence) {
     return HistoryGone(lease.db(), "the moment");
-  }
-  if (!FindAudience(lease.db(), moment.audience).has_value()) {
-    return MakeError(absl::StatusCode::kNotFound, Reason::kNotFound, "the audience was deleted");
   }
   return absl::OkStatus();
 }

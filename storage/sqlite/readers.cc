@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/time/clock.h"
 #include "storage/reason.h"
 #include "storage/sqlite/run.h"
+#include "storage/sqlite/waiting.h"
 #include "storage/status.h"
 
 namespace passerelle::storage::sqlite {
@@ -13,25 +13,11 @@ namespace {
 
 constexpr char kBegin[] = "BEGIN DEFERRED";
 constexpr char kNextSeq[] = "SELECT value FROM meta WHERE key = 'next_seq'";
-// A cancellation has no condition variable of its own: waits look at it this often.
-constexpr absl::Duration kCancelPoll = absl::Milliseconds(10);
+constexpr char kWaiting[] = "waiting to read";
 
 absl::Status ClosedError() {
   return MakeError(absl::StatusCode::kUnavailable, Reason::kStoreClosed,
                    "the store is shutting down");
-}
-
-// Why a wait must end early; OK to go on waiting.
-absl::Status CallerStatus(const ReadContext& context) {
-  if (context.cancelled != nullptr && context.cancelled->load(std::memory_order_relaxed)) {
-    return MakeError(absl::StatusCode::kCancelled, Reason::kCancelled,
-                     "cancelled while waiting to read");
-  }
-  if (absl::Now() >= context.deadline) {
-    return MakeError(absl::StatusCode::kDeadlineExceeded, Reason::kDeadlineExceeded,
-                     "the deadline passed while waiting to read");
-  }
-  return absl::OkStatus();
 }
 
 }  // namespace
@@ -103,14 +89,9 @@ absl::StatusOr<Database*> ReaderPool::WaitForConnection(const ReadContext& conte
     mutex_.AssertReaderHeld();
     return CanBegin(context);
   };
-  while (!can_begin()) {
-    RETURN_IF_ERROR(CallerStatus(context));
-    absl::Time until = context.deadline;
-    if (context.cancelled != nullptr) until = std::min(until, absl::Now() + kCancelPoll);
-    mutex_.AwaitWithDeadline(absl::Condition(&can_begin), until);
-  }
+  RETURN_IF_ERROR(AwaitFor(mutex_, absl::Condition(&can_begin), context, kWaiting));
   if (closed_) return ClosedError();
-  RETURN_IF_ERROR(CallerStatus(context));
+  RETURN_IF_ERROR(CheckCaller(context, kWaiting));
   Database* db = free_.back();
   free_.pop_back();
   ++active_;

@@ -157,6 +157,7 @@ void Writer::RunSpaceWaiters() {
 }
 
 void Writer::RunBatch() {
+  if (options_.disk != nullptr) options_.disk->LookNow();
   Batch batch;
   const absl::Status status = Attempt(batch, /*take_more=*/true);
   if (batch.empty()) return RefuseNext(status);
@@ -249,8 +250,17 @@ absl::StatusOr<bool> Writer::DecideMore(Transaction& transaction, Batch& batch, 
          transaction.dirty_bytes() < options_.max_dirty_bytes;
 }
 
+// New data that has waited in the queue while the disk ran out of room is refused like what comes
+// now: so no more than one transaction is written after that was seen.
+absl::Status Writer::Admit(const WriteRequest& request) const {
+  const bool asks = options_.disk != nullptr && request.kind() == WriteKind::kIngest;
+  return asks ? options_.disk->Admit(request.kind()) : absl::OkStatus();
+}
+
 // A refusal that changed rows would let half a request through with the others' commit.
 absl::Status Writer::DecideOne(Transaction& transaction, Entry& entry) {
+  entry.refusal = Admit(*entry.request);
+  if (!entry.refusal.ok()) return absl::OkStatus();
   const int changes = sqlite3_total_changes(db_->handle());
   entry.refusal = entry.request->Decide(transaction);
   if (!db_->InTransaction()) return absl::InternalError("a request ended the transaction");

@@ -130,6 +130,7 @@ class Writer {
   // transaction.
   absl::StatusOr<bool> DecideMore(Transaction& transaction, Batch& batch, int64_t& rows);
   absl::Status DecideOne(Transaction& transaction, Entry& entry);
+  absl::Status Admit(const WriteRequest& request) const;
   absl::Status FlushAndCommit(Transaction& transaction);
   absl::Status Abandon(absl::Status status);
   absl::Status Empty();

@@ -34,7 +34,7 @@ FAULTS = {
     "delete-renamed": ["1"],
     "delete-stream-row-gone": ["1", "2"],
     "follower-between-batches": ["1"],
-    "mid-checkpoint": ["1", "1:200", "1:1000", "1:3000"],
+    "mid-checkpoint": ["1", "1:200", "1:1000", "2:3000"],
     "open-name-reserved": ["1", "2"],
 }
 PLANTS = ("ack-before-commit", "cursor-ahead", "double-on-retry", "lost-epoch-fence", "skip-row")

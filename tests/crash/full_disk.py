@@ -43,9 +43,8 @@ OPTIONS = [
 ]
 PROFILES, PATCHES, PUSHES, LOGS = 24_000, 9_000, 12_000, 60_000
 TEXT_BYTES = 1_000
-# New data is refused while there is more than the reserve: what waits in the queues then (4,000 rows of 1 KiB for each of
-# two files, written to the log and to the file) and what comes between two looks at the disk takes 16 MiB and some.
-EARLY_BYTES = RESERVE
+# Of each of two files, one transaction at most follows the look that found room, and its log is copied into the file.
+EARLY_BYTES = LOW - 12 * MIB
 PATIENCE_SECONDS = 30
 HEALTH_SERVING = b"\x08\x01"  # HealthCheckResponse{status: SERVING}
 Disk = instance_service_pb2.GetUsageResponse.Disk

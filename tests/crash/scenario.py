@@ -17,7 +17,7 @@ import passerelle
 import traffic
 from crash_server import CrashServer, StartError
 from ledger import Findings, Stream
-from passerelle.v1 import instance_pb2, instance_service_pb2, stream_service_pb2
+from passerelle.v1 import audience_pb2, audience_service_pb2, instance_pb2, instance_service_pb2, stream_service_pb2
 
 PATIENCE_SECONDS = 20.0
 ROWS, BATCH = 1_200, 150
@@ -31,6 +31,7 @@ class Scenario:
         self.log = folder / "points"
         environment = {"PASSERELLE_FAULT_LOG": str(self.log), "PASSERELLE_IO_ROOT": str(folder / "d")}
         self.server = CrashServer(str(folder), "passerelled_faults", environment=environment)
+        self._dies = bool(fault)
         self.server.set_environment(PASSERELLE_FAULT=fault, PASSERELLE_IO_FAULT=io_fault)
         self.flows = {flow.name: flow(seed) for flow in traffic.FLOWS}
         self.streams: list[Stream] = []
@@ -49,6 +50,7 @@ class Scenario:
                 self._patiently(lambda: traffic.prepare(client))
                 self._patiently(lambda: self._send(client))
                 self._make_and_delete(client)
+                self._await_death(client)
                 self._compare(client)
         finally:
             self._ended.set()
@@ -119,6 +121,17 @@ class Scenario:
             lambda: client.call(client.stubs.instances.ListInstances, instance_service_pb2.ListInstancesRequest())
         )
         self.findings.differs("instances", [found.name for found in listed.instances], ["instances/default"])
+
+    def _await_death(self, client: passerelle.Client) -> None:
+        """Fills the log on, where reads were in the way of a checkpoint and so too few were made."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        make = audience_service_pb2.CreateAudienceRequest(
+            parent=client.instance, audience_id="filler", audience=audience_pb2.Audience(kind="KIND_LIST")
+        )
+        remove = audience_service_pb2.DeleteAudienceRequest(name=client.name("audiences", "filler"))
+        while self._dies and not self.deaths and time.monotonic() < deadline:
+            self._patiently(lambda: traffic.create(client, client.stubs.audiences.CreateAudience, make))
+            self._patiently(lambda: self._delete(client, client.stubs.audiences.DeleteAudience, remove))
 
     def _delete(self, client: passerelle.Client, method: Any, request: Any) -> None:
         try:

@@ -191,10 +191,16 @@ std::string Story(const std::vector<Operation>& operations, const Scope& scope,
     const auto difference = runner.Step(op);
     if (op.verb != Verb::kNothing) absl::StrAppend(&story, Numbered(i + 1, op));
     if (!difference.has_value()) continue;
-    return absl::StrCat(story, "  wanted: ", difference->wanted, "\n  got:    ", difference->got,
-                        "\n");
+    Difference told = *difference;
+    told.at = i;
+    return story + Told(told);
   }
   return story + "  (no difference this time)\n";
+}
+
+std::string Told(const Difference& difference) {
+  return absl::StrCat("  step ", difference.at + 1, ": ", Describe(difference.operation),
+                      "\n  wanted: ", difference.wanted, "\n  got:    ", difference.got, "\n");
 }
 
 LineCount CompareLines(const std::string& wanted, const std::string& got) {

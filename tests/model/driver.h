@@ -38,6 +38,9 @@ std::vector<Operation> Shrink(std::vector<Operation> operations, const Scope& sc
 std::string Story(const std::vector<Operation>& operations, const Scope& scope,
                   const MakeSystem& make);
 
+// The operation and both answers.
+std::string Told(const Difference& difference);
+
 // Lines of `wanted` that `got` lacks, and lines of `got` that `wanted` lacks.
 struct LineCount {
   int64_t lost = 0, doubled = 0;

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
+#include <map>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -41,6 +42,7 @@ struct Totals {
   std::mutex mutex;
   int64_t received = 0, applied = 0, lost = 0, doubled = 0, differences = 0;
   std::vector<uint64_t> failing;
+  std::map<uint64_t, std::string> first_seen;  // by seed: a run again may not show it
   void Add(uint64_t seed, const Outcome& outcome) {
     const std::lock_guard<std::mutex> lock(mutex);
     received += outcome.received;
@@ -48,6 +50,7 @@ struct Totals {
     if (!outcome.difference.has_value()) return;
     ++differences;
     failing.push_back(seed);
+    first_seen[seed] = Told(*outcome.difference);
     const LineCount count = CompareLines(outcome.difference->wanted, outcome.difference->got);
     lost += count.lost;
     doubled += count.doubled;
@@ -151,6 +154,7 @@ void ShowFailures(const Flags& flags, const MakeSystem& make, const Totals& tota
     std::vector<Operation> operations = Generate(seed, per_seed, scope);
     std::cout << "seed " << seed << " differs; again: tests/model/run --seed " << seed
               << " --seeds 1 --ops " << per_seed << (flags.wire ? " --wire" : "") << "\n";
+    std::cout << "as it was first seen:\n" << totals.first_seen.at(seed);
     if (flags.shrink) operations = Shrink(operations, scope, make, kShrinkSeconds);
     std::cout << Story(operations, scope, make) << std::endl;
   }

@@ -67,10 +67,7 @@ std::string StoreSystem::CreateAttribute(const Operation& op) {
   }
   const std::string told = Told(instance().schema().CreateAttribute(attribute, {}));
   if (told == "OK") notes_.clear();
-  // Opt-outs that waited are applied between other writes, soon after.
-  for (int i = 0; told == "OK" && op.attribute.consent && i < 3; ++i) {
-    (void)instance().schema().UpdateAttribute(attribute, {});
-  }
+  Settle();  // opt-outs that waited for it
   return told;
 }
 

@@ -66,6 +66,8 @@ class StoreSystem : public System {
   using AckOr = absl::StatusOr<storage::WriteAck>;
 
   void OpenStore();
+  // Waits for what goes on in the background.
+  void Settle();
   void Jump(int64_t by_us);
   void Open(const std::string& stream, storage::StreamKind kind);
   std::string Restart();

@@ -168,6 +168,21 @@ TEST_P(DiskContract, ARestartOnAFullDiskFindsTheSameState) {
   EXPECT_EQ(CountProfiles(), 1);
 }
 
+// With a period of an hour only the writers themselves can see it.
+TEST_P(DiskContract, TheDiskIsLookedAtBeforeEachTransaction) {
+  options_.disk.period = absl::Hours(1);
+  Open();
+  ASSERT_TRUE(TryImport("1").ok());
+  free_bytes_ = 8 * kMiB - 1;
+  EXPECT_EQ(Refused(TryImport("2")), kFull);
+  EXPECT_EQ(Disk().state, DiskState::kLow);
+  EXPECT_TRUE(TryAudience("a").ok());
+  free_bytes_ = 10 * kMiB;
+  EXPECT_TRUE(TryAudience("b").ok()) << "whose transaction sees that there is room again";
+  EXPECT_TRUE(TryImport("2").ok());
+  EXPECT_EQ(CountProfiles(), 2);
+}
+
 TEST_P(DiskContract, SpaceThatCannotBeToldChangesNothing) {
   Free(8 * kMiB - 1, DiskState::kLow);
   free_bytes_ = -1;

@@ -48,12 +48,9 @@ class BackgroundWriteTest : public ::testing::Test {
     ASSERT_TRUE(file.ok()) << file.status();
     file_ = *std::move(file);
   }
-  // Takes ten turns, between which whatever else is at work takes its own.
   void Settle() {
-    int turns = 0;
-    const auto settled =
-        file_->WriteInTurns([&](Transaction&) -> absl::StatusOr<bool> { return ++turns < 10; });
-    ASSERT_TRUE(settled.ok()) << settled.status();
+    const absl::Status settled = file_->WaitForBackground({});
+    ASSERT_TRUE(settled.ok()) << settled;
   }
   // Counts; the first turn waits for `go`.
   File::BackgroundTurn Counting(int turns) {
@@ -121,7 +118,7 @@ TEST_F(BackgroundWriteTest, TurnsThatWroteNothingGoOnAndAreNotCommitted) {
   begun_.WaitForNotification();
   file_->WriteInBackground("tidying", Counting(1));  // asks for one more
   go_.Notify();
-  for (int i = 0; i < 1'000 && turns_ < 3; ++i) absl::SleepFor(absl::Milliseconds(5));
+  Settle();
   EXPECT_EQ(turns_, 3);
   EXPECT_EQ(file_->last_commit().last_seq, before);
   Settle();
@@ -152,6 +149,20 @@ TEST_F(BackgroundWriteTest, OtherNamesDoNotWaitForItsEnd) {
   go_.Notify();
   Settle();
   EXPECT_EQ(others, 1);
+  EXPECT_EQ(turns_, 1);
+}
+
+TEST_F(BackgroundWriteTest, WhoWaitsForItMayGiveUp) {
+  file_->WriteInBackground("tidying", Counting(1));
+  begun_.WaitForNotification();
+  ReadContext context;
+  context.deadline = absl::Now() + absl::Milliseconds(20);
+  EXPECT_TRUE(absl::IsDeadlineExceeded(file_->WaitForBackground(context)));
+  const std::atomic<bool> cancelled{true};
+  context.cancelled = &cancelled;
+  EXPECT_TRUE(absl::IsCancelled(file_->WaitForBackground(context)));
+  go_.Notify();
+  Settle();
   EXPECT_EQ(turns_, 1);
 }
 
