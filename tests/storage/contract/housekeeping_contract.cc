@@ -34,7 +34,7 @@ TEST_P(HousekeepingContract, StagingOfLessThanADayOutlivesManyRounds) {
   ASSERT_TRUE(Begin(1'000).ok());
   Stage({{"2"}});
   Advance(absl::Hours(23));
-  absl::SleepFor(absl::Milliseconds(200));
+  LetItTidy();
   EXPECT_EQ(ReplacingStream(), "nightly");
   ASSERT_TRUE(Publish().ok());
   EXPECT_EQ(Members(), Names{"2"});

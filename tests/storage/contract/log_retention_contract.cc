@@ -36,8 +36,6 @@ class LogRetentionContract : public LogContractBase {
   bool Purges(int64_t sequence) {
     return Becomes([&] { return Earliest() > sequence; });
   }
-  // Many rounds of the housekeeping.
-  static void LetItTidy() { absl::SleepFor(absl::Milliseconds(200)); }
   absl::Status Read(int64_t after) {
     return logs().ReadLogs({}, after, 10, 100, [](const LogRow&) { return false; }, {}).status();
   }

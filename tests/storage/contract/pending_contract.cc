@@ -17,13 +17,8 @@ class PendingContract : public FollowerContractBase {
     return AddAttribute(absl::StrCat("phone_ok", purpose), AttributeType::kBool,
                         Consent{"phone", purpose, false});
   }
-  // Within ten seconds.
   bool GetsConsentTime(ProfileId profile, AttributeNumber consent, int64_t time_us) {
-    for (int i = 0; i < 1'000; ++i) {
-      if (ConsentTimeOf(profile, consent) == time_us) return true;
-      absl::SleepFor(absl::Milliseconds(10));
-    }
-    return false;
+    return Becomes([&] { return ConsentTimeOf(profile, consent) == time_us; });
   }
 };
 PASSERELLE_CONTRACT(PendingContract);

@@ -26,7 +26,6 @@ class StreamRetentionContract : public StreamContractBase {
   bool Expires(const std::string& id) {
     return Becomes([&] { return Get(id).expired_us != 0; });
   }
-  static void LetItTidy() { absl::SleepFor(absl::Milliseconds(200)); }
 };
 PASSERELLE_CONTRACT(StreamRetentionContract);
 

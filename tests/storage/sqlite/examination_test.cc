@@ -29,8 +29,9 @@ struct Damage {
   const char* file;  // "profiles.db", "logs.db"
   const char* sql;
   const char* check;
-  const char* what;   // part of the finding
-  bool lasts = true;  // false: what a server does when it opens the store may heal it
+  const char* what;    // part of the finding
+  bool lasts = true;   // false: what a server does when it opens the store may heal it
+  bool starts = true;  // false: start-up refuses the store
 };
 
 // Of profiles and what leads to them.
@@ -42,7 +43,8 @@ const Damage kDamages[] = {
      "sequences", "but the last commit ended at", false},
     {"NextSequenceOfLogs", kLogsDb, "UPDATE meta SET value = value + 5 WHERE key = 'next_seq'",
      "sequences", "but the last commit ended at", false},
-    {"MetaRow", kLogsDb, "DELETE FROM meta WHERE key = 'epoch'", "file", "meta has no epoch"},
+    {"MetaRow", kLogsDb, "DELETE FROM meta WHERE key = 'epoch'", "file", "meta has no epoch", true,
+     false},
     {"CommitTime", kProfilesDb,
      "UPDATE commit_log SET commit_us = 1 WHERE last_seq = (SELECT max(last_seq) FROM commit_log)",
      "commits", "before that of an earlier commit"},
@@ -126,7 +128,8 @@ const Damage kDamages[] = {
     {"StreamName", kProfilesDb, "DELETE FROM stream_name WHERE id = 'people'", "stream names",
      "its name is not reserved"},
     {"Follower", kProfilesDb, "UPDATE meta SET value = 1000000 WHERE key = 'log_applied_seq'",
-     "follower", "opt-outs are applied up to log sequence 1000000, but the log ends at"},
+     "follower", "opt-outs are applied up to log sequence 1000000, but the log ends at", true,
+     false},
     {"Consumer", kLogsDb, "UPDATE consumer SET acknowledged_seq = 1000000", "consumers",
      "acknowledged sequence 1000000"},
     {"AcknowledgedRange", kLogsDb, "UPDATE consumer_range SET last_seq = 1000000",
@@ -155,9 +158,9 @@ const Damage kDamages[] = {
      "event_us, seq, early_clicks, early_opens, early_opt_outs, identity_seq FROM message LIMIT 1",
      "messages", "no such delivery"},
     {"OtherStore", kLogsDb, "UPDATE meta SET value = 'another' WHERE key = 'set_id'", "set",
-     "belongs to set another"},
+     "belongs to set another", true, false},
     {"OtherInstance", kProfilesDb, "UPDATE meta SET value = 'two' WHERE key = 'instance_id'", "set",
-     "belongs to instance 'two'"},
+     "belongs to instance 'two'", true, false},
 };
 
 class DamagedStore : public ExaminedStoreBase {
@@ -222,7 +225,8 @@ TEST_P(DamagedStore, EachDamageIsToldWhileItIsServed) {
     Change(folder + damage.file, damage.sql);
     options_.directory = copy_;
     const auto opened = OpenStore(options_);
-    if (!opened.ok() || !damage.lasts) continue;
+    ASSERT_EQ(opened.ok(), damage.starts) << damage.name << ": " << opened.status();
+    if (!damage.starts || !damage.lasts) continue;
     std::set<std::string> checks;
     for (const Finding& finding : Run((*opened)->Examine(""))) checks.insert(finding.check);
     EXPECT_EQ(checks.count(damage.check), 1u) << damage.name;

@@ -51,7 +51,7 @@ TEST_P(LogRetentionRowsTest, AKeyThatWasTakenAgainStaysForItsOwnWindow) {
   Append({row});
   Advance(31 * kDay);
   Append({row});
-  absl::SleepFor(absl::Milliseconds(200));
+  LetItTidy();
   EXPECT_EQ(Ask("SELECT count(*) FROM log_key"), 1);
   EXPECT_EQ(Outcomes({row}), std::vector<Outcome>{Outcome::kDuplicate});
 }
@@ -67,9 +67,9 @@ TEST_P(LogRetentionRowsTest, RequestIdsGoThoughNoOtherRequestComes) {
 
 TEST_P(LogRetentionRowsTest, WhereNothingIsDueNothingIsCommitted) {
   Append({Sent(1)});
-  absl::SleepFor(absl::Milliseconds(200));
+  LetItTidy();
   const int64_t before = Ask("SELECT value FROM meta WHERE key = 'next_seq'");
-  absl::SleepFor(absl::Milliseconds(300));
+  LetItTidy();
   EXPECT_EQ(Ask("SELECT value FROM meta WHERE key = 'next_seq'"), before);
 }
 
