@@ -2,8 +2,6 @@
 
 import gzip
 import json
-import os
-import pathlib
 import shutil
 import signal
 import subprocess
@@ -11,64 +9,7 @@ import time
 
 import pytest
 
-BIN = pathlib.Path(os.environ.get("PASSERELLE_BIN", "build/release/bin"))
-ROWS = 2_000
-
-
-class Server:
-    def __init__(self, folder, port=0):
-        self.folder = folder
-        self.process = subprocess.Popen(
-            [BIN / "passerelled", "--data", folder / "data", "--listen", f"127.0.0.1:{port}"],
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        self.address = json.loads(self.process.stdout.readline())["address"]
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait(timeout=30)
-        self.process.stdout.close()
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    started = Server(tmp_path_factory.mktemp("server"))
-    yield started
-    started.stop()
-
-
-@pytest.fixture
-def cli(server):
-    def run(*arguments, code=0, text=None):
-        done = subprocess.run([BIN / "passerelle", *map(str, arguments)], capture_output=True,
-                              text=True, input=text, timeout=60,
-                              env={**os.environ, "PASSERELLE_SERVER": server.address})
-        assert done.returncode == code, (arguments, done.returncode, done.stdout, done.stderr)
-        return done
-
-    return run
-
-
-@pytest.fixture
-def ask(cli):
-    def run(*arguments, code=0):
-        return json.loads(cli("--json", *arguments, code=code).stdout)
-
-    return run
-
-
-@pytest.fixture(scope="module")
-def people(tmp_path_factory):
-    path = tmp_path_factory.mktemp("files") / "people.csv"
-    rows = ["external_id,email,city,age,segment"]
-    rows += [f"{i},p{i}@example.com,\"City, {i % 7}\",{20 + i % 50},{'AB'[i % 2]}"
-             for i in range(1, ROWS + 1)]
-    path.write_text("\n".join(rows) + "\n")
-    return path
-
-
-@pytest.fixture
-def imported(cli, people):
-    cli("import", people, "--create-attributes", "--stream", "people")
+from conftest import BIN, ROWS, Server
 
 
 def test_health_is_told(ask):
@@ -239,14 +180,6 @@ def test_bad_rows_fail_alone_and_strict_tells(ask, cli, tmp_path):
     cli("streams", "get", "bad", code=4)
 
 
-@pytest.fixture
-def activated(cli, ask, people, imported):
-    if not any(d["name"].endswith("/cdp") for d in ask("destinations", "list")["destinations"]):
-        ask("destinations", "create", "cdp", "--type", "audience-sync", "--audience", "A=seg-a",
-            "--audience", "B=seg-b")
-    cli("push", "cdp", people, "--audience-column", "segment", "--stream", "segments")
-
-
 def test_memberships_are_pushed_counted_and_streamed(cli, ask, activated, people, tmp_path):
     assert ask("audiences", "count", "seg-a", "--reach", "email")["members"] == str(ROWS // 2)
     out, since = tmp_path / "a.csv", tmp_path / "a.token"
@@ -305,88 +238,6 @@ def test_profiles_are_synced_within_the_scope_of_a_destination(cli, ask, activat
     ask("destinations", "delete", "crm")
 
 
-@pytest.fixture
-def logged(cli, ask, activated, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("logs")
-    if not any(d["name"].endswith("/mail") for d in ask("deliveries", "list")["deliveries"]):
-        ask("deliveries", "create", "mail", "--channel", "email", "--audiences", "seg-a")
-    sent = folder / "sent.csv"
-    sent.write_text("broadlog_id,identity_namespace,identity,status,event_time\n" + "\n".join(
-        f"{i},external_id,{i},sent,2026-05-01T10:00:00Z" for i in range(1, 101)) + "\n")
-    clicks = folder / "clicks.ndjson"
-    clicks.write_text("".join(json.dumps(
-        {"delivery": "mail", "broadlog_id": i, "tracking_log_id": i, "tracking_kind": "click",
-         "kind": "tracking", "event_time": "2026-05-01T11:00:00Z"}) + "\n" for i in range(1, 26)))
-    cli("logs", "append", sent, "--stream", "sent", "--kind", "delivery", "--delivery", "mail")
-    cli("logs", "append", clicks, "--stream", "clicks")
-
-
-def test_logs_are_appended_listed_and_reported(cli, ask, logged):
-    report = ask("report", "mail")
-    assert (report["sent"], report["distinct_clicks"]) == ("100", "25")
-    assert report["click_rate"] == 0.25
-    assert "25.0 %" in cli("report", "--audience", "seg-a").stdout
-    assert len(ask("logs", "list", "--kind", "tracking", "--limit", "10")["rows"]) == 10
-    assert ask("deliveries", "get", "mail")["channel"] == "email"
-    cli("deliveries", "delete", "mail", code=1)
-
-
-def test_a_source_is_exported_and_goes_on(cli, ask, logged, tmp_path):
-    ask("sources", "create", "back", "--schema", "delivery", "--dataset", "broadlogs", "--fields",
-        "broadlog_id=message,status,event_time_us")
-    out = tmp_path / "back.csv"
-    export = ("logs", "export", "--source", "back", "--consumer", "default", "--out", out)
-    cli(*export)
-    lines = out.read_text().splitlines()
-    assert len(lines) == 101 and "message" in lines[0].split(",")
-    cli(*export)
-    assert out.read_text().splitlines() == lines
-    consumer = ask("sources", "consumers", "back")["consumers"][0]
-    assert int(consumer["acknowledged_sequence"]) >= 100
-    windows = ("sources", "reconcile", "back", "--from", "2020-01-01", "--by", "100d")
-    total = ask(*windows)["total"]
-    assert (total["appended"], total["exported"], total["pending"]) == ("100", "100", "0")
-    assert "PENDING" in cli(*windows).stdout
-    assert ask("sources", "pin", "back", "--for", "6h")["max_pin"] == "21600s"
-    assert ask("sources", "pin", "back", "--for", "ever")["pin_forever"] is True
-    assert ask("sources", "pin", "back", "--for", "default")["pin_forever"] is False
-    assert "wanted" in cli("sources", "pin", "back", "--for", "6 moons", code=2).stderr
-    assert "active" in cli("sources", "consumers", "back").stdout
-    ask("sources", "seek", "back", "--to", "beginning")
-    cli(*export)
-    assert len(out.read_text().splitlines()) == 201
-    ask("sources", "pause", "back")
-    assert "resume" in cli(*export, code=1).stderr
-    ask("sources", "resume", "back")
-    assert ask("sources", "get", "back")["dataset"] == "broadlogs"
-    assert "back" in cli("sources", "list").stdout
-    ask("sources", "pause", "back")
-    ask("sources", "delete", "back")
-
-
-def test_a_cursor_file_keeps_the_position(cli, logged, tmp_path):
-    out, cursor = tmp_path / "all.ndjson", tmp_path / "cursor"
-    export = ("logs", "export", "--cursor-file", cursor, "--out", out, "--kind", "tracking")
-    cli(*export)
-    cli(*export)
-    rows = [json.loads(row) for row in out.read_text().splitlines()]
-    assert [row["broadlog_id"] for row in rows] == list(range(1, 26))
-    cursor.write_text("nonsense")
-    assert "CURSOR_INVALID" in cli(*export, code=2).stderr
-
-
-def test_what_a_killed_export_left_behind_its_position_is_cut_off(cli, logged, tmp_path):
-    out, cursor = tmp_path / "killed.csv", tmp_path / "killed.cursor"
-    export = ("logs", "export", "--cursor-file", cursor, "--out", out, "--kind", "tracking")
-    cli(*export)
-    whole = out.read_text()
-    out.write_text(whole + "torn,row")
-    cli(*export)
-    assert out.read_text() == whole
-    out.write_text(whole[:20])
-    assert "move it away" in cli(*export, code=1).stderr
-
-
 def test_a_file_that_is_written_anew_stays_until_the_new_one_is_whole(cli, activated, tmp_path):
     out = tmp_path / "kept.csv"
     out.write_text("before\n")
@@ -403,17 +254,6 @@ def test_messages_name_what_is_wrong(cli, ask, tmp_path, imported):
     late.write_text('{"external_id": "z1"}\n' * 1_500 + '{"external_id": "z2", "city": "Metz"}\n')
     cli("import", late)
     assert ask("profiles", "lookup", "external_id", "z2")["attributes"]["city"] == "Metz"
-
-
-def test_tail_shows_rows_and_ends_at_an_interrupt(server, logged):
-    tail = subprocess.Popen([BIN / "passerelle", "--server", server.address, "logs", "tail",
-                             "--kind", "tracking"], stdout=subprocess.PIPE, text=True,
-                            stderr=subprocess.DEVNULL)
-    rows = [tail.stdout.readline() for _ in range(25)]
-    assert all("tracking_kind=click" in row for row in rows)
-    tail.send_signal(signal.SIGINT)
-    assert tail.wait(timeout=10) == 130
-    tail.stdout.close()
 
 
 def test_an_interrupted_import_goes_on_and_doubles_nothing(tmp_path):

@@ -110,10 +110,13 @@ def test_writes_go_on_while_the_doctor_looks(data, tmp_path):
     path.write_text("external_id,city\n" + "".join(f"m{i},Lyon\n" for i in range(200_000)))
     with Server(data) as server:
         done = threading.Event()
+        imported = []
 
         def write():
-            server.run("import", path, "--stream", "more")
-            done.set()
+            try:
+                imported.append(server.run("import", path, "--stream", "more").returncode)
+            finally:
+                done.set()
 
         writing = threading.Thread(target=write)
         writing.start()
@@ -122,4 +125,5 @@ def test_writes_go_on_while_the_doctor_looks(data, tmp_path):
             assert live(server)[0] == []
             looks += 1
         writing.join()
+        assert imported == [0]
         assert live(server)[0] == []
