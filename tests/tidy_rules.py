@@ -136,6 +136,15 @@ def leftovers(tree):
     yield from _search(sorted(tree.items()), _LEFTOVER, "'{}': finish it or leave it out")
 
 
+_PASSED_OVER = re.compile(r"pytest\.sk" r"ip|mark\.(?:sk" r"ip|xf" r"ail)|importor" r"skip|unittest\.sk" r"ip|GTEST_SK" r"IP|"
+                          r"\bDISAB" r"LED_")
+
+
+def passed_over(tree):
+    """No test is passed over: where it cannot run it fails, with the reason and what to do."""
+    yield from _search(_files(tree, ".py", *CPP, under="tests/"), _PASSED_OVER, "'{}' passes a test over")
+
+
 _COMMENTED_CODE = re.compile(
     r"^\s*//\s*(?:[\w:.>\-]+\([^()]*\);|(?:return|auto|const)\b[^.]*;|(?:if|for|while) \(.*\) \{|\})$",
     re.M)
@@ -277,5 +286,5 @@ def _is_named(path, tree):
     return any(word.search(text) for other, text in tree.items() if other != path)
 
 
-ALL = (layers, file_lengths, function_lengths, names, leftovers, commented_code, machine_paths,
+ALL = (layers, file_lengths, function_lengths, names, leftovers, passed_over, commented_code, machine_paths,
        registry_hosts, odd_characters, one_home, frozen_migrations, error_reasons, unread_files)

@@ -111,6 +111,11 @@ class EveryRuleCanFail(unittest.TestCase):
             ("a.cc", "// TO" "DO: more\n"), ("a.py", "# FIX" "ME\n"), ("README.md", "Not imple" "mented.\n"),
             ("a.sql", "-- a place" "holder\n"), ("a.h", "// XX" "X\n")])
 
+    def test_passed_over(self):
+        self.assert_breaks(rules.passed_over, {"tests/a_test.py": "for row in skipped:\n    skip(row)\n"}, [
+            ("tests/a_test.py", "pytest.sk" "ip('no disk')\n"), ("tests/a_test.py", "@pytest.mark.sk" "ipif(x)\n"),
+            ("tests/a_test.cc", "GTEST_SK" "IP();\n"), ("tests/a_test.cc", "TEST(A, DISAB" "LED_B) {\n")])
+
     def test_commented_code(self):
         self.assert_breaks(rules.commented_code, {"a.cc": "// Calls Open() first; then returns.\n"}, [
             ("a.cc", "  // store.Open(path);\n"), ("a.cc", "  // return status;\n"),

@@ -18,7 +18,8 @@ from passerelle.v1 import log_entry_pb2, log_service_pb2  # noqa: E402
 
 STALLED = 16
 BATCH_ROWS = 2_000
-KIB = 1024
+WRITER_CACHE_BYTES = 64 * 1024 * 1024  # StoreOptions::cache_bytes_per_writer
+PATIENCE_SECONDS = 240
 
 
 def memory_kib(server) -> int:
@@ -28,6 +29,10 @@ def memory_kib(server) -> int:
 
 def wal_bytes(server) -> int:
     return max((file.stat().st_size for file in pathlib.Path(server.data).rglob("*-wal")), default=0)
+
+
+def log_bytes(server) -> int:
+    return pathlib.Path(server.data, "d/store/instances/default/logs.db").stat().st_size
 
 
 def entries(first: int, count: int) -> list:
@@ -87,6 +92,14 @@ class Load:
         if self.failures:
             raise self.failures[0]
 
+    def fill_caches(self) -> None:
+        """Waits until the writer has written more than its cache holds, so that it grows no more by that."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while log_bytes(self.server) <= WRITER_CACHE_BYTES:
+            assert not self.failures, self.failures[0]
+            assert time.monotonic() < deadline, f"{self.appended:,} rows in {PATIENCE_SECONDS} s: too slow to measure"
+            time.sleep(0.1)
+
     def p99(self) -> float:
         return sorted(self.waits)[int(len(self.waits) * 0.99)]
 
@@ -116,7 +129,7 @@ def watch(server, seconds: float) -> tuple[int, int]:
 
 
 def measure(seconds: float) -> dict:
-    """The same load for as long without them, then with them; then they go on and get every row."""
+    """The load without them, until caches are full, and then with them for so long; then they go on and get every row."""
     with live_server.LiveServer() as server:
         with passerelle.connect(server.address) as client:
             delivery = {"delivery_id": "spring", "delivery": {"channel": "email"}}
@@ -125,11 +138,13 @@ def measure(seconds: float) -> dict:
                 log_service_pb2.CreateDeliveryRequest(parent=client.instance, **delivery),
             )
         load = Load(server)
-        watch(server, seconds / 2)  # caches fill
-        before, _ = watch(server, seconds / 2)
-        calls = stall(server)
-        memory, wal = watch(server, seconds)
-        load.stop()
+        try:
+            load.fill_caches()
+            before, _ = watch(server, min(seconds / 2, 60))
+            calls = stall(server)
+            memory, wal = watch(server, seconds)
+        finally:
+            load.stop()
         figures = {
             "appended": load.appended,
             "memory_before_kib": before,
