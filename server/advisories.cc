@@ -18,6 +18,7 @@ struct Advisory {
   const char* cve;
   Version fixed;
   const char* effect;
+  const char* prevented = nullptr;  // by what this server does about it
 };
 
 // Of the server side, by the release that has the fix; patch releases of older lines are below.
@@ -28,7 +29,11 @@ constexpr Advisory kAdvisories[] = {
      "after a header that is too large, a proxy's other clients can be given wrong headers"},
     {"CVE-2023-32732", {1, 53, 0}, "a malformed binary header ends the whole connection"},
     {"CVE-2023-33953", {1, 56, 2}, "headers can take up to 4 GB of memory and much processor time"},
-    {"CVE-2023-4785", {1, 56, 2}, "many connections can use up all file descriptors"},
+    {"CVE-2023-4785",
+     {1, 56, 2},
+     "many connections can use up all file descriptors",
+     "this server accepts connections itself, at most --max-connections of them, for which there "
+     "are descriptors"},
     {"CVE-2023-44487",
      {1, 60, 0},
      "streams that are opened and reset in a hurry take all of a core"},
@@ -55,6 +60,11 @@ bool ReadVersion(const std::string& text, Version* version) {
   return true;
 }
 
+std::string ReleaseWithFix(const Advisory& advisory) {
+  return absl::StrCat("gRPC ", advisory.fixed[0], ".", advisory.fixed[1], ".", advisory.fixed[2],
+                      " has the fix");
+}
+
 Finding Note(std::string what, std::string advice) {
   Finding finding;
   finding.severity = Severity::kNote;
@@ -62,6 +72,18 @@ Finding Note(std::string what, std::string advice) {
   finding.what = std::move(what);
   finding.advice = std::move(advice);
   return finding;
+}
+
+Finding NoteOf(const std::string& version, const Advisory& advisory) {
+  const std::string what =
+      absl::StrCat("gRPC ", version, ", ", advisory.cve, ": ", advisory.effect);
+  if (advisory.prevented != nullptr) {
+    return Note(absl::StrCat(what, ". It is prevented here: ", advisory.prevented),
+                absl::StrCat("nothing; ", ReleaseWithFix(advisory)));
+  }
+  return Note(absl::StrCat(what, ". It matters only if those who can connect are not trusted"),
+              absl::StrCat("keep the listener on this machine, behind a current proxy; ",
+                           ReleaseWithFix(advisory)));
 }
 
 }  // namespace
@@ -74,13 +96,7 @@ std::vector<Finding> GrpcAdvisories(const std::string& version) {
   }
   std::vector<Finding> findings;
   for (const Advisory& advisory : kAdvisories) {
-    if (IsPatched(present, advisory)) continue;
-    findings.push_back(
-        Note(absl::StrCat("gRPC ", version, ", ", advisory.cve, ": ", advisory.effect,
-                          ". It matters only if those who can connect are not trusted"),
-             absl::StrCat("keep the listener on this machine, behind a current proxy; gRPC ",
-                          advisory.fixed[0], ".", advisory.fixed[1], ".", advisory.fixed[2],
-                          " has the fix")));
+    if (!IsPatched(present, advisory)) findings.push_back(NoteOf(version, advisory));
   }
   return findings;
 }

@@ -8,9 +8,9 @@
 
 namespace passerelle {
 
-// One note for each that a version ("1.51.1") has: what can happen, whom it concerns here, what
-// helps. A version that cannot be read gives one note that says so. Patches that a distribution put
-// into an older version are not known.
+// One note for each that a version ("1.51.1") has: what can happen, whom it concerns here or what
+// this server does against it, what helps. A version that cannot be read gives one note that says
+// so. Patches that a distribution put into an older version are not known.
 std::vector<storage::Finding> GrpcAdvisories(const std::string& version);
 
 }  // namespace passerelle

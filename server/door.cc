@@ -5,7 +5,6 @@
 #include "absl/random/random.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "server/errors.h"
 #include "server/grpc_status.h"
@@ -209,17 +208,11 @@ grpc::ServerUnaryReactor* Door::RunUnary(std::shared_ptr<CallContext> call, cons
     reactor->Finish(call->Finish(refusal));
     return reactor;
   }
-  const bool queued =
-      parts_.pools->Get(job.pool).Submit([reactor, call, work = std::move(work)]() mutable {
-        reactor->Finish(call->Finish(RunGuarded(work, *call)));
-      });
-  if (!queued) {
-    const bool is_short = job.pool == Pool::kShort;
-    reactor->Finish(call->Finish(errors::Overloaded(
-        absl::StrCat("too many calls wait, limit ", parts_.pools->Get(job.pool).queue_limit(),
-                     is_short ? " (--short-queue)" : " (--long-queue)"),
-        kRetryAfter)));
-  }
+  WorkPool& pool = parts_.pools->Get(job.pool);
+  const bool queued = pool.Submit([reactor, call, work = std::move(work)]() mutable {
+    reactor->Finish(call->Finish(RunGuarded(work, *call)));
+  });
+  if (!queued) reactor->Finish(call->Finish(pool.Refusal()));
   return reactor;
 }
 

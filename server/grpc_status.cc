@@ -125,8 +125,9 @@ absl::Status ByStorageReason(const absl::Status& status) {
   if (reason == storage::Reason::kNone) return ByCode(status);
   const v1::ErrorReason shown = PublicReason(reason);
   if (shown == v1::ERROR_REASON_OVERLOADED) {
-    return errors::Overloaded(
-        absl::StrCat(status.message(), " (--write-queue-rows, --write-queue-bytes)"), kRetryAfter);
+    const bool by_queue = reason == storage::Reason::kQueueFull;
+    const char* settings = by_queue ? " (--write-queue-rows, --write-queue-bytes)" : "";
+    return errors::Overloaded(absl::StrCat(status.message(), settings), kRetryAfter);
   }
   if (shown == v1::ERROR_REASON_LIMIT_REACHED) return LimitOf(status);
   if (shown == v1::ERROR_REASON_DISK_FULL) return DiskFullOf(status);

@@ -35,6 +35,7 @@ constexpr int kPortTries = 10;
 constexpr absl::Duration kLeaveTime = absl::Seconds(1);
 constexpr std::size_t kMaxLeaving = 64;
 constexpr absl::Duration kReportEvery = absl::Seconds(10);
+constexpr std::chrono::milliseconds kCountEvery(10);
 constexpr absl::Duration kNoDescriptorsPause = absl::Milliseconds(50);
 // Descriptors of the store, the log and the libraries.
 constexpr int64_t kOtherFiles = 1'024;
@@ -239,7 +240,7 @@ void Listener::Run() {
       if (fd == stop_) return;
       OnEvent(fd, happened[i].events);
     }
-    CountOpen();
+    CountOpenIfDue();
     CloseLate();
     TellRefusals();
   }
@@ -255,19 +256,29 @@ void Listener::OnEvent(int fd, uint32_t events) {
   ::close(fd);
 }
 
+// All that wait are judged by one count, made after they came: room that was there when somebody
+// connected is found, and a crowd that is refused costs one count and no more.
 void Listener::Accept(int listening) {
-  for (int i = 0; i < kEventsAtOnce; ++i) {
+  const std::vector<int> accepted = AcceptWaiting(listening);
+  const auto waiting = static_cast<int64_t>(accepted.size());
+  if (open_ + waiting > max_connections_) CountOpenWhenDue();
+  for (const int fd : accepted) open_ < max_connections_ ? Take(listening, fd) : Refuse(fd);
+}
+
+std::vector<int> Listener::AcceptWaiting(int listening) {
+  std::vector<int> accepted;
+  while (accepted.size() < kEventsAtOnce) {
     const int fd = ::accept4(listening, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
-      if (open_ >= max_connections_) CountOpen();
-      open_ < max_connections_ ? Take(listening, fd) : Refuse(fd);
+      accepted.push_back(fd);
       continue;
     }
     // The connection waits in the backlog until there are descriptors again.
     const bool short_of = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
     if (short_of) absl::SleepFor(kNoDescriptorsPause);
-    if (short_of || (errno != EINTR && errno != ECONNABORTED)) return;
+    if (short_of || (errno != EINTR && errno != ECONNABORTED)) break;
   }
+  return accepted;
 }
 
 void Listener::Take(int listening, int connection) {
@@ -292,6 +303,18 @@ void Listener::CountOpen() {
     one = open ? std::next(one) : given_.erase(one);
   }
   open_ = static_cast<int64_t>(given_.size());
+  ++counts_;
+  next_count_ = std::chrono::steady_clock::now() + kCountEvery;
+}
+
+void Listener::CountOpenIfDue() {
+  if (std::chrono::steady_clock::now() >= next_count_) CountOpen();
+}
+
+// A count asks the system about every connection.
+void Listener::CountOpenWhenDue() {
+  std::this_thread::sleep_until(next_count_);
+  CountOpen();
 }
 
 // Closing at once could take back what was said: the other side may not have read it yet.

@@ -1,7 +1,8 @@
 // Where connections come in: listens on one address, accepts up to a limit and hands them to gRPC,
-// which has no limit of its own and, up to 1.53, does not survive running out of file descriptors
-// (CVE-2023-4785). A connection beyond the limit is answered 503 in HTTP/1.1, with the limit and
-// its setting as text, and closed: gRPC's clients see UNAVAILABLE and come back after a while.
+// which has no limit of its own and does not survive running out of file descriptors before its
+// releases 1.53.2, 1.54.3, 1.55.3 and 1.56.2 (CVE-2023-4785). A connection beyond the limit is
+// answered 503 in HTTP/1.1, with the limit and its setting as text, and closed: gRPC's clients see
+// UNAVAILABLE and come back after a while.
 //
 // Threads: one of its own, from Start to Stop; the functions are safe on any thread.
 #ifndef PASSERELLE_SERVER_LISTENER_H_
@@ -12,6 +13,7 @@
 #include <sys/types.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -49,10 +51,12 @@ class Listener {
   // Accepts nothing more; open connections stay gRPC's. Idempotent.
   void Stop();
 
-  // Connections that gRPC has, as counted last (at least every second), and those refused since
-  // Start.
+  // Connections that gRPC has, as counted last (at least every second, and before one is refused),
+  // and those refused since Start.
   int64_t open() const { return open_; }
   int64_t refused() const { return refused_; }
+  // How often they were counted since Start: at most once in 10 ms, however many come.
+  int64_t counts() const { return counts_; }
 
  private:
   Listener(const ListenAddress& address, int64_t max_connections);
@@ -63,10 +67,13 @@ class Listener {
   void RemoveSocketFile();
   void Run();
   void Accept(int listening);
+  std::vector<int> AcceptWaiting(int listening);
   void Take(int listening, int connection);
   void Refuse(int connection);
   void OnEvent(int fd, uint32_t events);
   void CountOpen();
+  void CountOpenIfDue();
+  void CountOpenWhenDue();
   void CloseLate();
   void TellRefusals();
 
@@ -83,10 +90,12 @@ class Listener {
   std::unordered_map<int, uint64_t> given_;
   // Told to go away; closed when the other side is, or at this time.
   std::unordered_map<int, absl::Time> leaving_;
+  std::chrono::steady_clock::time_point next_count_;
   absl::Time next_report_ = absl::InfinitePast();
   int64_t reported_ = 0;
   std::atomic<int64_t> open_{0};
   std::atomic<int64_t> refused_{0};
+  std::atomic<int64_t> counts_{0};
   std::thread thread_;
 };
 

@@ -143,8 +143,8 @@ void LogRetention(const std::string& instance, absl::Duration behind) {
       {{"instance", instance},
        {"behind_hours", absl::ToInt64Hours(behind)},
        {"detail",
-        "retention follows the clock a day per round; is the clock right? If it is, the server "
-        "was not running for a while"}});
+        "retention follows the clock a step per round (a day, or twice --housekeeping-seconds if "
+        "that is more); is the clock right? If it is, the server was not running for a while"}});
 }
 
 }  // namespace

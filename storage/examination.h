@@ -65,10 +65,12 @@ struct StoppedStore {
   int64_t disk_low_bytes = 0;  // free space below which to warn; 0: never
 };
 
-// Of a data directory that no server has open, which none can open as long as this lives; looks at
-// all pages of all files, each file's in one step. Changes no byte of a database file or its log;
-// SQLite may make a -shm file beside it. FAILED_PRECONDITION kLockedByAnotherServer: use the live
-// examination. NOT_FOUND kNotFound: there is no store.
+// Of a data directory that no server has open, which none can open as long as this lives, if its
+// file LOCK is there; where it is not (in a copy, say), nothing is locked, and no server may be
+// started there meanwhile. Looks at all pages of all files, each file's in one step. Changes no
+// byte of a database file or its log, and makes no LOCK; SQLite may make a -shm file beside a file.
+// FAILED_PRECONDITION kLockedByAnotherServer: use the live examination. NOT_FOUND kNotFound: there
+// is no store.
 absl::StatusOr<std::unique_ptr<Examination>> ExamineStoppedStore(const StoppedStore& store);
 
 }  // namespace passerelle::storage

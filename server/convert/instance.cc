@@ -18,6 +18,18 @@ struct Measure {
   const char* unit;
 };
 
+v1::GetUsageResponse::Disk::State StateOf(const storage::DiskSpace& disk) {
+  switch (disk.state) {
+    case storage::DiskState::kOpen:
+      return v1::GetUsageResponse::Disk::STATE_OPEN;
+    case storage::DiskState::kLow:
+      return v1::GetUsageResponse::Disk::STATE_LOW;
+    case storage::DiskState::kReserve:
+      break;
+  }
+  return v1::GetUsageResponse::Disk::STATE_RESERVE;
+}
+
 }  // namespace
 
 v1::Instance ToProto(const storage::Instance& instance) {
@@ -48,18 +60,6 @@ absl::StatusOr<storage::Instance> ReadInstance(const v1::Instance& instance, std
   return read;
 }
 
-v1::GetUsageResponse::Disk::State ToProto(storage::DiskState state) {
-  switch (state) {
-    case storage::DiskState::kOpen:
-      return v1::GetUsageResponse::Disk::STATE_OPEN;
-    case storage::DiskState::kLow:
-      return v1::GetUsageResponse::Disk::STATE_LOW;
-    case storage::DiskState::kReserve:
-      break;
-  }
-  return v1::GetUsageResponse::Disk::STATE_RESERVE;
-}
-
 v1::GetUsageResponse ToProto(const storage::Usage& usage) {
   const Measure measures[] = {
       {"profiles", usage.profiles, 0, "rows"},
@@ -85,7 +85,7 @@ v1::GetUsageResponse ToProto(const storage::Usage& usage) {
     added->set_unit(measure.unit);
   }
   auto* disk = shown.mutable_disk();
-  disk->set_state(ToProto(usage.disk.state));
+  disk->set_state(StateOf(usage.disk));
   disk->set_free_bytes(usage.disk.free_bytes);
   disk->set_low_bytes(usage.disk.low_bytes);
   disk->set_reserve_bytes(usage.disk.reserve_bytes);

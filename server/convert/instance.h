@@ -17,7 +17,6 @@ v1::Instance ToProto(const storage::Instance& instance);
 absl::StatusOr<storage::Instance> ReadInstance(const v1::Instance& instance, std::string id);
 
 // All measures, in the order of the proto's comment.
-v1::GetUsageResponse::Disk::State ToProto(storage::DiskState state);
 v1::GetUsageResponse ToProto(const storage::Usage& usage);
 
 }  // namespace passerelle

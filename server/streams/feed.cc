@@ -6,15 +6,9 @@
 #include <mutex>
 #include <optional>
 
-#include "absl/strings/str_cat.h"
 #include "server/errors.h"
 
 namespace passerelle {
-namespace {
-
-constexpr absl::Duration kRetryAfter = absl::Milliseconds(500);
-
-}  // namespace
 
 class FeedCall : public std::enable_shared_from_this<FeedCall> {
  public:
@@ -183,15 +177,11 @@ void FeedCall::StartStep() {
     return;
   }
   making_ = nullptr;
-  ending_ = admitted_ ? errors::ServerDraining()
-                      : errors::Overloaded(absl::StrCat("too many streams wait, limit ",
-                                                        pool.queue_limit(), " (--long-queue)"),
-                                           kRetryAfter);
+  ending_ = admitted_ ? errors::ServerDraining() : pool.Refusal();
 }
 
 // Until TakeStep this thread alone has the message, which is making_, and the source.
 void FeedCall::Step(FeedMessage* message) {
-  message->Clear();
   const absl::Status alive = call_->CheckAlive();
   const absl::StatusOr<FeedStep> step =
       alive.ok() ? source_->Step(call_->ForReading(), message) : absl::StatusOr<FeedStep>(alive);

@@ -32,7 +32,7 @@ enum class FeedStep {
   kEnd,      // all was sent: the call ends with OK
 };
 
-// A message in the making, kept for the later messages of its call.
+// A message in the making, kept for the later messages of its call; empty when it is made.
 class FeedMessage {
  public:
   virtual ~FeedMessage() = default;
@@ -48,6 +48,7 @@ class FeedMessage {
 template <class Wire>
 class FeedMessageOf final : public FeedMessage {
  public:
+  FeedMessageOf() : wire_(google::protobuf::Arena::CreateMessage<Wire>(&arena_)) {}
   void Clear() override {
     arena_.Reset();
     wire_ = google::protobuf::Arena::CreateMessage<Wire>(&arena_);
@@ -57,7 +58,7 @@ class FeedMessageOf final : public FeedMessage {
 
  private:
   google::protobuf::Arena arena_;
-  Wire* wire_ = nullptr;
+  Wire* wire_;
 };
 
 template <>

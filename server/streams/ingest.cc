@@ -2,18 +2,11 @@
 
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "server/convert/acks.h"
 #include "server/errors.h"
 #include "server/streams/ingest_call.h"
 
 namespace passerelle {
-namespace {
-
-constexpr absl::Duration kRetryAfter = absl::Milliseconds(500);
-
-}  // namespace
-
 std::shared_ptr<IngestCall> MakeIngestCall(const ServiceContext& context, Door& door,
                                            std::shared_ptr<CallContext> call,
                                            std::unique_ptr<IngestCodec> codec) {
@@ -61,11 +54,7 @@ void IngestCall::OnRead(bool ok) {
   if (codec_->PartOf(*message->wire) == IngestCodec::Part::kBatch) return ReadBatch(message);
   const bool taken = door_.pools().short_calls.Submit(
       [self = shared_from_this(), message] { self->Open(message); });
-  if (taken) return;
-  EndStep(
-      errors::Overloaded(absl::StrCat("too many calls wait, limit ",
-                                      door_.pools().short_calls.queue_limit(), " (--short-queue)"),
-                         kRetryAfter));
+  if (!taken) EndStep(door_.pools().short_calls.Refusal());
 }
 
 bool IngestCall::TakeMessage(const std::shared_ptr<IngestMessage>& message) {

@@ -7,9 +7,8 @@
 //   write is in flight become one.
 // - A read that ends without Finish is never OK: an unreadable message looks the same as an end.
 //   The last ack is sent, then UNREADABLE_MESSAGE naming next_offset.
-// - A batch that comes while the batches of all calls hold too much memory is not kept: the last
-// ack,
-//   then OVERLOADED; the caller goes on from there after a while.
+// - A batch that comes while the batches of all calls hold too much memory is not kept: the
+//   last ack, then OVERLOADED; the caller goes on from there after a while.
 // - A drain, a paused, changed or deleted destination: the last ack, then the error.
 // - A cancelled or expired call ends at once; what was submitted still commits.
 //

@@ -3,7 +3,20 @@
 #include <limits>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "server/errors.h"
+
 namespace passerelle {
+namespace {
+
+constexpr absl::Duration kRetryAfter = absl::Milliseconds(500);
+
+WorkPool::Shape WithSetting(WorkPool::Shape shape, const char* setting) {
+  shape.setting = setting;
+  return shape;
+}
+
+}  // namespace
 
 WorkPool::WorkPool(Shape shape) : shape_(shape) {
   threads_.reserve(static_cast<std::size_t>(shape_.threads));
@@ -55,9 +68,19 @@ void WorkPool::Shutdown() {
   threads_.clear();
 }
 
+absl::Status WorkPool::Refusal() const {
+  return errors::Overloaded(
+      absl::StrCat("too many calls wait, limit ", shape_.queue_limit, " (", shape_.setting, ")"),
+      kRetryAfter);
+}
+
 std::size_t WorkPool::waiting() const {
   const std::lock_guard<std::mutex> lock(mutex_);
   return queue_.size();
 }
+
+WorkPools::WorkPools(WorkPool::Shape short_shape, WorkPool::Shape long_shape)
+    : short_calls(WithSetting(short_shape, "--short-queue")),
+      long_calls(WithSetting(long_shape, "--long-queue")) {}
 
 }  // namespace passerelle

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
 
 namespace passerelle {
 
@@ -21,6 +22,7 @@ class WorkPool {
   struct Shape {
     int threads = 1;
     std::size_t queue_limit = 1;  // tasks that wait; those that run are not counted
+    const char* setting = "";     // what sets queue_limit: "--short-queue"
   };
   explicit WorkPool(Shape shape);
 
@@ -30,7 +32,7 @@ class WorkPool {
   WorkPool& operator=(const WorkPool&) = delete;
 
   // Queues `task` and returns true; or, when the queue is full or the pool shuts down, leaves
-  // `task` as it is and returns false at once (the caller answers RESOURCE_EXHAUSTED). Never waits.
+  // `task` as it is and returns false at once (the caller answers Refusal()). Never waits.
   // A task must not throw.
   [[nodiscard]] bool Submit(absl::AnyInvocable<void()>&& task);
 
@@ -43,7 +45,8 @@ class WorkPool {
   void Shutdown();
 
   std::size_t waiting() const;
-  std::size_t queue_limit() const { return shape_.queue_limit; }
+  // OVERLOADED, for a call whose task was not taken: the limit and its setting.
+  absl::Status Refusal() const;
 
  private:
   bool Enqueue(absl::AnyInvocable<void()>&& task, std::size_t limit);
@@ -62,8 +65,8 @@ class WorkPool {
 enum class Pool { kShort, kLong };
 
 struct WorkPools {
-  WorkPools(WorkPool::Shape short_shape, WorkPool::Shape long_shape)
-      : short_calls(short_shape), long_calls(long_shape) {}
+  // Their settings are --short-queue and --long-queue, whatever the shapes say.
+  WorkPools(WorkPool::Shape short_shape, WorkPool::Shape long_shape);
   WorkPool& Get(Pool pool) { return pool == Pool::kShort ? short_calls : long_calls; }
 
   WorkPool short_calls;

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "storage/sqlite/meta_rows.h"
 
 namespace passerelle::storage::sqlite {
 namespace {
@@ -21,7 +22,6 @@ constexpr char kPageSize[] = "PRAGMA page_size";
 constexpr char kPageCount[] = "PRAGMA page_count";
 constexpr char kQuickCheck[] = "PRAGMA quick_check(5)";
 constexpr char kIntegrityCheck[] = "PRAGMA integrity_check(5)";
-constexpr char kMetaNumber[] = "SELECT value FROM meta WHERE key = ?1";
 constexpr char kLastCommit[] = "SELECT max(last_seq) FROM commit_log";
 constexpr char kCommits[] =
     "SELECT last_seq, commit_us, (SELECT value FROM meta WHERE key = 'last_commit_us') "
@@ -144,11 +144,11 @@ void CheckPages(Database& db, bool all_pages, FindingSink& sink) {
 
 void CheckMeta(Database& db, bool has_commits, FindingSink& sink) {
   for (const char* key : {"epoch", "next_seq", "last_commit_us"}) {
-    if (MetaNumber(db, key) < 0) sink.Damage(absl::StrCat("meta has no valid ", key));
+    if (MetaNumber(db, key).value_or(-1) < 0) sink.Damage(absl::StrCat("meta has no valid ", key));
   }
   if (!has_commits) return;
   const int64_t last = db.QueryInt(kLastCommit);
-  const int64_t next = MetaNumber(db, "next_seq");
+  const int64_t next = MetaNumber(db, "next_seq").value_or(-1);
   if (last == next - 1) return;
   sink.Damage(absl::StrCat("the next sequence is ", next, ", but the last commit ended at ", last,
                            "; wanted ", last + 1));
@@ -170,12 +170,6 @@ std::unique_ptr<Check> MakeCommitCheck() {
 }
 
 }  // namespace
-
-int64_t MetaNumber(Database& db, const char* key) {
-  StatementScope get(db.Prepared(kMetaNumber));
-  get->BindText(1, key);
-  return get->Step() ? get->Int(0) : -1;
-}
 
 std::unique_ptr<Check> MakePagedCheck(PagedQuery query, RowJudge judge) {
   return std::make_unique<PagedCheck>(std::move(query), std::move(judge));

@@ -80,9 +80,6 @@ std::unique_ptr<Check> MakePagedCheck(PagedQuery query, RowJudge judge);
 std::unique_ptr<Check> MakeSingleCheck(std::string name,
                                        std::function<void(Database& db, FindingSink& sink)> look);
 
-// The number under `key` of the table meta; -1 when there is none.
-int64_t MetaNumber(Database& db, const char* key);
-
 // Meta, sequences, commits; `all_pages`: SQLite's integrity_check of the whole file, otherwise its
 // quick_check of small files.
 void AddFileChecks(FileKind kind, bool all_pages, Checks& checks);

@@ -12,6 +12,7 @@
 #include "storage/log_row.h"
 #include "storage/log_store.h"
 #include "storage/sqlite/checks.h"
+#include "storage/sqlite/meta_rows.h"
 #include "storage/sqlite/report.h"
 
 namespace passerelle::storage::sqlite {
@@ -169,7 +170,7 @@ class ReportCheck : public Check {
       tally.id = std::string(list->Text(1));
       tally.log_rows = list->Int(2);
     }
-    end_ = MetaNumber(db, "next_seq") - 1;
+    end_ = MetaNumber(db, "next_seq").value_or(-1) - 1;
     const int64_t last = db.QueryInt(kRowsBeyond);
     if (last > end_) {
       sink.Damage(absl::StrCat("log row ", last, " exists, but ", end_ + 1,
@@ -237,7 +238,7 @@ class ReportCheck : public Check {
     present->BindAll(delivery);
     if (!present->Step() || present->Int(0) != tally.log_rows) return;
     const std::string which = absl::StrCat("delivery '", tally.id, "': ");
-    const bool purged = MetaNumber(db, "log_purged_seq") > 0;
+    const bool purged = MetaNumber(db, "log_purged_seq").value_or(-1) > 0;
     if (purged ? tally.rows > tally.log_rows : tally.rows != tally.log_rows) {
       sink.Damage(
           absl::StrCat(which, "it counts ", tally.log_rows, " log rows, there are ", tally.rows));

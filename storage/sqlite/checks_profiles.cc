@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "storage/sqlite/checks.h"
 #include "storage/sqlite/columns.h"
+#include "storage/sqlite/meta_rows.h"
 
 namespace passerelle::storage::sqlite {
 namespace {
@@ -104,7 +105,7 @@ void JudgeChange(const ExaminedRow& examined, FindingSink& sink) {
 }
 
 void CheckNamespaces(Database& db, FindingSink& sink) {
-  const int64_t next = MetaNumber(db, "next_namespace");
+  const int64_t next = MetaNumber(db, "next_namespace").value_or(-1);
   const int64_t greatest = db.QueryInt(kGreatestNamespace);
   if (next < 0 || greatest < next) return;
   sink.Damage(absl::StrCat("namespace ", greatest, " exists, but ", next,

@@ -8,17 +8,15 @@
 #include "storage/sqlite/admin_write.h"
 #include "storage/sqlite/consumer_rows.h"
 #include "storage/sqlite/log_reads.h"
+#include "storage/sqlite/meta_rows.h"
 #include "storage/status.h"
 
 namespace passerelle::storage::sqlite {
 namespace {
 
-constexpr char kNextSeq[] = "SELECT value FROM meta WHERE key = 'next_seq'";
-
 // What was committed before this transaction: its own numbers are not given out yet.
 absl::Status CheckSequence(Database& db, int64_t sequence) {
-  StatementScope get(db.Prepared(kNextSeq));
-  const int64_t end = get->Step() ? get->Int(0) - 1 : 0;
+  const int64_t end = MetaNumber(db, "next_seq").value_or(1) - 1;
   if (sequence >= 0 && sequence <= end) return absl::OkStatus();
   return MakeError(
       absl::StatusCode::kOutOfRange, Reason::kBeyondEnd,
@@ -38,18 +36,22 @@ absl::Status CheckNotExpired(const Consumer& consumer) {
                                 " expired: rows after its position may be gone; seek it"));
 }
 
+// Without what only ConsumerJudge tells, which looks at the whole log.
+absl::StatusOr<Consumer> Stored(Database& db, std::string_view source, std::string_view id) {
+  auto consumer = LoadConsumer(db, source, id);
+  if (consumer.has_value()) return *std::move(consumer);
+  return MakeError(
+      absl::StatusCode::kNotFound, Reason::kNotFound,
+      absl::StrCat("source ", std::string(source), " has no consumer ", std::string(id)));
+}
+
 }  // namespace
 
 absl::StatusOr<Consumer> Consumers::Read(Database& db, std::string_view source, std::string_view id,
                                          int64_t now_us) const {
-  auto consumer = LoadConsumer(db, source, id);
-  if (!consumer.has_value()) {
-    return MakeError(
-        absl::StatusCode::kNotFound, Reason::kNotFound,
-        absl::StrCat("source ", std::string(source), " has no consumer ", std::string(id)));
-  }
-  ConsumerJudge(db, context_.retention, now_us).Judge(*consumer);
-  return *std::move(consumer);
+  ASSIGN_OR_RETURN(Consumer consumer, Stored(db, source, id));
+  ConsumerJudge(db, context_.retention, now_us).Judge(consumer);
+  return consumer;
 }
 
 absl::StatusOr<Written<Consumer>> Consumers::Create(std::string_view source, std::string_view id,
@@ -85,9 +87,9 @@ absl::StatusOr<Written<Consumer>> Consumers::Update(std::string_view source, std
   Written<Consumer> written;
   const auto decide = [&](Transaction& transaction) -> absl::Status {
     Database& db = transaction.db();
-    ASSIGN_OR_RETURN(written.value, Read(db, source, id, transaction.commit_us()));
-    written.value.settings = settings;
-    UpdateConsumerSettings(db, written.value);
+    ASSIGN_OR_RETURN(Consumer present, Stored(db, source, id));
+    present.settings = settings;
+    UpdateConsumerSettings(db, present);
     ASSIGN_OR_RETURN(written.value, Read(db, source, id, transaction.commit_us()));
     return absl::OkStatus();
   };
@@ -147,7 +149,7 @@ absl::StatusOr<Written<Consumer>> Consumers::Acknowledge(std::string_view source
   const auto decide = [&](Transaction& transaction) -> absl::Status {
     Database& db = transaction.db();
     const int64_t now_us = transaction.commit_us();
-    ASSIGN_OR_RETURN(const Consumer present, Read(db, source, id, now_us));
+    ASSIGN_OR_RETURN(const Consumer present, Stored(db, source, id));
     RETURN_IF_ERROR(CheckNotExpired(present));
     RETURN_IF_ERROR(CheckSequence(db, sequence));
     const bool forward = sequence > present.acknowledged_sequence;
@@ -167,7 +169,7 @@ absl::StatusOr<Written<Consumer>> Consumers::Seek(std::string_view source, std::
   const auto decide = [&](Transaction& transaction) -> absl::Status {
     Database& db = transaction.db();
     const int64_t now_us = transaction.commit_us();
-    ASSIGN_OR_RETURN(const Consumer present, Read(db, source, id, now_us));
+    ASSIGN_OR_RETURN(const Consumer present, Stored(db, source, id));
     RETURN_IF_ERROR(CheckSequence(db, to.sequence));
     const int64_t first = to.or_first_kept ? ReadPurged(db).sequence : 0;
     const int64_t sequence = std::max(to.sequence, first);

@@ -26,9 +26,6 @@ namespace {
 namespace fs = std::filesystem;
 using absl::StatusCode;
 
-constexpr char kListInstances[] = "SELECT id, state FROM instance ORDER BY id";
-constexpr int64_t kBeingDeleted = 2;
-
 absl::Status Refuse(Reason reason, const std::string& path, absl::string_view how) {
   return MakeError(StatusCode::kFailedPrecondition, reason, absl::StrCat(path, ": ", how),
                    {{"file", path}});
@@ -167,14 +164,13 @@ absl::Status DataDirectory::OpenControl() {
   return CheckIdentity(control_path_, meta, {set_id_, ""});
 }
 
-absl::StatusOr<std::vector<DataDirectory::Registered>> DataDirectory::ReadRegistry() const {
+absl::StatusOr<std::vector<RegisteredInstance>> DataDirectory::ReadRegistry() const {
   DatabaseOptions options;
   options.path = control_path_;
   ASSIGN_OR_RETURN(auto db, OpenDatabase(options));
-  std::vector<Registered> rows;
+  std::vector<RegisteredInstance> rows;
   RETURN_IF_ERROR(RunRead(*db, "listing instances", [&] {
-    StatementScope list(db->Prepared(kListInstances));
-    while (list->Step()) rows.push_back({std::string(list->Text(0)), list->Int(1)});
+    rows = LoadRegistry(*db);
     return absl::OkStatus();
   }));
   return rows;
@@ -183,9 +179,9 @@ absl::StatusOr<std::vector<DataDirectory::Registered>> DataDirectory::ReadRegist
 // Everything is checked before anything is changed.
 absl::Status DataDirectory::OpenInstances() {
   ASSIGN_OR_RETURN(const auto registry, ReadRegistry());
-  for (const Registered& row : registry) {
+  for (const RegisteredInstance& row : registry) {
     const InstanceFiles files = FilesOf(row.id);
-    if (row.state == kBeingDeleted && !Exists(FolderOf(row.id))) continue;
+    if (row.being_deleted && !Exists(FolderOf(row.id))) continue;
     RETURN_IF_ERROR(CheckInstance(files).status());
     instances_.push_back(files);
   }
@@ -215,13 +211,14 @@ absl::StatusOr<bool> DataDirectory::CheckInstance(const InstanceFiles& files) co
 // An unregistered folder goes only if nothing was ever written to it: it is then a creation that
 // was interrupted before its row. Anything else is somebody's data, and the registry the wrong one.
 absl::StatusOr<std::vector<std::string>> DataDirectory::FindLeftovers(
-    const std::vector<Registered>& registry) const {
+    const std::vector<RegisteredInstance>& registry) const {
   ASSIGN_OR_RETURN(const auto names, ListNames(instances_path_));
   std::vector<std::string> leftovers;
   for (const std::string& name : names) {
     const std::string path = absl::StrCat(instances_path_, "/", name);
-    const bool registered = std::any_of(registry.begin(), registry.end(),
-                                        [&](const Registered& row) { return row.id == name; });
+    const bool registered =
+        std::any_of(registry.begin(), registry.end(),
+                    [&](const RegisteredInstance& row) { return row.id == name; });
     if (registered) continue;
     if (!StartsWith(name, kNewInstancePrefix) && !StartsWith(name, kGoneInstancePrefix)) {
       const auto unused = CheckInstance(FilesOf(name));

@@ -18,6 +18,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "storage/sqlite/instance_rows.h"
 #include "storage/sqlite/migrations.h"
 
 namespace passerelle::storage::sqlite {
@@ -79,19 +80,15 @@ class DataDirectory {
   absl::Status RemoveInstanceFiles(std::string_view id);
 
  private:
-  struct Registered {
-    std::string id;
-    int64_t state;
-  };
   explicit DataDirectory(const std::string& directory);
   absl::Status OpenAll(const std::string& directory);
   absl::Status OpenControl();
   absl::Status OpenInstances();
-  absl::StatusOr<std::vector<Registered>> ReadRegistry() const;
+  absl::StatusOr<std::vector<RegisteredInstance>> ReadRegistry() const;
   // True: the files are sound and nothing was ever written to them.
   absl::StatusOr<bool> CheckInstance(const InstanceFiles& files) const;
   absl::StatusOr<std::vector<std::string>> FindLeftovers(
-      const std::vector<Registered>& registry) const;
+      const std::vector<RegisteredInstance>& registry) const;
   std::string FolderOf(std::string_view id) const;
 
   const std::string restoring_path_;

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "storage/reason.h"
+#include "storage/sqlite/meta_rows.h"
 #include "storage/status.h"
 
 namespace passerelle::storage::sqlite {
@@ -116,7 +117,7 @@ class FollowerTask : public Task {
     int64_t next = 0;
     const auto read = [&](const FileReads& reads, const char* key, int64_t& number) {
       return reads(context, [&](Database& db) {
-        number = MetaNumber(db, key);
+        number = MetaNumber(db, key).value_or(-1);
         return absl::OkStatus();
       });
     };

@@ -1,5 +1,4 @@
 // The examination of a store that nobody serves; see ExamineStoppedStore.
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,15 +15,13 @@
 #include "storage/sqlite/examination.h"
 #include "storage/sqlite/file_check.h"
 #include "storage/sqlite/folders.h"
+#include "storage/sqlite/instance_rows.h"
 #include "storage/sqlite/manifest.h"
 #include "storage/sqlite/run.h"
 #include "storage/status.h"
 
 namespace passerelle::storage::sqlite {
 namespace {
-
-constexpr char kListInstances[] = "SELECT id, state FROM instance ORDER BY id";
-constexpr int64_t kBeingDeleted = 2;
 
 // A file that can be read, and what its meta rows say.
 struct OpenedFile {
@@ -75,10 +72,8 @@ FileReads ReadsOf(std::shared_ptr<Database> db) {
 }
 
 void JudgeFreeSpace(const std::string& directory, int64_t low_bytes, FindingSink& sink) {
-  struct statvfs info;
-  if (low_bytes == 0 || statvfs(directory.c_str(), &info) != 0) return;
-  const int64_t free_bytes = static_cast<int64_t>(info.f_bavail) * info.f_frsize;
-  if (free_bytes >= low_bytes) return;
+  const int64_t free_bytes = low_bytes == 0 ? -1 : FreeBytesAt(directory);
+  if (free_bytes < 0 || free_bytes >= low_bytes) return;
   sink.Warn(absl::StrCat(free_bytes >> 20,
                          " MiB are free where the data lies; a server would "
                          "refuse new data"),
@@ -198,8 +193,9 @@ class StoppedExamination : public TaskExamination {
   // False if it cannot be read.
   bool ReadRegistry(const OpenedFile& control, Tasks& tasks) {
     const absl::Status read = control.examined.reads({}, [&](Database& db) {
-      StatementScope list(db.Prepared(kListInstances));
-      while (list->Step()) registry_[std::string(list->Text(0))] = list->Int(1);
+      for (RegisteredInstance& row : LoadRegistry(db)) {
+        registry_[std::move(row.id)] = row.being_deleted;
+      }
       return absl::OkStatus();
     });
     if (!read.ok()) tasks.push_back(MakeTold({"registry", "", control.examined.name}, read));
@@ -209,8 +205,8 @@ class StoppedExamination : public TaskExamination {
   // Registered instances, and what else lies in their folder.
   void AddFolders(bool known, Tasks& tasks) {
     const std::string folder = absl::StrCat(store_path_, "/instances");
-    for (const auto& [id, state] : registry_) {
-      if (state != kBeingDeleted) instances_.insert(id);
+    for (const auto& [id, being_deleted] : registry_) {
+      if (!being_deleted) instances_.insert(id);
     }
     const auto names = ListNames(folder);
     if (!names.ok()) return;
@@ -255,8 +251,8 @@ class StoppedExamination : public TaskExamination {
   const int lock_fd_;
   bool begun_ = false;
   std::string set_id_;
-  std::map<std::string, int64_t> registry_;  // id to state
-  std::set<std::string> instances_;          // to be looked at
+  std::map<std::string, bool> registry_;  // id to whether it is being deleted
+  std::set<std::string> instances_;       // to be looked at
 };
 
 }  // namespace

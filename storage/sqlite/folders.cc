@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -36,6 +37,28 @@ absl::Status Sync(const std::string& path, int flags) {
   return code == 0 ? absl::OkStatus() : IoError("cannot sync", path, strerror(cause));
 }
 
+// With one at its end, a path's parent would be the folder itself.
+std::string WithoutSlashes(std::string path) {
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  return path;
+}
+
+std::string ParentOf(const fs::path& path) {
+  const std::string parent = path.parent_path().string();
+  return parent.empty() ? "." : parent;
+}
+
+// The folder and those above it that are not there, the topmost first.
+std::vector<fs::path> MissingFolders(const fs::path& folder) {
+  std::vector<fs::path> missing;
+  std::error_code error;
+  for (fs::path one = folder; !one.empty() && !fs::exists(one, error); one = one.parent_path()) {
+    missing.push_back(one);
+  }
+  std::reverse(missing.begin(), missing.end());
+  return missing;
+}
+
 }  // namespace
 
 absl::Status IoError(absl::string_view what, const std::string& path, absl::string_view cause) {
@@ -44,12 +67,16 @@ absl::Status IoError(absl::string_view what, const std::string& path, absl::stri
 }
 
 absl::Status MakeDirectory(const std::string& path) {
-  std::error_code error;
-  const bool made = fs::create_directories(path, error);
-  RETURN_IF_ERROR(StatusOf(error, "cannot make", path));
+  for (const fs::path& folder : MissingFolders(WithoutSlashes(path))) {
+    std::error_code error;
+    const bool made = fs::create_directory(folder, error);
+    RETURN_IF_ERROR(StatusOf(error, "cannot make", folder.string()));
+    if (made) RETURN_IF_ERROR(SyncDirectory(ParentOf(folder)));
+  }
+  std::error_code ignored;
+  if (!fs::is_directory(path, ignored)) return IoError("cannot make", path, "it is no folder");
   chmod(path.c_str(), kOwnerOnly);
-  const std::string parent = fs::path(path).parent_path().string();
-  return made ? SyncDirectory(parent.empty() ? "." : parent) : absl::OkStatus();
+  return absl::OkStatus();
 }
 
 absl::Status SyncDirectory(const std::string& path) { return Sync(path, O_DIRECTORY); }
@@ -60,7 +87,7 @@ absl::Status Rename(const std::string& from, const std::string& to) {
   std::error_code error;
   fs::rename(from, to, error);
   RETURN_IF_ERROR(StatusOf(error, "cannot rename", from));
-  return SyncDirectory(fs::path(to).parent_path().string());
+  return SyncDirectory(ParentOf(to));
 }
 
 absl::Status RemoveAll(const std::string& path) {
@@ -88,6 +115,12 @@ absl::StatusOr<std::vector<std::string>> ListNames(const std::string& directory)
 int64_t SizeOfFile(const std::string& path) {
   struct stat info;
   return stat(path.c_str(), &info) == 0 ? info.st_size : -1;
+}
+
+int64_t FreeBytesAt(const std::string& path) {
+  struct statvfs info;
+  if (statvfs(path.c_str(), &info) != 0) return -1;
+  return static_cast<int64_t>(info.f_bavail) * static_cast<int64_t>(info.f_frsize);
 }
 
 bool IsInstanceId(std::string_view id) {

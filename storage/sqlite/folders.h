@@ -18,8 +18,8 @@ namespace passerelle::storage::sqlite {
 // UNAVAILABLE kIoError: "<what> <path>: <cause>".
 absl::Status IoError(absl::string_view what, const std::string& path, absl::string_view cause);
 
-// With the folders above it; only its owner may enter it, and its name is durable. OK if it is
-// there.
+// With the folders above it; only its owner may enter it, and every name that was made is durable.
+// OK if it is there. Slashes at the end mean nothing.
 absl::Status MakeDirectory(const std::string& path);
 // Writes what the operating system still holds back: of a folder its names, of a file its bytes.
 absl::Status SyncDirectory(const std::string& path);
@@ -34,6 +34,9 @@ bool Exists(const std::string& path);
 absl::StatusOr<std::vector<std::string>> ListNames(const std::string& directory);
 // In bytes; -1 when there is no such file.
 int64_t SizeOfFile(const std::string& path);
+
+// What may still be written where `path` lies, in bytes; -1 when that cannot be told.
+int64_t FreeBytesAt(const std::string& path);
 
 // [a-z0-9][a-z0-9_-]{0,62}: an instance id, which is also the name of its folder.
 bool IsInstanceId(std::string_view id);

@@ -4,6 +4,7 @@
 
 #include "storage/fault_point.h"
 #include "storage/reason.h"
+#include "storage/sqlite/meta_rows.h"
 #include "storage/sqlite/profile_edits.h"
 #include "storage/sqlite/waiting.h"
 #include "storage/status.h"
@@ -11,10 +12,7 @@
 namespace passerelle::storage::sqlite {
 namespace {
 
-constexpr char kGetPosition[] = "SELECT value FROM meta WHERE key = 'log_applied_seq'";
-constexpr char kSetPosition[] =
-    "INSERT INTO meta(key, value) VALUES ('log_applied_seq', ?1) "
-    "ON CONFLICT DO UPDATE SET value = excluded.value";
+constexpr char kPosition[] = "log_applied_seq";
 constexpr char kAddPending[] =
     "INSERT INTO pending_opt_out(namespace, value, channel, purpose, opt_out_us, profile) "
     "VALUES (?1, ?2, ?3, ?4, ?5, ?6) "
@@ -25,10 +23,8 @@ constexpr char kAddPending[] =
 constexpr absl::Duration kRetryAfter = absl::Milliseconds(100);
 // The end of the log is looked at this often, whether or not anybody told of it.
 constexpr absl::Duration kRestMax = absl::Milliseconds(500);
-int64_t ReadPosition(Database& db) {
-  StatementScope get(db.Prepared(kGetPosition));
-  return get->Step() ? get->Int(0) : 0;
-}
+
+int64_t ReadPosition(Database& db) { return MetaNumber(db, kPosition).value_or(0); }
 
 ProfileId ProfileOf(ProfileEdits& edits, NamespaceNumber ns, const OptOutRow& row) {
   const ProfileId present = edits.Find(ns, row.identity);
@@ -162,7 +158,7 @@ absl::Status OptOutFollower::Apply(const OptOutPage& page) {
     for (const OptOutRow& row : page.rows) {
       if (row.seq > position) ApplyOne(transaction, *schema, row);
     }
-    StatementScope(transaction.db().Prepared(kSetPosition))->BindAll(page.through).Run();
+    SetMetaNumber(transaction.db(), kPosition, page.through);
     return absl::OkStatus();
   };
   RETURN_IF_ERROR(context_.profiles->Write(decide, WriteKind::kRelieving).status());

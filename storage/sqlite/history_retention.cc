@@ -1,6 +1,7 @@
 #include "storage/sqlite/history_retention.h"
 
 #include "storage/sqlite/commit_log.h"
+#include "storage/sqlite/meta_rows.h"
 
 namespace passerelle::storage::sqlite {
 namespace {
@@ -15,10 +16,7 @@ constexpr char kLastChange[] =
     "SELECT max(seq) FROM (SELECT seq FROM change WHERE seq <= ?1 ORDER BY seq LIMIT ?2)";
 constexpr char kDeleteChanges[] = "DELETE FROM change WHERE seq <= ?1";
 constexpr char kDeleteGenerations[] = "DELETE FROM audience_generation WHERE to_seq <= ?1";
-constexpr char kSweptUs[] = "SELECT value FROM meta WHERE key = 'history_swept_us'";
-constexpr char kSetSwept[] =
-    "INSERT INTO meta(key, value) VALUES ('history_swept_us', ?1) "
-    "ON CONFLICT DO UPDATE SET value = excluded.value";
+constexpr char kSweptUs[] = "history_swept_us";
 constexpr char kLastOfTurn[] =
     "SELECT audience, generation, profile FROM membership "
     "WHERE (audience, generation, profile) > (?1, ?2, ?3) "
@@ -41,25 +39,35 @@ bool DeleteChanges(Database& db, int64_t up_to) {
   return sqlite3_changes64(db.handle()) >= kRowsPerTurn;
 }
 
+// Changes and generations; true: there may be more.
+bool ForgetEnded(Database& db, int64_t first_kept) {
+  if (DeleteChanges(db, first_kept)) return true;
+  StatementScope(db.Prepared(kDeleteGenerations))->BindAll(first_kept).Run();
+  return false;
+}
+
 }  // namespace
 
+// A sweep of memberships that has begun is done before the rest is looked at again.
 bool HistorySweep::Turn(Transaction& transaction) {
   Database& db = transaction.db();
-  const auto last = LastCommitAt(db, time_.Before(retention_.changes));
-  if (last.has_value()) {
-    if (ForgetCommitsBefore(db, last->sequence, kRowsPerTurn)) return true;
-  }
+  if (!sweeping_ && ForgetMoments(db)) return true;
   const auto first = FirstCommit(db);
   if (!first.has_value()) return false;
-  if (DeleteChanges(db, first->sequence)) return true;
-  StatementScope(db.Prepared(kDeleteGenerations))->BindAll(first->sequence).Run();
+  if (!sweeping_ && ForgetEnded(db, first->sequence)) return true;
   if (!sweeping_ && !IsMembershipSweepDue(db)) return false;
   return SweepMemberships(transaction, first->sequence);
 }
 
+// True: there may be more.
+bool HistorySweep::ForgetMoments(Database& db) const {
+  const auto last = LastCommitAt(db, time_.Before(retention_.changes));
+  return last.has_value() && ForgetCommitsBefore(db, last->sequence, kRowsPerTurn);
+}
+
 // The last time may lie ahead, where the clock has been put back since.
 bool HistorySweep::IsMembershipSweepDue(Database& db) const {
-  const int64_t since_us = time_.now_us() - db.QueryInt(kSweptUs);
+  const int64_t since_us = time_.now_us() - MetaNumber(db, kSweptUs).value_or(0);
   return since_us < 0 || since_us >= kMembershipsEveryUs;
 }
 
@@ -86,7 +94,7 @@ bool HistorySweep::SweepMemberships(Transaction& transaction, int64_t first_kept
   remove->BindAll(after_.audience, after_.generation, after_.profile, first_kept).Run();
   // What one turn can look at may be looked at every time.
   if (after_.audience != 0) {
-    StatementScope(db.Prepared(kSetSwept))->BindAll(time_.now_us()).Run();
+    SetMetaNumber(db, kSweptUs, time_.now_us());
   }
   after_ = {};
   sweeping_ = false;

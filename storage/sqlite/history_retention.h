@@ -32,6 +32,7 @@ class HistorySweep {
     int64_t generation = 0;
     int64_t profile = 0;
   };
+  bool ForgetMoments(Database& db) const;
   bool IsMembershipSweepDue(Database& db) const;
   bool SweepMemberships(Transaction& transaction, int64_t first_kept);
 

@@ -20,6 +20,7 @@ constexpr char kUpdate[] =
     "revision = ?6 WHERE id = ?1";
 constexpr char kMarkDeleted[] = "UPDATE instance SET state = 2 WHERE id = ?1";
 constexpr char kDelete[] = "DELETE FROM instance WHERE id = ?1";
+constexpr char kListAll[] = "SELECT id, state = 2 FROM instance ORDER BY id";
 constexpr char kListDeleted[] = "SELECT id FROM instance WHERE state = 2 ORDER BY id";
 
 Instance ReadInstance(const Statement& row) {
@@ -84,5 +85,12 @@ void DeleteInstanceRow(Database& db, std::string_view id) { RunWithId(db, kDelet
 std::vector<std::string> LoadInstanceIds(Database& db) { return ListIds(db, kListIds); }
 
 std::vector<std::string> LoadDeletedInstances(Database& db) { return ListIds(db, kListDeleted); }
+
+std::vector<RegisteredInstance> LoadRegistry(Database& db) {
+  StatementScope list(db.Prepared(kListAll));
+  std::vector<RegisteredInstance> rows;
+  while (list->Step()) rows.push_back({std::string(list->Text(0)), list->Bool(1)});
+  return rows;
+}
 
 }  // namespace passerelle::storage::sqlite

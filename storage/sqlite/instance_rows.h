@@ -24,6 +24,13 @@ std::vector<std::string> LoadInstanceIds(Database& db);
 // Ids of instances whose deletion has begun.
 std::vector<std::string> LoadDeletedInstances(Database& db);
 
+// Every row, in the order of ids.
+struct RegisteredInstance {
+  std::string id;
+  bool being_deleted = false;
+};
+std::vector<RegisteredInstance> LoadRegistry(Database& db);
+
 }  // namespace passerelle::storage::sqlite
 
 #endif  // PASSERELLE_STORAGE_SQLITE_INSTANCE_ROWS_H_

@@ -7,6 +7,7 @@
 #include "storage/sqlite/commit_log.h"
 #include "storage/sqlite/consumer_rows.h"
 #include "storage/sqlite/log_reads.h"
+#include "storage/sqlite/meta_rows.h"
 #include "storage/types.h"
 
 namespace passerelle::storage::sqlite {
@@ -14,10 +15,7 @@ namespace {
 
 constexpr int64_t kRowsPerTurn = 5'000;
 
-constexpr char kNextSeq[] = "SELECT value FROM meta WHERE key = 'next_seq'";
-constexpr char kKeysSeq[] = "SELECT value FROM meta WHERE key = 'log_keys_seq'";
-constexpr char kSetMeta[] =
-    "INSERT INTO meta(key, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value";
+constexpr char kKeysSeq[] = "log_keys_seq";
 constexpr char kAddMeta[] =
     "INSERT INTO meta(key, value) VALUES (?1, ?2) "
     "ON CONFLICT DO UPDATE SET value = value + excluded.value";
@@ -39,13 +37,10 @@ constexpr char kDeleteOptOuts[] = "DELETE FROM message_opt_out WHERE seq <= ?1";
 constexpr char kFirstNaming[] = "SELECT min(identity_seq) FROM message_opt_out WHERE seq > ?1";
 constexpr char kFirstRow[] = "SELECT seq FROM log ORDER BY seq LIMIT 1";
 
-void SetMeta(Database& db, const char* key, int64_t value) {
-  StatementScope(db.Prepared(kSetMeta))->BindAll(key, value).Run();
-}
-
 // The last sequence of rows appended before `age` ago.
 int64_t LastOlderThan(Database& db, const InstanceContext& context, absl::Duration age) {
-  return FindSequenceBefore(db, db.QueryInt(kNextSeq) - 1, context.logs_time.Before(age));
+  const int64_t end = MetaNumber(db, "next_seq").value_or(0) - 1;
+  return FindSequenceBefore(db, end, context.logs_time.Before(age));
 }
 
 int64_t FirstNaming(Database& db, int64_t applied) {
@@ -59,7 +54,7 @@ int64_t LastToDelete(Database& db, const InstanceContext& context) {
   int64_t last = LastOlderThan(db, context, context.retention.logs);
   const int64_t applied = context.log_applied_seq;
   last = std::min({last, applied, FirstNaming(db, applied) - 1});
-  last = std::min(last, db.QueryInt(kKeysSeq));
+  last = std::min(last, MetaNumber(db, kKeysSeq).value_or(0));
   return std::min(last, PinnedSequence(db).value_or(last));
 }
 
@@ -79,8 +74,8 @@ Chunk NextChunk(Database& db, int64_t up_to) {
 void DeleteChunk(Database& db, const Chunk& chunk) {
   StatementScope(db.Prepared(kDeleteRows))->BindAll(chunk.last_seq).Run();
   StatementScope(db.Prepared(kDeleteOptOuts))->BindAll(chunk.last_seq).Run();
-  SetMeta(db, "log_purged_seq", chunk.last_seq);
-  SetMeta(db, "log_purged_us", chunk.last_append_us);
+  SetMetaNumber(db, "log_purged_seq", chunk.last_seq);
+  SetMetaNumber(db, "log_purged_us", chunk.last_append_us);
   StatementScope(db.Prepared(kAddMeta))->BindAll("log_purged_rows", chunk.rows).Run();
   ForgetRangesBefore(db, chunk.last_seq);
 }
@@ -124,7 +119,7 @@ bool SweepLogKeys(Transaction& transaction, const InstanceContext& context) {
   Database& db = transaction.db();
   const int64_t before_us = context.logs_time.Before(context.retention.duplicates);
   const int64_t end = LastOlderThan(db, context, context.retention.duplicates);
-  const int64_t done = db.QueryInt(kKeysSeq);
+  const int64_t done = MetaNumber(db, kKeysSeq).value_or(0);
   StatementScope keys(db.Prepared(kKeysOf));
   StatementScope remove(db.Prepared(kDeleteKey));
   keys->BindAll(done, end, kRowsPerTurn);
@@ -136,7 +131,7 @@ bool SweepLogKeys(Transaction& transaction, const InstanceContext& context) {
                     before_us);
     remove->Run();
   }
-  if (rows > 0) SetMeta(db, "log_keys_seq", last);
+  if (rows > 0) SetMetaNumber(db, kKeysSeq, last);
   return rows == kRowsPerTurn;
 }
 

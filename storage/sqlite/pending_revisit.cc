@@ -4,15 +4,13 @@
 #include <string>
 #include <vector>
 
+#include "storage/sqlite/meta_rows.h"
 #include "storage/sqlite/profile_edits.h"
 
 namespace passerelle::storage::sqlite {
 namespace {
 
-constexpr char kGetPosition[] = "SELECT value FROM meta WHERE key = 'pending_revisited'";
-constexpr char kSetPosition[] =
-    "INSERT INTO meta(key, value) VALUES ('pending_revisited', ?1) "
-    "ON CONFLICT DO UPDATE SET value = excluded.value";
+constexpr char kPosition[] = "pending_revisited";
 constexpr char kOrder[] =
     "INSERT INTO meta(key, value) SELECT 'pending_revisited', 0 "
     "WHERE EXISTS (SELECT 1 FROM pending_opt_out) ON CONFLICT DO UPDATE SET value = 0";
@@ -69,14 +67,10 @@ void OrderRevisit(Database& db) { StatementScope(db.Prepared(kOrder))->Run(); }
 
 absl::StatusOr<bool> RevisitPending(Transaction& transaction, const Schema& schema, int rows) {
   Database& db = transaction.db();
-  int64_t position = 0;
-  {
-    StatementScope get(db.Prepared(kGetPosition));
-    if (!get->Step()) return absl::CancelledError("no pending opt-out is to be looked at");
-    position = get->Int(0);
-  }
+  const auto position = MetaNumber(db, kPosition);
+  if (!position.has_value()) return absl::CancelledError("no pending opt-out is to be looked at");
   auto& edits = transaction.Overlay<ProfileEdits>();
-  const auto waiting = NextWaiting(db, position, rows);
+  const auto waiting = NextWaiting(db, *position, rows);
   for (const Waiting& opt_out : waiting) {
     if (!Apply(edits, schema, opt_out)) continue;
     StatementScope(db.Prepared(kForget))->BindAll(opt_out.number).Run();
@@ -85,7 +79,7 @@ absl::StatusOr<bool> RevisitPending(Transaction& transaction, const Schema& sche
     StatementScope(db.Prepared(kDropPosition))->Run();
     return false;
   }
-  StatementScope(db.Prepared(kSetPosition))->BindAll(waiting.back().number).Run();
+  SetMetaNumber(db, kPosition, waiting.back().number);
   return true;
 }
 

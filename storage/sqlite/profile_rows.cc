@@ -6,20 +6,15 @@
 #include <utility>
 #include <vector>
 
+#include "storage/sqlite/meta_rows.h"
 #include "storage/sqlite/profile_row_writer.h"
 
 namespace passerelle::storage::sqlite {
 namespace {
 
-constexpr char kGetNextProfile[] = "SELECT value FROM meta WHERE key = 'next_profile'";
-constexpr char kSetNextProfile[] =
-    "INSERT INTO meta(key, value) VALUES ('next_profile', ?1) "
-    "ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+constexpr char kNextProfile[] = "next_profile";
 
-int64_t ReadNextProfile(Database& db) {
-  StatementScope get(db.Prepared(kGetNextProfile));
-  return get->Step() ? get->Int(0) : 1;
-}
+int64_t ReadNextProfile(Database& db) { return MetaNumber(db, kNextProfile).value_or(1); }
 
 size_t PositionOf(const ColumnSet& set, AttributeNumber attribute) {
   const auto& all = set.attributes;
@@ -171,9 +166,7 @@ void ProfileRows::Flush(Transaction& transaction) {
   std::sort(changed.begin(), changed.end(),
             [](const ProfileRow* a, const ProfileRow* b) { return a->id < b->id; });
   WriteProfileRows(transaction, changed);
-  if (next_profile_ == 0) return;
-  StatementScope set(db_.Prepared(kSetNextProfile));
-  set->BindInt(1, next_profile_).Run();
+  if (next_profile_ != 0) SetMetaNumber(db_, kNextProfile, next_profile_);
 }
 
 }  // namespace passerelle::storage::sqlite

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "storage/reason.h"
+#include "storage/sqlite/meta_rows.h"
 #include "storage/sqlite/run.h"
 #include "storage/sqlite/waiting.h"
 #include "storage/status.h"
@@ -12,7 +13,6 @@ namespace passerelle::storage::sqlite {
 namespace {
 
 constexpr char kBegin[] = "BEGIN DEFERRED";
-constexpr char kNextSeq[] = "SELECT value FROM meta WHERE key = 'next_seq'";
 constexpr char kWaiting[] = "waiting to read";
 
 absl::Status ClosedError() {
@@ -68,8 +68,7 @@ absl::StatusOr<ReadLease> ReaderPool::Borrow(const ReadContext& context) {
   absl::Status status = RunRead(*db, "beginning a read", [&] {
     StatementScope begin(db->Prepared(kBegin));
     begin->Run();
-    StatementScope get(db->Prepared(kNextSeq));
-    if (get->Step()) next_seq = get->Int(0);
+    next_seq = MetaNumber(*db, "next_seq").value_or(0);
     return absl::OkStatus();
   });
   if (!status.ok()) {

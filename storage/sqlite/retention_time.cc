@@ -4,21 +4,19 @@
 #include <cstdlib>
 
 #include "storage/sqlite/commit_log.h"
+#include "storage/sqlite/meta_rows.h"
 
 namespace passerelle::storage::sqlite {
 namespace {
 
 constexpr int64_t kKeepEveryUs = int64_t{24} * 3600 * 1'000'000;
 
-constexpr char kGet[] = "SELECT value FROM meta WHERE key = 'retention_us'";
-constexpr char kSet[] =
-    "INSERT INTO meta(key, value) VALUES ('retention_us', ?1) "
-    "ON CONFLICT DO UPDATE SET value = excluded.value";
+constexpr char kRetentionUs[] = "retention_us";
 
 // A file that keeps none yet begins with what it holds.
 int64_t Load(Transaction& transaction) {
-  StatementScope get(transaction.db().Prepared(kGet));
-  if (get->Step()) return get->Int(0);
+  const auto kept_us = MetaNumber(transaction.db(), kRetentionUs);
+  if (kept_us.has_value()) return *kept_us;
   const auto first = FirstCommit(transaction.db());
   return first.has_value() ? first->commit_us : transaction.commit_us();
 }
@@ -35,7 +33,7 @@ absl::Duration RetentionTime::MoveOn(Transaction& transaction, absl::Time clock,
   if (!kept_us_.has_value()) kept_us_ = Load(transaction);
   now_us_ = std::min(clock_us, now_us_.value_or(*kept_us_) + absl::ToInt64Microseconds(step));
   if (std::abs(*now_us_ - *kept_us_) >= kKeepEveryUs) {
-    StatementScope(transaction.db().Prepared(kSet))->BindAll(*now_us_).Run();
+    SetMetaNumber(transaction.db(), kRetentionUs, *now_us_);
     kept_us_ = now_us_;
   }
   return absl::Microseconds(clock_us - *now_us_);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "storage/sqlite/admin_write.h"
+#include "storage/sqlite/meta_rows.h"
 
 namespace passerelle::storage::sqlite {
 namespace {
@@ -45,22 +46,9 @@ constexpr char kDerivedNamespaces[] =
     "id";
 constexpr char kHasIdentities[] = "SELECT 1 FROM identity WHERE namespace = ?1 LIMIT 1";
 constexpr char kHasOptOuts[] = "SELECT 1 FROM pending_opt_out WHERE namespace = ?1 LIMIT 1";
-constexpr char kGetMeta[] = "SELECT value FROM meta WHERE key = ?1";
-constexpr char kSetMeta[] = "INSERT OR REPLACE INTO meta(key, value) VALUES (?1, ?2)";
 
 constexpr char kRevisionKey[] = "schema_revision";
 constexpr char kNextNamespaceKey[] = "next_namespace";
-
-int64_t GetMeta(Database& db, const char* key, int64_t otherwise) {
-  StatementScope get(db.Prepared(kGetMeta));
-  get->BindText(1, key);
-  return get->Step() ? get->Int(0) : otherwise;
-}
-
-void SetMeta(Database& db, const char* key, int64_t value) {
-  StatementScope set(db.Prepared(kSetMeta));
-  set->BindText(1, key).BindInt(2, value).Run();
-}
 
 std::vector<Attribute> LoadAttributes(Database& db) {
   StatementScope list(db.Prepared(kAttributes));
@@ -124,11 +112,13 @@ bool HasRow(Database& db, const char* sql, int64_t number) {
 }  // namespace
 
 std::shared_ptr<const Schema> LoadSchema(Database& db) {
-  return std::make_shared<const Schema>(GetMeta(db, kRevisionKey, 0), LoadAttributes(db),
-                                        LoadNamespaces(db));
+  return std::make_shared<const Schema>(MetaNumber(db, kRevisionKey).value_or(0),
+                                        LoadAttributes(db), LoadNamespaces(db));
 }
 
-void SetSchemaRevision(Database& db, int64_t revision) { SetMeta(db, kRevisionKey, revision); }
+void SetSchemaRevision(Database& db, int64_t revision) {
+  SetMetaNumber(db, kRevisionKey, revision);
+}
 
 int64_t CountAttributes(Database& db) { return db.QueryInt(kCountAttributes); }
 
@@ -164,8 +154,8 @@ std::vector<std::string> DestinationsOf(Database& db, AttributeNumber number) {
 }
 
 NamespaceNumber TakeNamespaceNumber(Database& db) {
-  const int64_t number = GetMeta(db, kNextNamespaceKey, 1);
-  SetMeta(db, kNextNamespaceKey, number + 1);
+  const int64_t number = MetaNumber(db, kNextNamespaceKey).value_or(1);
+  SetMetaNumber(db, kNextNamespaceKey, number + 1);
   return {number};
 }
 

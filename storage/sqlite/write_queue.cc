@@ -41,15 +41,19 @@ bool WriteQueue::Load::IsHalfEmpty(const WriteQueueLimits& limits) const {
   return rows <= limits.max_rows / 2 && bytes <= limits.max_bytes / 2;
 }
 
+std::string WriteQueue::Load::Text(const WriteQueueLimits& limits) const {
+  return absl::StrCat(rows, " rows of at most ", limits.max_rows, " and ", bytes,
+                      " bytes of at most ", limits.max_bytes);
+}
+
 absl::Status WriteQueue::Add(std::unique_ptr<WriteRequest>&& request) {
   absl::MutexLock lock(&mutex_);
   if (closed_) return closed_status_;
   if (!HasRoom(*request)) {
-    return MakeError(
-        absl::StatusCode::kResourceExhausted, Reason::kQueueFull,
-        absl::StrCat("too many writes are waiting: ", streams_.rows, " rows of at most ",
-                     limits_.max_rows, ", ", small_requests_, " small calls of at most ",
-                     limits_.max_small_requests, " with ", small_load_.rows, " rows"));
+    return MakeError(absl::StatusCode::kResourceExhausted, Reason::kQueueFull,
+                     absl::StrCat("too many writes are waiting: ", streams_.Text(limits_), ", and ",
+                                  small_requests_, " small calls of at most ",
+                                  limits_.max_small_requests, " with ", small_load_.Text(limits_)));
   }
   if (IsSmall(*request)) {
     ++small_requests_;

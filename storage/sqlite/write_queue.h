@@ -134,6 +134,7 @@ class WriteQueue {
     void Remove(const WriteRequest& request);
     bool Takes(const WriteRequest& request, const WriteQueueLimits& limits) const;
     bool IsHalfEmpty(const WriteQueueLimits& limits) const;
+    std::string Text(const WriteQueueLimits& limits) const;
   };
 
   bool HasRoom(const WriteRequest& request) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -19,6 +19,18 @@ TEST(Advisories, TheGrpcOfDebian12HasAllOfThem) {
   EXPECT_NE(GrpcAdvisories("1.51.1")[0].what.find("CVE-2023-1428"), std::string::npos);
 }
 
+TEST(Advisories, WhatTheListenerPreventsIsSaidToBePrevented) {
+  int prevented = 0;
+  for (const storage::Finding& finding : GrpcAdvisories("1.51.1")) {
+    const bool descriptors = finding.what.find("CVE-2023-4785") != std::string::npos;
+    EXPECT_EQ(finding.what.find("prevented here") != std::string::npos, descriptors);
+    EXPECT_EQ(finding.what.find("--max-connections") != std::string::npos, descriptors);
+    EXPECT_EQ(finding.what.find("It matters only if") != std::string::npos, !descriptors);
+    prevented += descriptors ? 1 : 0;
+  }
+  EXPECT_EQ(prevented, 1);
+}
+
 TEST(Advisories, EachReleaseIsRelievedOfThoseItFixed) {
   EXPECT_EQ(NotesOf("1.53.0"), 3u);
   EXPECT_EQ(NotesOf("1.53.2"), 1u) << "only rapid reset is left";

@@ -172,6 +172,16 @@ TEST(Errors, TextThatMayBePersonalIsNotQuoted) {
   EXPECT_EQ(Quoted(""), "''");
 }
 
+TEST(StorageErrors, OnlyAFullQueueNamesTheSettingsOfQueues) {
+  using storage::Reason;
+  const auto text = [](Reason reason) {
+    return Sent(storage::MakeError(absl::StatusCode::kResourceExhausted, reason, "m"))
+        .status.message();
+  };
+  EXPECT_EQ(text(Reason::kQueueFull), "m (--write-queue-rows, --write-queue-bytes)");
+  EXPECT_EQ(text(Reason::kReadTooLong), "m");
+}
+
 TEST(StorageErrors, EachReasonBecomesAPublicOne) {
   using storage::Reason;
   const std::pair<Reason, const char*> pairs[] = {{Reason::kQueueFull, "OVERLOADED"},

@@ -109,6 +109,21 @@ TEST_F(ListenerTest, OneMoreIsToldTheLimitAndTheSettingAndClosed) {
   EXPECT_EQ(listener_->refused(), 1);
 }
 
+TEST_F(ListenerTest, ACrowdThatIsRefusedCostsNoMoreThanACountInTenMilliseconds) {
+  Open("127.0.0.1:0", 1);
+  Connect();
+  AwaitKept(1);
+  const absl::Time begin = absl::Now();
+  const int64_t before = listener_->counts();
+  std::vector<int> crowd;
+  for (int i = 0; i < 200; ++i) crowd.push_back(Connect());
+  for (const int fd : crowd) EXPECT_EQ(ReadAll(fd).substr(0, 13), "HTTP/1.1 503 ");
+  const int64_t counts = listener_->counts() - before;
+  EXPECT_EQ(listener_->refused(), 200);
+  EXPECT_LE(counts, (absl::Now() - begin) / absl::Milliseconds(10) + 1);
+  EXPECT_GE(counts, 1);
+}
+
 TEST_F(ListenerTest, AClosedConnectionMakesRoom) {
   Open("127.0.0.1:0", 1);
   Connect();

@@ -61,6 +61,13 @@ TEST(WorkPool, AfterShutdownNothingIsAccepted) {
   EXPECT_FALSE(pool.SubmitContinuation([] {}));
 }
 
+TEST(WorkPools, ARefusalTellsTheLimitAndItsSetting) {
+  WorkPools pools({1, 4}, {1, 7});
+  EXPECT_EQ(pools.short_calls.Refusal().message(), "too many calls wait, limit 4 (--short-queue)");
+  EXPECT_EQ(pools.long_calls.Refusal().message(), "too many calls wait, limit 7 (--long-queue)");
+  EXPECT_EQ(pools.Get(Pool::kLong).Refusal().code(), absl::StatusCode::kResourceExhausted);
+}
+
 TEST(WorkPools, LongWorkDoesNotDelayShortWork) {
   WorkPools pools({1, 4}, {1, 4});
   std::promise<void> release, done;

@@ -282,7 +282,11 @@ TEST_F(WriterTest, AQueueIsFullByItsBytesToo) {
     return writer_->Submit(std::make_unique<Heavy>(id, "x", std::make_shared<Outcome>(), "stream"));
   };
   EXPECT_TRUE(submit(1).ok());
-  EXPECT_EQ(ReasonOf(submit(2)), Reason::kQueueFull);
+  const absl::Status refused = submit(2);
+  EXPECT_EQ(ReasonOf(refused), Reason::kQueueFull);
+  EXPECT_NE(refused.message().find("1 rows of at most 20000 and 600 bytes of at most 1000, and"),
+            absl::string_view::npos)
+      << refused;
   hold.Open();
   hold.WaitUntilDone();
   EXPECT_TRUE(writer_->Drain().ok());
