@@ -204,13 +204,13 @@ absl::Status LogExport::ChooseStart(const storage::ReadContext& read) {
   cursor_.filter_hash = HashOf(filter_);
   cursor_.epoch = static_cast<uint64_t>(bounds.epoch);
   const int64_t before_first = bounds.earliest - 1;
-  if (request_.cursor().empty()) {
-    after_ = before_first;
-    if (request_.consumer().empty()) return absl::OkStatus();
+  after_ = before_first;
+  // Also with a cursor: one that is absent or expired could not acknowledge what is read for it.
+  if (!request_.consumer().empty()) {
     ASSIGN_OR_RETURN(const int64_t acknowledged, ConsumerPosition(read));
     after_ = std::max(after_, acknowledged);
-    return absl::OkStatus();
   }
+  if (request_.cursor().empty()) return absl::OkStatus();
   ASSIGN_OR_RETURN(after_,
                    ReadExportCursor(*context_.tokens, {"cursor", request_.cursor()}, cursor_));
   if (after_ < before_first) {

@@ -34,6 +34,19 @@ google::protobuf::FieldMask WithBothPins(google::protobuf::FieldMask mask) {
   return mask;
 }
 
+bool Names(const google::protobuf::FieldMask& mask, const char* field) {
+  return std::count(mask.paths().begin(), mask.paths().end(), field) > 0;
+}
+
+// Setting one of both ends the other, whether or not the mask names that.
+void EndOtherPin(const v1::Consumer& patch, const google::protobuf::FieldMask& mask,
+                 v1::Consumer* merged) {
+  const bool for_a_time = patch.has_max_pin() && Names(mask, "max_pin");
+  const bool for_ever = patch.pin_forever() && Names(mask, "pin_forever");
+  if (for_a_time && !for_ever) merged->clear_pin_forever();
+  if (for_ever && !for_a_time) merged->clear_max_pin();
+}
+
 absl::Status MustBeTrue(const char* field) {
   return errors::FieldInvalid({field, "got false, wanted true"});
 }
@@ -143,7 +156,9 @@ absl::Status SourceService::Serve(CallContext& call, const v1::UpdateConsumerReq
   const auto present = instance->logs().GetConsumer(name.source, name.id, call.ForReading());
   if (!present.ok()) return ForResource(present.status(), patch.name());
   v1::Consumer merged = ToProto({name.instance}, *present);
-  RETURN_IF_ERROR(ApplyMask({"consumer", patch, WithBothPins(request.update_mask())}, &merged));
+  const google::protobuf::FieldMask mask = WithBothPins(request.update_mask());
+  RETURN_IF_ERROR(ApplyMask({"consumer", patch, mask}, &merged));
+  EndOtherPin(patch, mask, &merged);
   ASSIGN_OR_RETURN(const auto settings, ReadConsumerSettings(merged));
   const auto written = instance->logs().UpdateConsumer(name.source, name.id, settings);
   if (!written.ok()) return ForResource(written.status(), patch.name());

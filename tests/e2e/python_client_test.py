@@ -29,6 +29,8 @@ from passerelle.v1 import (  # noqa: E402
     log_service_pb2,
     profile_pb2,
     profile_service_pb2,
+    source_pb2,
+    source_service_pb2,
     stream_service_pb2,
 )
 
@@ -294,6 +296,49 @@ def test_an_opt_out_in_the_log_reaches_the_audience_within_a_second(client):
     assert time.monotonic() - started < 5
     assert profile.attributes["sms_opt_in"].bool_value is False
     assert "sms_opt_in" in profile.attributes
+
+
+def test_a_consumer_whose_rows_are_rare_is_up_to_date_and_no_row_is_acknowledged_for_it(client):
+    for name in ("rare", "often"):
+        request = log_service_pb2.CreateDeliveryRequest(
+            parent=client.instance, delivery_id=name, delivery=delivery_pb2.Delivery(channel="sms")
+        )
+        client.call(client.stubs.logs.CreateDelivery, request)
+    source = source_pb2.Source(schema="LOG_KIND_DELIVERY", deliveries=["rare"])
+    request = source_service_pb2.CreateSourceRequest(parent=client.instance, source_id="rare", source=source)
+    client.call(client.stubs.sources.CreateSource, request)
+
+    def append(delivery, number):
+        row = log_entry_pb2.LogEntry(
+            kind="LOG_KIND_DELIVERY", delivery=delivery, broadlog_id=number, status="DELIVERY_STATUS_SENT"
+        )
+        client.append_logs([row], stream=f"{delivery}-{number}")
+
+    def consumer():
+        name = client.name("sources", "rare", "consumers", "default")
+        return client.call(client.stubs.sources.GetConsumer, source_service_pb2.GetConsumerRequest(name=name))
+
+    def export(**where):
+        return client.export_logs("rare", consumer="default", **where)
+
+    append("often", 1)
+    assert [len(batch.rows) for batch in export()] == [0]
+    assert consumer().lag == 0
+    told = consumer().acknowledge_time
+    assert [len(batch.rows) for batch in export()] == [0]
+    assert consumer().acknowledge_time == told, "its own acknowledgement is no news"
+    append("rare", 2)
+    (batch,) = [batch for batch in export() if batch.rows]
+    append("often", 3)
+    assert [len(later.rows) for later in export(cursor=batch.cursor)] == [0]
+    assert [len(again.rows) for again in export() if again.rows] == [1]
+    assert consumer().lag > 0, "nobody acknowledged the row"
+    for batch in export():
+        if batch.rows:
+            batch.acknowledge()
+    for batch in export():
+        assert not batch.rows
+    assert consumer().lag == 0
 
 
 def test_errors_are_typed(client):

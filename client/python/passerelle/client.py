@@ -269,13 +269,16 @@ class Client:
             filter=log_filter,
             max_batch_rows=max_batch_rows,
         )
-        acknowledge = None
-        if consumer:
 
-            def acknowledge(position: str) -> Any:
-                return patiently(lambda: self.acknowledge(source, consumer, position), retry_for)
+        def acknowledge(position: str) -> Any:
+            return patiently(lambda: self.acknowledge(source, consumer, position), retry_for)
 
-        return export.export_logs(self.stubs.logs, request, acknowledge, retry_for)
+        def is_behind() -> bool:
+            get = source_service_pb2.GetConsumerRequest(name=self.name("sources", source, "consumers", consumer))
+            return patiently(lambda: self.call(self.stubs.sources.GetConsumer, get), retry_for).lag > 0
+
+        acknowledgements = export.Acknowledgements(acknowledge if consumer else None, is_behind)
+        return export.export_logs(self.stubs.logs, request, acknowledgements, retry_for)
 
     def acknowledge(self, source: str, consumer: str, cursor: str) -> Any:
         """Stores a consumer's position, durably."""

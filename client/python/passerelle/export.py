@@ -18,24 +18,55 @@ _ENUMS = {
 }
 
 
+class Acknowledgements:
+    """How far the consumer of one export was told to be, and what was given that it may not have been told."""
+
+    def __init__(self, tell: Callable[[str], Any] | None, is_behind: Callable[[], bool]):
+        self._tell, self._is_behind = tell, is_behind
+        self._told = self._given = -1
+
+    def begin(self, sequence: int, from_consumer: bool) -> None:
+        """Where the export begins. What lies before a cursor of the caller's own is the caller's to acknowledge."""
+        self._given = sequence
+        self._told = sequence if from_consumer else -1
+
+    def give(self, batch: "LogBatch") -> None:
+        if batch.rows:
+            self._given = batch.sequence
+
+    def tell(self, batch: "LogBatch") -> None:
+        if self._tell is None:
+            raise ValueError("only an export by a source's consumer can be acknowledged")
+        self._tell(batch.cursor)
+        self._told = max(self._told, batch.sequence)
+
+    def pass_over(self, batch: "LogBatch") -> None:
+        """Tells of a batch without rows, if all rows before it are acknowledged and the consumer is behind: sequences grow
+        by acknowledging too."""
+        if not self._tell or batch.rows or not self._given <= self._told < batch.sequence:
+            return
+        if self._is_behind():
+            self.tell(batch)
+        self._told = batch.sequence
+
+
 @dataclasses.dataclass
 class LogBatch:
     """Rows and the cursor after them. Store the cursor with what you did with the rows, or
-    acknowledge it."""
+    acknowledge it. One without rows needs no acknowledging: an export by a consumer does that itself,
+    once every batch with rows before it is acknowledged and the next one is asked for."""
 
     rows: list
     cursor: str
     sequence: int
     heartbeat: bool
     header: Any
-    _acknowledge: Callable[[str], None] | None = None
+    _acknowledgements: Acknowledgements
 
     def acknowledge(self) -> None:
         """Tells the consumer's position: an export by this consumer starts after these rows. Waits for a
         server that is away as long as the export itself would."""
-        if self._acknowledge is None:
-            raise ValueError("only an export by a source's consumer can be acknowledged")
-        self._acknowledge(self.cursor)
+        self._acknowledgements.tell(self)
 
     def records(self) -> Iterator[dict[str, Any]]:
         """The rows as dicts of the chosen fields, under the names the source gives them."""
@@ -59,7 +90,7 @@ def readable(field: str, value: Any) -> Any:
 def export_logs(
     stub: Any,
     request: log_service_pb2.ExportLogsRequest,
-    acknowledge: Callable[[str], None] | None,
+    acknowledgements: Acknowledgements,
     retry_for: float,
 ) -> Iterator[LogBatch]:
     """Yields batches; reconnects from the last cursor while the server is away."""
@@ -70,18 +101,23 @@ def export_logs(
         try:
             for message in call:
                 if message.HasField("header"):
+                    if header is None:
+                        acknowledgements.begin(message.sequence, not request.cursor)
                     header = message.header
                     continue
                 request.cursor = message.cursor
                 patience.progressed()
-                yield LogBatch(
+                batch = LogBatch(
                     list(message.rows),
                     message.cursor,
                     message.sequence,
                     message.heartbeat,
                     header,
-                    acknowledge,
+                    acknowledgements,
                 )
+                acknowledgements.give(batch)
+                yield batch
+                acknowledgements.pass_over(batch)
             return
         except grpc.RpcError as error:
             failure = error

@@ -310,6 +310,33 @@ TEST_F(LogServiceTest, ConsumersAreCreatedListedAndDeleted) {
   EXPECT_EQ(ReasonOf(Call(&Sources::DeleteConsumer, remove)), "RESOURCE_NOT_FOUND");
 }
 
+TEST_F(LogServiceTest, SettingOneOfBothPinsEndsTheOther) {
+  ASSERT_TRUE(CreateSource(NewSource()).ok());
+  v1::UpdateConsumerRequest an_hour;
+  an_hour.mutable_consumer()->set_name(kConsumer);
+  an_hour.mutable_consumer()->mutable_max_pin()->set_seconds(3'600);
+  an_hour.mutable_update_mask()->add_paths("max_pin");
+  v1::UpdateConsumerRequest forever;
+  forever.mutable_consumer()->set_name(kConsumer);
+  forever.mutable_consumer()->set_pin_forever(true);
+  forever.mutable_update_mask()->add_paths("pin_forever");
+  ASSERT_EQ(Told(Call(&Sources::UpdateConsumer, an_hour)), "OK");
+  const auto for_ever = Call(&Sources::UpdateConsumer, forever);
+  ASSERT_TRUE(for_ever.ok()) << Told(for_ever);
+  EXPECT_TRUE(for_ever->pin_forever() && !for_ever->has_max_pin());
+  const auto for_an_hour = Call(&Sources::UpdateConsumer, an_hour);
+  ASSERT_TRUE(for_an_hour.ok()) << Told(for_an_hour);
+  EXPECT_TRUE(for_an_hour->has_max_pin() && !for_an_hour->pin_forever());
+  forever.mutable_consumer()->set_pin_forever(false);
+  EXPECT_TRUE(Call(&Sources::UpdateConsumer, forever)->has_max_pin()) << "that ends nothing";
+  forever.mutable_consumer()->set_pin_forever(true);
+  *forever.mutable_consumer()->mutable_max_pin() = an_hour.consumer().max_pin();
+  EXPECT_TRUE(Call(&Sources::UpdateConsumer, forever)->pin_forever()) << "max_pin is not named";
+  forever.mutable_update_mask()->add_paths("max_pin");
+  EXPECT_EQ(Told(Call(&Sources::UpdateConsumer, forever)),
+            "FIELD_INVALID: consumer.max_pin: got it with pin_forever, wanted one of them");
+}
+
 TEST_F(LogServiceTest, AConsumerSaysHowLongRowsWaitForIt) {
   ASSERT_TRUE(CreateSource(NewSource()).ok());
   EXPECT_EQ(GetConsumer()->state(), v1::Consumer::STATE_UNUSED);

@@ -196,6 +196,8 @@ TEST_F(LogStreams, AConsumerStartsWhereItAcknowledgedAndNothingElseMovesIt) {
   from_cursor.set_cursor(first.cursors[1]);
   EXPECT_EQ(Export(from_cursor).messages, (Ids{5, 6, 7})) << "a cursor goes before it";
   EXPECT_EQ(InfoOf(Export(BySource("nobody")).status).reason(), "RESOURCE_NOT_FOUND");
+  from_cursor.set_consumer("nobody");
+  EXPECT_EQ(InfoOf(Export(from_cursor).status).reason(), "RESOURCE_NOT_FOUND") << "with a cursor";
 }
 
 TEST_F(LogStreams, AHeartbeatTellsACursorThatMovesThoughNothingMatches) {

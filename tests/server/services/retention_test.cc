@@ -149,6 +149,9 @@ TEST_F(RetentionTest, AStalledConsumerIsReportedExpiresAndGoesOnOnceItIsMoved) {
   const Exported refused = Export(with_consumer);
   EXPECT_EQ(Told(refused.status).find(std::string("CONSUMER_EXPIRED: ") + kConsumer), 0u);
   EXPECT_NE(refused.status.error_message().find("Seek"), std::string::npos);
+  v1::ExportLogsRequest with_cursor = with_consumer;
+  with_cursor.set_cursor(all.cursors[2]);
+  EXPECT_EQ(Told(Export(with_cursor).status).find("CONSUMER_EXPIRED"), 0u);
   const auto late = Acknowledge(all.cursors[1]);
   EXPECT_EQ(ReasonOf(late), "CONSUMER_EXPIRED");
   v1::ExportLogsRequest gone = BySource();
