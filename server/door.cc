@@ -58,6 +58,10 @@ class UnaryReactor final : public grpc::ServerUnaryReactor {
   const std::shared_ptr<CallContext> call_;
 };
 
+absl::Status CredentialEnded() {
+  return errors::Unauthenticated("the credential expired or was revoked while the call was open");
+}
+
 absl::Status RunGuarded(absl::AnyInvocable<absl::Status(CallContext&)>& work, CallContext& call) {
   if (absl::Status alive = call.CheckAlive(); !alive.ok()) return alive;
   try {
@@ -92,7 +96,9 @@ storage::ReadContext CallContext::ForReading() const {
 
 absl::Status CallContext::CheckAlive() const {
   if (cut_by_drain_) return errors::ServerDraining();
-  if (door_->clock().Now() >= deadline_) return errors::DeadlineExceeded();
+  const absl::Time now = door_->clock().Now();
+  if (revoked_ || now >= caller_->expires) return CredentialEnded();
+  if (now >= deadline_) return errors::DeadlineExceeded();
   return cancelled_ ? errors::CallCancelled() : absl::OkStatus();
 }
 
@@ -124,6 +130,10 @@ void CallContext::NotifyDrain() {
 
 absl::Status CallContext::Settled(const absl::Status& status) const {
   const absl::Status shown = ToPublicError(status);
+  // The drain's notice is also how a revoked call's stream is told to end.
+  const bool ended = shown.code() == absl::StatusCode::kCancelled ||
+                     PublicReasonOf(shown) == NameOf(v1::ERROR_REASON_SERVER_DRAINING);
+  if (revoked_ && ended) return CredentialEnded();
   if (shown.code() != absl::StatusCode::kCancelled) return shown;
   if (cut_by_drain_) return errors::ServerDraining();
   return door_->clock().Now() >= deadline_ ? errors::DeadlineExceeded() : shown;
@@ -155,6 +165,7 @@ void CallContext::Close(const absl::Status& shown) {
        {"reason", PublicReasonOf(shown)},
        {"duration_ms", absl::ToDoubleMilliseconds(door_->clock().Now() - start_)},
        {"call_id", call_id_},
+       {"caller", caller_ != nullptr ? caller_->credential : ""},
        {"peer", over_unix_socket_ ? "unix" : "tcp"}});
   if (admitted_) door_->Forget(this);
 }
@@ -166,10 +177,15 @@ Door::Door(const Parts& parts)
                   "--response-memory-bytes"}) {}
 
 std::shared_ptr<CallContext> Door::BeginCall(grpc::CallbackServerContext* context,
-                                             const char* method) {
+                                             const char* method,
+                                             const google::protobuf::Message* request) {
   auto call = std::make_shared<CallContext>(CallContext::Origin{this, context, method},
                                             parts_.clock->Now());
-  call->refusal_ = parts_.authorizer->Authorize(method, *context);
+  Admission admission = parts_.authorizer->Authorize(method, *context);
+  call->caller_ = std::move(admission.caller);
+  call->refusal_ = std::move(admission.refusal);
+  call->trailers_ = std::move(admission.trailers);
+  if (call->refusal_.ok() && request != nullptr) call->refusal_ = CheckReach(*call, *request);
   if (call->refusal_.ok()) call->refusal_ = Admit(call);
   return call;
 }
@@ -191,6 +207,16 @@ void Door::Forget(const CallContext* call) {
   const std::lock_guard<std::mutex> lock(mutex_);
   calls_.erase(call);
   if (calls_.empty()) idle_.notify_all();
+}
+
+absl::Status Door::CheckReach(const CallContext& call,
+                              const google::protobuf::Message& request) const {
+  // These tell of oneself only, and list what one may enter.
+  if (absl::StrContains(call.method(), "/GetCaller") ||
+      absl::StrContains(call.method(), "/ListInstances")) {
+    return absl::OkStatus();
+  }
+  return passerelle::CheckReach(call.caller(), request);
 }
 
 absl::Status Door::TakeRequest(CallContext& call, const google::protobuf::Message& request) {
@@ -245,6 +271,15 @@ void Door::Hurry() {
   const std::lock_guard<std::mutex> lock(mutex_);
   hurry_ = true;
   idle_.notify_all();
+}
+
+void Door::EndCallsUnless(const std::function<bool(const Caller&)>& stays) {
+  for (const std::shared_ptr<CallContext>& call : OpenCalls()) {
+    if (stays(call->caller())) continue;
+    call->revoked_ = true;
+    call->cancelled_ = true;
+    call->NotifyDrain();
+  }
 }
 
 void Door::CancelOpenCalls() {

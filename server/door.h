@@ -13,6 +13,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -24,6 +25,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "server/access/caller.h"
 #include "server/clock.h"
 #include "server/streams/byte_budget.h"
 #include "server/streams/work.h"
@@ -32,23 +34,6 @@
 namespace passerelle {
 
 class Door;
-
-// Who may call what. Asked on gRPC's thread, before a request is validated: must not block.
-class Authorizer {
- public:
-  virtual ~Authorizer() = default;
-  // OK, or PermissionDenied / Unauthenticated of errors.h. `method` is "Service/Method".
-  virtual absl::Status Authorize(const char* method,
-                                 const grpc::ServerContextBase& context) const = 0;
-};
-
-// For a server that only its own machine can reach.
-class AllowAll final : public Authorizer {
- public:
-  absl::Status Authorize(const char*, const grpc::ServerContextBase&) const override {
-    return absl::OkStatus();
-  }
-};
 
 // One open call, from BeginCall to Finish. Shared by the reactor and the work it started.
 class CallContext {
@@ -69,6 +54,8 @@ class CallContext {
   // sent back as trailing metadata x-call-id.
   const std::string& call_id() const { return call_id_; }
   const char* method() const { return method_; }
+  // Who calls. Not before refusal() was seen to be OK.
+  const Caller& caller() const { return *caller_; }
   // InfiniteFuture if the caller set none.
   absl::Time deadline() const { return deadline_; }
 
@@ -83,7 +70,8 @@ class CallContext {
   // Told by reactors from OnCancel.
   void Cancel() { cancelled_ = true; }
 
-  // OK, CALL_CANCELLED or DEADLINE_EXCEEDED. To be asked between steps of long work.
+  // OK, CALL_CANCELLED, DEADLINE_EXCEEDED, or UNAUTHENTICATED once the credential is expired or
+  // revoked. To be asked between steps of long work.
   absl::Status CheckAlive() const;
 
   // Trailing metadata, such as "commit-token". Before Finish, one thread at a time.
@@ -110,12 +98,14 @@ class CallContext {
   const char* const method_;
   const absl::Time start_;
   const bool over_unix_socket_;
+  std::shared_ptr<const Caller> caller_;  // null: not known, and refused
   std::string call_id_;
   absl::Time deadline_;
   absl::Status refusal_;
   bool admitted_ = false;
   std::atomic<bool> cancelled_{false};
   std::atomic<bool> cut_by_drain_{false};
+  std::atomic<bool> revoked_{false};
   std::atomic<bool> finished_{false};
   std::vector<std::pair<std::string, std::string>> trailers_;
   ByteBudget::Share request_;  // of a unary call
@@ -145,14 +135,19 @@ class Door {
   grpc::ServerUnaryReactor* Unary(grpc::CallbackServerContext* context, const char* method,
                                   const Request* request, Response* response, Handler handler,
                                   Pool pool = Pool::kShort) {
-    return RunUnary(BeginCall(context, method), {pool, request},
+    return RunUnary(BeginCall(context, method, request), {pool, request},
                     [request, response, handler = std::move(handler)](CallContext& call) mutable {
                       return absl::Status(handler(call, *request, response));
                     });
   }
 
+  // Whether the caller may make this request; see CheckReach.
+  absl::Status CheckReach(const CallContext& call, const google::protobuf::Message& request) const;
+
   // For the reactors of streams: begins a call, admitted or with a refusal(). Never null.
-  std::shared_ptr<CallContext> BeginCall(grpc::CallbackServerContext* context, const char* method);
+  // `request`: what the call asks, if it is there already; its names are judged by CheckReach.
+  std::shared_ptr<CallContext> BeginCall(grpc::CallbackServerContext* context, const char* method,
+                                         const google::protobuf::Message* request = nullptr);
 
   WorkPools& pools() { return *parts_.pools; }
   // What requests in work hold; what messages hold that streams' clients have not taken.
@@ -166,6 +161,9 @@ class Door {
   bool AwaitIdle(absl::Duration timeout);
   // Ends the waiting of AwaitIdle, now and later.
   void Hurry();
+  // Ends the open calls of every caller of whom `stays` is not true, with UNAUTHENTICATED: streams
+  // that wait at once, others as soon as their work notices.
+  void EndCallsUnless(const std::function<bool(const Caller&)>& stays);
   // Cancels every open call; they end with SERVER_DRAINING as soon as their work notices.
   void CancelOpenCalls();
 

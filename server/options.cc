@@ -39,6 +39,8 @@ const NumberFlag kNumberFlags[] = {
     {"--max-connection-streams", &Options::max_connection_streams, 1, 10'000,
      "calls open at once on one connection"},
     {"--max-calls", &Options::max_calls, 1, 100'000, "calls open at once in all"},
+    {"--calls-per-second", &Options::calls_per_second, 0, 100'000,
+     "calls per second of each credential that has no limit of its own; 0: no limit"},
     {"--grpc-memory-bytes", &Options::grpc_memory_bytes, 16 * kMiB, 64 * kGiB,
      "memory for network buffers, in bytes"},
     {"--request-memory-bytes", &Options::request_memory_bytes, kMiB, kTiB,
@@ -95,6 +97,8 @@ const TextFlag kTextFlags[] = {
     {"--listen", &Options::listen,
      "address: HOST:PORT on this machine, or unix:PATH; port 0 works"},
     {"--key-file", &Options::key_file, "master key file (default: DATA.key)"},
+    {"--admin-key-file", &Options::admin_key_file,
+     "where the first admin key is written (default: DATA.admin.key)"},
     {"--backup-directory", &Options::backup_directory,
      "where backups are made (default: backups in the data directory)"},
     {"--log-level", &Options::log_level, "debug, info, warning, error or off"},
@@ -107,6 +111,8 @@ struct SwitchFlag {
 };
 
 const SwitchFlag kSwitchFlags[] = {
+    {"--insecure-loopback", &Options::insecure_loopback,
+     "no credentials: anybody on this machine may do everything; for development"},
     {"--reflection,!--no-reflection", &Options::reflection, "serve reflection"},
     {"--channelz,!--no-channelz", &Options::channelz, "serve gRPC's diagnostics"},
 };
@@ -244,6 +250,12 @@ std::string InOurWords(const std::string& problem) {
                       ", wanted true or false");
 }
 
+// The path of a file next to a folder.
+std::string Beside(std::string folder, const char* ending) {
+  while (folder.size() > 1 && folder.back() == '/') folder.pop_back();
+  return folder + ending;
+}
+
 absl::Status CheckTexts(const Options& options) {
   for (const TextFlag& text : kTextFlags) {
     if ((options.*text.field).find_first_of(std::string("\0\n\r", 3)) != std::string::npos) {
@@ -265,10 +277,11 @@ absl::Status CheckTexts(const Options& options) {
 }  // namespace
 
 std::string Options::EffectiveKeyFile() const {
-  if (!key_file.empty()) return key_file;
-  std::string folder = data;
-  while (folder.size() > 1 && folder.back() == '/') folder.pop_back();
-  return folder + ".key";
+  return key_file.empty() ? Beside(data, ".key") : key_file;
+}
+
+std::string Options::EffectiveAdminKeyFile() const {
+  return admin_key_file.empty() ? Beside(data, ".admin.key") : admin_key_file;
 }
 
 std::string Options::EffectiveBackupDirectory() const {
@@ -296,6 +309,12 @@ absl::Status CheckOptions(const Options& options) {
   }
   const absl::StatusOr<ListenAddress> address = ParseListenAddress(options.listen);
   if (!address.ok()) return address.status();
+  if (options.insecure_loopback && !address->IsLocal()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--insecure-loopback: got --listen '", options.listen,
+                     "', wanted a loopback address or unix:PATH: without credentials anybody who "
+                     "reaches the address may do everything"));
+  }
   if (!address->IsLocal()) {
     return absl::InvalidArgumentError(absl::StrCat(
         "--listen: got '", options.listen,

@@ -22,6 +22,11 @@ struct Options {
   std::string key_file;
   // Where backups are made, each in a folder of its own; empty: `backups` in the data directory.
   std::string backup_directory;
+  // Where the first admin key is written; empty: the data directory's path with ".admin.key" after
+  // it.
+  std::string admin_key_file;
+  // Anybody who reaches the address may do everything: for development. Only on this machine.
+  bool insecure_loopback = false;
   std::string log_level = "info";
   bool reflection = true;
   // gRPC's own diagnostics service; tells peers and traffic to whoever may connect.
@@ -36,6 +41,8 @@ struct Options {
   // Calls open at once, per connection and over all connections.
   int64_t max_connection_streams = 100;
   int64_t max_calls = 1'000;
+  // Calls per second of each credential that has no limit of its own; 0: no limit.
+  int64_t calls_per_second = 0;
   // What gRPC may allocate for buffers before it stops reading.
   int64_t grpc_memory_bytes = 256LL * 1024 * 1024;
   // What requests that are read but not answered, and messages of streams that are made but not
@@ -85,6 +92,7 @@ struct Options {
   int64_t drain_seconds = 10;
 
   std::string EffectiveKeyFile() const;
+  std::string EffectiveAdminKeyFile() const;
   std::string EffectiveBackupDirectory() const;
   LogLevel EffectiveLogLevel() const;
 };

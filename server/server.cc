@@ -14,6 +14,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "grpc/health/v1/health.pb.h"
+#include "server/access/admin_key.h"
 #include "server/convert/keys.h"
 #include "server/log.h"
 #include "storage/open.h"
@@ -152,12 +153,16 @@ void LogRetention(const std::string& instance, absl::Duration behind) {
 PasserelleServer::PasserelleServer(const Options& options, Hooks hooks)
     : options_(options),
       hooks_(std::move(hooks)),
+      credentials_(hooks_.clock != nullptr ? *hooks_.clock : real_clock_, options.calls_per_second),
+      key_authorizer_(credentials_, method_scopes_),
       pools_(ShapeOf(options.short_threads, options.short_queue),
              ShapeOf(options.long_threads, options.long_queue)) {
   Door::Parts parts;
   parts.pools = &pools_;
   parts.clock = hooks_.clock != nullptr ? hooks_.clock : &real_clock_;
-  parts.authorizer = hooks_.authorizer != nullptr ? hooks_.authorizer : &allow_all_;
+  parts.authorizer = hooks_.authorizer != nullptr ? hooks_.authorizer
+                     : options.insecure_loopback  ? static_cast<const Authorizer*>(&allow_all_)
+                                                  : &key_authorizer_;
   parts.max_calls = static_cast<std::size_t>(options.max_calls);
   parts.request_memory_bytes = options.request_memory_bytes;
   parts.response_memory_bytes = options.response_memory_bytes;
@@ -240,9 +245,36 @@ absl::Status PasserelleServer::OpenParts() {
   parts.tokens = tokens_.get();
   parts.keys = keys_.get();
   parts.notices = &notices_;
+  parts.credentials = &credentials_;
   parts.clock = &door_->clock();
   parts.options = &options_;
   services_ = hooks_.make_services ? hooks_.make_services(parts) : MakeServices(parts);
+  return OpenAccess();
+}
+
+// No method is served that does not say who may call it.
+absl::Status PasserelleServer::OpenAccess() {
+  std::vector<std::string> names;
+  for (const NamedService& service : services_) names.push_back(service.name);
+  ASSIGN_OR_RETURN(method_scopes_, MethodScopes::Of(names));
+  if (options_.insecure_loopback) {
+    Log(LogLevel::kWarning, "insecure",
+        {{"detail", absl::StrCat("--insecure-loopback: no credentials are asked for; whoever "
+                                 "reaches ",
+                                 options_.listen, " may do everything")}});
+    return absl::OkStatus();
+  }
+  if (hooks_.authorizer != nullptr) return absl::OkStatus();
+  ASSIGN_OR_RETURN(auto everybody, store_->access().LoadEverybody());
+  if (everybody.credentials.empty()) {
+    const std::string path = options_.EffectiveAdminKeyFile();
+    RETURN_IF_ERROR(CreateAdmin(path, store_->access()));
+    Log(LogLevel::kWarning, "admin_key_made",
+        {{"detail", absl::StrCat("the first administrator's key is in ", path,
+                                 "; make keys for everybody else with it")}});
+    ASSIGN_OR_RETURN(everybody, store_->access().LoadEverybody());
+  }
+  credentials_.Load(everybody);
   return absl::OkStatus();
 }
 

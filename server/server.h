@@ -11,6 +11,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "server/access/credentials.h"
 #include "server/listener.h"
 #include "server/options.h"
 #include "server/services/services.h"
@@ -74,6 +75,7 @@ class PasserelleServer {
   absl::Status OpenStore();
   absl::Status OpenKeys();
   absl::Status OpenParts();
+  absl::Status OpenAccess();
   absl::Status Listen();
   void Configure(grpc::ServerBuilder* builder) const;
   void TellHealth(bool serving);
@@ -83,6 +85,7 @@ class PasserelleServer {
   const Hooks hooks_;
   RealClock real_clock_;
   AllowAll allow_all_;
+  MethodScopes method_scopes_;  // complete before anything is served
   std::string address_;
   std::atomic<bool> store_failed_{false};
   // In the order of dependence: each outlives those after it.
@@ -90,6 +93,8 @@ class PasserelleServer {
   std::unique_ptr<KeyRing> keys_;
   std::unique_ptr<TokenCodec> tokens_;
   FlowNotices notices_;
+  Credentials credentials_;
+  KeyAuthorizer key_authorizer_;
   WorkPools pools_;
   std::unique_ptr<Door> door_;
   std::vector<NamedService> services_;

@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "storage/access_store.h"
 #include "storage/audience_store.h"
 #include "storage/disk.h"
 #include "storage/examination.h"
@@ -98,6 +99,9 @@ class Store {
 
   // The stores of an instance. NOT_FOUND kNotFound. Never blocks for long.
   virtual absl::StatusOr<std::shared_ptr<InstanceStore>> OpenInstance(std::string_view id) = 0;
+
+  // Who may call. Lives as long as the store.
+  virtual AccessStore& access() = 0;
 
   // OK while every file takes writes; a full disk changes nothing about that.
   virtual absl::Status CheckReady() const = 0;

@@ -67,6 +67,15 @@ std::vector<std::string> Parts(std::string_view text) {
   return absl::StrSplit(AbslView(text), '/');
 }
 
+absl::StatusOr<std::string> ParseTop(std::string_view collection, const char* pattern,
+                                     NameText name) {
+  std::vector<std::string> parts = Parts(name.text);
+  if (parts.size() != 2 || parts[0] != collection || !IsId(IdForm::kInstance, parts[1])) {
+    return Malformed(name, pattern);
+  }
+  return std::move(parts[1]);
+}
+
 template <class Name>
 absl::StatusOr<Name> ParseChild(const Collection& collection, NameText name) {
   std::vector<std::string> parts = Parts(name.text);
@@ -104,11 +113,16 @@ absl::Status CheckId(IdForm form, NameText id) {
 }
 
 absl::StatusOr<InstanceName> ParseInstanceName(NameText name) {
-  std::vector<std::string> parts = Parts(name.text);
-  if (parts.size() != 2 || parts[0] != kInstances || !IsId(IdForm::kInstance, parts[1])) {
-    return Malformed(name, "instances/{instance}");
-  }
-  return InstanceName{std::move(parts[1])};
+  absl::StatusOr<std::string> id = ParseTop(kInstances, "instances/{instance}", name);
+  if (!id.ok()) return id.status();
+  return InstanceName{*std::move(id)};
+}
+
+absl::StatusOr<std::string> ParseCredentialName(NameText name) {
+  return ParseTop("credentials", "credentials/{credential}", name);
+}
+absl::StatusOr<std::string> ParseRoleName(NameText name) {
+  return ParseTop("roles", "roles/{role}", name);
 }
 
 absl::StatusOr<AttributeName> ParseAttributeName(NameText name) {

@@ -64,6 +64,9 @@ struct ConsumerName {
 };
 
 absl::StatusOr<InstanceName> ParseInstanceName(NameText name);
+// `credentials/{credential}` and `roles/{role}`; ids as kInstance. Gives the id.
+absl::StatusOr<std::string> ParseCredentialName(NameText name);
+absl::StatusOr<std::string> ParseRoleName(NameText name);
 absl::StatusOr<AttributeName> ParseAttributeName(NameText name);
 absl::StatusOr<NamespaceName> ParseNamespaceName(NameText name);
 absl::StatusOr<AudienceName> ParseAudienceName(NameText name);

@@ -70,6 +70,7 @@ absl::Status InstanceService::Serve(CallContext& call, const v1::ListInstancesRe
   ASSIGN_OR_RETURN(const Pager pager, BeginPage(context_, request, {call.method(), {}}));
   ASSIGN_OR_RETURN(const auto page, context_.store->ListInstances(pager.request()));
   for (const storage::Instance& instance : page.items) {
+    if (!call.caller().MayEnter(instance.id)) continue;
     *response->add_instances() = ToProto(instance);
   }
   response->set_next_page_token(pager.Next(page.next));

@@ -45,15 +45,22 @@ bool HasDetails(const LogFieldSet& fields) {
   });
 }
 
+bool Read(grpc::ByteBuffer encoded, v1::ExportLogsRequest* request) {
+  grpc::ProtoBufferReader bytes(&encoded);
+  return bytes.status().ok() && request->ParseFromZeroCopyStream(&bytes);
+}
+
 class LogExport final : public FeedSourceOf<grpc::ByteBuffer> {
  public:
   LogExport(const ServiceContext& context, const grpc::ByteBuffer& request)
-      : context_(context), encoded_request_(request) {}
+      : context_(context), readable_(Read(request, &request_)) {}
 
   ~LogExport() override {
     if (subscription_ != 0) stores_->logs().Unsubscribe(subscription_);
     if (notice_ != 0) context_.notices->Unsubscribe(notice_);
   }
+
+  const v1::ExportLogsRequest& request() const { return request_; }
 
   void OnWake(std::function<void()> wake) override { wake_ = std::move(wake); }
   void OnEnd(std::function<void(const absl::Status&)> end) override { end_ = std::move(end); }
@@ -70,7 +77,6 @@ class LogExport final : public FeedSourceOf<grpc::ByteBuffer> {
 
  private:
   absl::StatusOr<FeedStep> Begin(const storage::ReadContext& read, grpc::ByteBuffer* message);
-  absl::Status ReadRequest();
   absl::Status Open(const storage::ReadContext& read, v1::ExportLogsResponse::Header* header);
   absl::Status OpenSource(const storage::ReadContext& read, v1::ExportLogsResponse::Header* header);
   absl::Status OpenAdHoc(v1::ExportLogsResponse::Header* header);
@@ -83,8 +89,8 @@ class LogExport final : public FeedSourceOf<grpc::ByteBuffer> {
   std::string CursorAt(int64_t sequence) const;
 
   const ServiceContext context_;
-  grpc::ByteBuffer encoded_request_;
   v1::ExportLogsRequest request_;
+  const bool readable_;
   std::function<void()> wake_;
   std::function<void(const absl::Status&)> end_;
   bool opened_ = false;
@@ -106,17 +112,13 @@ class LogExport final : public FeedSourceOf<grpc::ByteBuffer> {
 
 absl::StatusOr<FeedStep> LogExport::Begin(const storage::ReadContext& read,
                                           grpc::ByteBuffer* message) {
-  RETURN_IF_ERROR(ReadRequest());
+  if (!readable_) {
+    return errors::FieldInvalid({"request", "got bytes that are no ExportLogsRequest"});
+  }
   v1::ExportLogsResponse first;
   RETURN_IF_ERROR(Open(read, first.mutable_header()));
   opened_ = true;
   return Send(std::move(first), message);
-}
-
-absl::Status LogExport::ReadRequest() {
-  grpc::ProtoBufferReader bytes(&encoded_request_);
-  if (bytes.status().ok() && request_.ParseFromZeroCopyStream(&bytes)) return absl::OkStatus();
-  return errors::FieldInvalid({"request", "got bytes that are no ExportLogsRequest"});
 }
 
 absl::Status LogExport::Open(const storage::ReadContext& read,
@@ -290,8 +292,10 @@ std::string LogExport::CursorAt(int64_t sequence) const {
 grpc::ServerWriteReactor<grpc::ByteBuffer>* ExportLogs(const ServiceContext& context, Door& door,
                                                        grpc::CallbackServerContext* grpc_context,
                                                        const grpc::ByteBuffer& request) {
-  return StartFeed<grpc::ByteBuffer>(door, grpc_context, "LogService/ExportLogs",
-                                     std::make_unique<LogExport>(context, request));
+  auto source = std::make_unique<LogExport>(context, request);
+  const v1::ExportLogsRequest* asked = &source->request();
+  return StartFeed<grpc::ByteBuffer>(door, grpc_context, {"LogService/ExportLogs", asked},
+                                     std::move(source));
 }
 
 }  // namespace passerelle

@@ -7,12 +7,13 @@ namespace passerelle {
 
 grpc::ServerWriteReactor<v1::BackupResponse>* MaintenanceService::Backup(
     grpc::CallbackServerContext* context, const v1::BackupRequest* request) {
-  return StartFeed(door_, context, "MaintenanceService/Backup", MakeBackupFeed(context_, *request));
+  return StartFeed(door_, context, {"MaintenanceService/Backup", request},
+                   MakeBackupFeed(context_, *request));
 }
 
 grpc::ServerWriteReactor<v1::ExamineResponse>* MaintenanceService::Examine(
     grpc::CallbackServerContext* context, const v1::ExamineRequest* request) {
-  return StartFeed(door_, context, "MaintenanceService/Examine",
+  return StartFeed(door_, context, {"MaintenanceService/Examine", request},
                    MakeExamineFeed(context_, *request));
 }
 

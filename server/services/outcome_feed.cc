@@ -92,7 +92,7 @@ grpc::ServerWriteReactor<v1::StreamRowOutcomesResponse>* StreamRowOutcomes(
     const ServiceContext& context, Door& door, grpc::CallbackServerContext* grpc_context,
     const v1::StreamRowOutcomesRequest* request) {
   return StartFeed<v1::StreamRowOutcomesResponse>(door, grpc_context,
-                                                  "StreamService/StreamRowOutcomes",
+                                                  {"StreamService/StreamRowOutcomes", request},
                                                   std::make_unique<OutcomeFeed>(context, *request));
 }
 

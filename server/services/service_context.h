@@ -2,6 +2,7 @@
 // with (Door&, const ServiceContext&).
 #pragma once
 
+#include "server/access/credentials.h"
 #include "server/clock.h"
 #include "server/convert/keys.h"
 #include "server/convert/tokens.h"
@@ -17,6 +18,7 @@ struct ServiceContext {
   storage::Store* store = nullptr;
   const KeyRing* keys = nullptr;
   const TokenCodec* tokens = nullptr;
+  Credentials* credentials = nullptr;
   const Options* options = nullptr;
   const Clock* clock = nullptr;
   FlowNotices* notices = nullptr;

@@ -1,5 +1,6 @@
 #include "server/services/services.h"
 
+#include "server/services/access_service.h"
 #include "server/services/activation_service.h"
 #include "server/services/audience_service.h"
 #include "server/services/audience_sync_service.h"
@@ -31,6 +32,7 @@ std::vector<NamedService> MakeServices(const ServiceParts& parts) {
   context.options = parts.options;
   context.clock = parts.clock;
   context.notices = parts.notices;
+  context.credentials = parts.credentials;
   std::vector<NamedService> services;
   services.push_back(Make<v1::InstanceService, InstanceService>(*parts.door, context));
   services.push_back(Make<v1::ProfileService, ProfileService>(*parts.door, context));
@@ -43,6 +45,7 @@ std::vector<NamedService> MakeServices(const ServiceParts& parts) {
   services.push_back(Make<v1::SourceService, SourceService>(*parts.door, context));
   services.push_back(Make<v1::StreamService, StreamService>(*parts.door, context));
   services.push_back(Make<v1::MaintenanceService, MaintenanceService>(*parts.door, context));
+  services.push_back(Make<v1::AccessService, AccessService>(*parts.door, context));
   return services;
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "server/access/credentials.h"
 #include "server/clock.h"
 #include "server/convert/keys.h"
 #include "server/convert/tokens.h"
@@ -25,6 +26,7 @@ struct ServiceParts {
   const TokenCodec* tokens = nullptr;
   const KeyRing* keys = nullptr;
   FlowNotices* notices = nullptr;
+  Credentials* credentials = nullptr;
   const Clock* clock = nullptr;
   const Options* options = nullptr;
 };

@@ -148,13 +148,19 @@ class FeedReactor final : public grpc::ServerWriteReactor<Wire>, private FeedWir
   const std::shared_ptr<FeedCall> call_;
 };
 
-// Begins a call that sends what `source` makes. `method` is a literal.
+// What a call was asked; `method` is a literal.
+struct FeedRequest {
+  const char* method;
+  const google::protobuf::Message* message;
+};
+
+// Begins a call that sends what `source` makes.
 template <class Wire>
 grpc::ServerWriteReactor<Wire>* StartFeed(Door& door, grpc::CallbackServerContext* context,
-                                          const char* method,
+                                          const FeedRequest& request,
                                           std::unique_ptr<FeedSourceOf<Wire>> source) {
-  return new FeedReactor<Wire>(
-      MakeFeedCall(door, door.BeginCall(context, method), std::move(source)));
+  return new FeedReactor<Wire>(MakeFeedCall(
+      door, door.BeginCall(context, request.method, request.message), std::move(source)));
 }
 
 }  // namespace passerelle

@@ -80,6 +80,8 @@ bool IngestCall::Watch(int64_t notice_token) {
 
 void IngestCall::Open(const std::shared_ptr<IngestMessage>& message) {
   const IngestCodec::Message& open = *message->wire;
+  const auto& request = dynamic_cast<const google::protobuf::Message&>(open);
+  if (absl::Status reach = door_.CheckReach(*call_, request); !reach.ok()) return EndStep(reach);
   const std::string watched = codec_->WatchedName(open);
   if (!watched.empty()) {
     // Before the destination is looked at, so that no change falls between.

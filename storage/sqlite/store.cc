@@ -53,6 +53,7 @@ absl::Status SqliteStore::Start() {
   ASSIGN_OR_RETURN(directory_, DataDirectory::Open(options_.directory));
   disk_ = std::make_shared<DiskMonitor>(directory_->store_path(), options_.disk);
   ASSIGN_OR_RETURN(control_, OpenFile('c', directory_->control_path(), options_, disk_.get()));
+  access_ = std::make_unique<SqliteAccess>(*control_);
   BackupSource source{options_.backup_directory, directory_->set_id(), control_.get(),
                       [this](const std::string& id) { return OpenSqliteInstance(id); },
                       options_.clock};

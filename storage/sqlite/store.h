@@ -12,6 +12,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "storage/open.h"
+#include "storage/sqlite/access.h"
 #include "storage/sqlite/backups.h"
 #include "storage/sqlite/data_directory.h"
 #include "storage/sqlite/disk_monitor.h"
@@ -37,6 +38,7 @@ class SqliteStore : public Store {
   absl::StatusOr<Instance> GetInstance(std::string_view id) const override;
   absl::StatusOr<Page<Instance>> ListInstances(const PageRequest& page) const override;
   absl::StatusOr<std::shared_ptr<InstanceStore>> OpenInstance(std::string_view id) override;
+  AccessStore& access() override { return *access_; }
   absl::Status CheckReady() const override;
   absl::StatusOr<std::shared_ptr<BackupRun>> StartBackup(const BackupRequest& request,
                                                          std::function<void()> on_news) override;
@@ -62,6 +64,7 @@ class SqliteStore : public Store {
   std::unique_ptr<DataDirectory> directory_;
   std::shared_ptr<DiskMonitor> disk_;  // also of each instance, which may outlive the store
   std::unique_ptr<File> control_;
+  std::unique_ptr<SqliteAccess> access_;
   std::unique_ptr<Backups> backups_;
   // Held while instances are made, opened or deleted; before mutex_.
   absl::Mutex lifecycle_mutex_;

@@ -108,9 +108,9 @@ SpawnedServer::SpawnedServer(const std::string& folder)
   const std::string program =
       (fs::read_symlink("/proc/self/exe").parent_path() / "passerelled").string();
   std::string texts[] = {program, "--data", absl::StrCat(folder, "/data"), "--listen",
-                         "127.0.0.1:0"};
-  char* arguments[] = {texts[0].data(), texts[1].data(), texts[2].data(),
-                       texts[3].data(), texts[4].data(), nullptr};
+                         "127.0.0.1:0", "--insecure-loopback"};
+  char* arguments[] = {texts[0].data(), texts[1].data(), texts[2].data(), texts[3].data(),
+                       texts[4].data(), texts[5].data(), nullptr};
   int out[2];
   if (pipe2(out, O_CLOEXEC) != 0) throw std::runtime_error("no pipe for the server");
   const int log = open(log_path_.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);

@@ -15,7 +15,7 @@ ROWS = 500
 class Server:
     def __init__(self, data):
         self.process = subprocess.Popen(
-            [BIN / "passerelled", "--data", data, "--listen", "127.0.0.1:0"],
+            [BIN / "passerelled", "--data", data, "--listen", "127.0.0.1:0", "--insecure-loopback"],
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         self.address = json.loads(self.process.stdout.readline())["address"]
 

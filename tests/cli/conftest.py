@@ -16,7 +16,8 @@ class Server:
     def __init__(self, folder, port=0):
         self.folder = folder
         self.process = subprocess.Popen(
-            [BIN / "passerelled", "--data", folder / "data", "--listen", f"127.0.0.1:{port}"],
+            [BIN / "passerelled", "--data", folder / "data", "--listen", f"127.0.0.1:{port}",
+             "--insecure-loopback"],
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         self.address = json.loads(self.process.stdout.readline())["address"]
 

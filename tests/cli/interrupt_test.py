@@ -16,7 +16,7 @@ PEOPLE = 60_000
 class Server:
     def __init__(self, folder):
         self.process = subprocess.Popen(
-            [BIN / "passerelled", "--data", folder / "data", "--listen", "127.0.0.1:0"],
+            [BIN / "passerelled", "--data", folder / "data", "--listen", "127.0.0.1:0", "--insecure-loopback"],
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         self.address = json.loads(self.process.stdout.readline())["address"]
 

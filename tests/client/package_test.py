@@ -63,7 +63,7 @@ def test_a_project_outside_the_tree_builds_with_the_installed_package_and_runs(t
     run("cmake", "-G", "Ninja", "-S", source, "-B", tmp_path / "out", f"-DCMAKE_PREFIX_PATH={prefix}")
     run("cmake", "--build", tmp_path / "out")
     server = subprocess.Popen(
-        [BIN / "passerelled", "--data", tmp_path / "data", "--listen", "127.0.0.1:0"],
+        [BIN / "passerelled", "--data", tmp_path / "data", "--listen", "127.0.0.1:0", "--insecure-loopback"],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     )

@@ -22,6 +22,7 @@ class RunningServer : public ::testing::Test {
   void SetUp() override {
     options_.data = directory_.File("data");
     options_.listen = "127.0.0.1:0";
+    options_.insecure_loopback = true;
     Start();
     options_.listen = server_->address();
     auto connected = Client::Connect(server_->address());

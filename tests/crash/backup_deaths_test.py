@@ -74,7 +74,7 @@ def test_a_restore_that_dies_is_no_store_and_is_done_again(fault, tmp_path):
     fresh.parent.mkdir()
     restore = ("restore", "--from", saved, "--data", fresh)
     assert run("passerelled_faults", *restore, PASSERELLE_FAULT=f"{fault}:1").returncode == SIGKILLED
-    refused = run("passerelled", "--data", fresh, "--listen", "127.0.0.1:0")
+    refused = run("passerelled", "--data", fresh, "--listen", "127.0.0.1:0", "--insecure-loopback")
     assert refused.returncode != 0 and "restore" in refused.stderr
     done = run("passerelled", *restore)
     assert done.returncode == 0, done.stderr

@@ -14,7 +14,7 @@ sys.path.insert(0, str(ROOT / "tests/e2e"))
 import live_server  # noqa: E402
 
 # Small enough that checkpoints come every second.
-OPTIONS = ["--wal-threshold-bytes", str(1024 * 1024), "--heartbeat-ms", "1000"]
+OPTIONS = ["--insecure-loopback", "--wal-threshold-bytes", str(1024 * 1024), "--heartbeat-ms", "1000"]
 START_SECONDS = 30
 
 

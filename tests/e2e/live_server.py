@@ -25,12 +25,14 @@ def find_program(name: str) -> pathlib.Path:
 class LiveServer:
     """Starts on a free loopback port; stops by its own process id."""
 
+    ACCESS = ("--insecure-loopback",)
+
     def __init__(self, data: str | None = None, *options: str, program: str = "passerelled"):
         self._made = data is None
         self.data = data or tempfile.mkdtemp(prefix="passerelle-")
         self._log = open(os.path.join(self.data, "server.log"), "ab")  # noqa: SIM115
         command = [find_program(program), "--data", os.path.join(self.data, "d")]
-        command += ["--listen", "127.0.0.1:0", *options]
+        command += ["--listen", "127.0.0.1:0", *self.ACCESS, *options]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self._log)
         self.address = self._wait()["address"]
 

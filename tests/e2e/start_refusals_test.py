@@ -20,6 +20,7 @@ PROFILES = f"{FOLDER}/profiles.db"
 LOGS = f"{FOLDER}/logs.db"
 CONTROL = "store/control.db"
 
+LISTEN = ("--listen", "127.0.0.1:0", "--insecure-loopback")
 RESTORE = "restore a backup (passerelled restore)"
 DAMAGED = f"; put the sound file back, or {RESTORE}; passerelled doctor looks at all of the store"
 MIXED = f"; put files of one store together again, or {RESTORE}"
@@ -38,7 +39,7 @@ def make_store(data: pathlib.Path, people: int, kill: bool) -> None:
     rows = data.parent / f"{data.name}.csv"
     rows.write_text("external_id,city\n" + "".join(f"{i},Paris\n" for i in range(people)))
     process = subprocess.Popen(
-        [live_server.find_program("passerelled"), "--data", data, "--listen", "127.0.0.1:0"],
+        [live_server.find_program("passerelled"), "--data", data, *LISTEN],
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
     )
     address = json.loads(process.stdout.readline())["address"]
@@ -113,7 +114,7 @@ class Store:
 
     def start(self, program: pathlib.Path | None = None, **how) -> subprocess.CompletedProcess:
         return subprocess.run(
-            [program or live_server.find_program("passerelled"), "--data", self.data, "--listen", "127.0.0.1:0"],
+            [program or live_server.find_program("passerelled"), "--data", self.data, *LISTEN],
             capture_output=True, text=True, timeout=30, **how,
         )
 
@@ -282,7 +283,7 @@ def test_a_sound_store_and_a_crashed_one_start(store):
     for name in ("clean", "crashed"):
         store.take(name)
         process = subprocess.Popen(
-            [live_server.find_program("passerelled"), "--data", store.data, "--listen", "127.0.0.1:0"],
+            [live_server.find_program("passerelled"), "--data", store.data, *LISTEN],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )
         assert json.loads(process.stdout.readline())["event"] == "serving"
@@ -293,7 +294,7 @@ def test_a_sound_store_and_a_crashed_one_start(store):
 
 def test_a_second_server_is_refused_while_the_first_serves_on(store):
     first = subprocess.Popen(
-        [live_server.find_program("passerelled"), "--data", store.data, "--listen", "127.0.0.1:0"],
+        [live_server.find_program("passerelled"), "--data", store.data, *LISTEN],
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
     )
     address = json.loads(first.stdout.readline())["address"]
@@ -309,7 +310,7 @@ def test_a_second_server_is_refused_while_the_first_serves_on(store):
 def test_a_key_that_is_missing_beside_data_is_made_and_said(store):
     store.key.unlink()
     process = subprocess.Popen(
-        [live_server.find_program("passerelled"), "--data", store.data, "--listen", "127.0.0.1:0"],
+        [live_server.find_program("passerelled"), "--data", store.data, *LISTEN],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )
     assert json.loads(process.stdout.readline())["event"] == "serving"

@@ -72,6 +72,7 @@ class OpenStream : public testing::Test {
     std::filesystem::create_directories(folder_);
     RedirectLog([this](std::string_view line) { log_ += std::string(line) + "\n"; });
     Options options;
+    options.insecure_loopback = true;
     options.data = (folder_ / "data").string();
     options.listen = "127.0.0.1:0";
     options.max_calls = 2;

@@ -37,6 +37,7 @@ class Described : public testing::Test {
     std::filesystem::create_directories(folder_);
     options_.data = (folder_ / "data").string();
     options_.listen = "127.0.0.1:0";
+    options_.insecure_loopback = true;
   }
   ~Described() override { std::filesystem::remove_all(folder_); }
 

@@ -72,8 +72,8 @@ class ScriptedService final : public v1::InstanceService::CallbackService {
 
 class LockedOut final : public Authorizer {
  public:
-  absl::Status Authorize(const char*, const grpc::ServerContextBase&) const override {
-    return errors::Unauthenticated("no API key");
+  Admission Authorize(const char*, const grpc::ServerContextBase&) const override {
+    return {nullptr, errors::Unauthenticated("no API key"), {}};
   }
 };
 
@@ -95,6 +95,7 @@ class RunningServer : public testing::Test {
     std::filesystem::create_directories(folder_);
     options_.data = (folder_ / "data").string();
     options_.listen = "127.0.0.1:0";
+    options_.insecure_loopback = true;
     options_.short_threads = 2;
     hooks_.open_store = [](const storage::StoreOptions&) {
       return std::unique_ptr<storage::Store>();

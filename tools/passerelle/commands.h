@@ -26,6 +26,7 @@ void AddOutcomes(CLI::App& app, Session& session);       // by itself, and withi
 void AddStreams(CLI::App& app, Session& session);
 void AddBackup(CLI::App& app, Session& session);
 void AddDoctor(CLI::App& app, Session& session);
+void AddAccess(CLI::App& app, Session& session);  // credentials, roles, whoami
 void AddHealth(CLI::App& app, Session& session);
 
 }  // namespace passerelle::tools

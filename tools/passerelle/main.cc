@@ -60,6 +60,7 @@ void AddCommands(CLI::App& app, Session& session) {
   AddOutcomes(app, session);
   AddBackup(app, session);
   AddDoctor(app, session);
+  AddAccess(app, session);
   AddHealth(app, session);
 }
 

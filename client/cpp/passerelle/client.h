@@ -17,6 +17,7 @@
 #include "absl/time/time.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "passerelle/backoff.h"
+#include "passerelle/v1/access_service.grpc.pb.h"
 #include "passerelle/v1/activation_service.grpc.pb.h"
 #include "passerelle/v1/audience_service.grpc.pb.h"
 #include "passerelle/v1/audience_sync_service.grpc.pb.h"
@@ -88,6 +89,7 @@ class Client {
   v1::LogService::Stub& logs() { return stub<v1::LogService::Stub>(); }
   v1::SourceService::Stub& sources() { return stub<v1::SourceService::Stub>(); }
   v1::StreamService::Stub& streams() { return stub<v1::StreamService::Stub>(); }
+  v1::AccessService::Stub& access() { return stub<v1::AccessService::Stub>(); }
   grpc::health::v1::Health::Stub& health() { return stub<grpc::health::v1::Health::Stub>(); }
 
   const std::string& target() const { return target_; }
@@ -100,7 +102,7 @@ class Client {
       std::unique_ptr<v1::AudienceService::Stub>, std::unique_ptr<v1::AudienceSyncService::Stub>,
       std::unique_ptr<v1::ActivationService::Stub>, std::unique_ptr<v1::LogService::Stub>,
       std::unique_ptr<v1::SourceService::Stub>, std::unique_ptr<v1::StreamService::Stub>,
-      std::unique_ptr<grpc::health::v1::Health::Stub>>;
+      std::unique_ptr<v1::AccessService::Stub>, std::unique_ptr<grpc::health::v1::Health::Stub>>;
 
   Client(std::string target, std::shared_ptr<grpc::Channel> channel, const ConnectOptions& options);
   // After a call that the server was too busy to begin: waits as long as it asks and returns true;

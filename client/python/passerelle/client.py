@@ -14,6 +14,7 @@ from .errors import PasserelleError, typed
 from .patience import RETRY_FOR, Patience, patiently
 from .v1 import (
     activation_service_pb2,
+    access_service_pb2_grpc,
     activation_service_pb2_grpc,
     audience_service_pb2,
     audience_service_pb2_grpc,
@@ -103,6 +104,7 @@ class Client:
         self.channel = channel
         self.instance = f"instances/{instance}"
         self.stubs = types.SimpleNamespace(
+            access=access_service_pb2_grpc.AccessServiceStub(channel),
             activation=activation_service_pb2_grpc.ActivationServiceStub(channel),
             audiences=audience_service_pb2_grpc.AudienceServiceStub(channel),
             audience_sync=audience_sync_service_pb2_grpc.AudienceSyncServiceStub(channel),

@@ -62,6 +62,7 @@ class ServiceTest : public testing::Test {
     std::filesystem::create_directories(folder_);
     RedirectLog([](std::string_view) {});
     Options options;
+    options.insecure_loopback = true;
     options.data = (folder_ / "data").string();
     options.listen = "127.0.0.1:0";
     options.short_threads = 2;

@@ -51,6 +51,7 @@ class StreamServer : public testing::Test {
                  testing::UnitTest::GetInstance()->current_test_info()->name())) {
     options_.data = (folder_ / "data").string();
     options_.listen = "127.0.0.1:0";
+    options_.insecure_loopback = true;
     options_.heartbeat_ms = 200;
     std::filesystem::create_directories(folder_);
     auto server = PasserelleServer::Start(options_);

@@ -1,4 +1,4 @@
--- The control file: which instances there are. Nothing of their contents.
+-- The control file: which instances there are, and who may call. Nothing of the instances' contents.
 
 CREATE TABLE meta (
   key   TEXT PRIMARY KEY,
@@ -26,3 +26,34 @@ CREATE TABLE request (
   create_us    INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX request_age ON request (create_us);
+
+-- Who may call. Of a key's secret only the SHA-256 is here.
+CREATE TABLE credential (
+  id                TEXT PRIMARY KEY,
+  display_name      TEXT NOT NULL,
+  kind              INTEGER NOT NULL,       -- 1 key 2 certificate
+  certificate_name  TEXT,                   -- of a certificate
+  roles             TEXT NOT NULL,          -- JSON list of ids
+  instances         TEXT NOT NULL,          -- JSON list of ids; empty: all
+  expire_us         INTEGER NOT NULL,       -- 0: never
+  calls_per_second  INTEGER NOT NULL,       -- 0: as the server is set
+  secret_hash       BLOB NOT NULL,          -- of a key; empty otherwise
+  previous_hash     BLOB NOT NULL,          -- the one before, taken until previous_until_us
+  previous_until_us INTEGER NOT NULL,
+  create_us         INTEGER NOT NULL,
+  update_us         INTEGER NOT NULL,
+  rotate_us         INTEGER NOT NULL,
+  revoke_us         INTEGER NOT NULL,       -- 0: it is not
+  revision          INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX credential_certificate ON credential (certificate_name);
+
+-- Roles that people made; built-in ones are the server's.
+CREATE TABLE role (
+  id           TEXT PRIMARY KEY,
+  display_name TEXT NOT NULL,
+  scopes       TEXT NOT NULL,               -- JSON list of names: profiles.read
+  create_us    INTEGER NOT NULL,
+  update_us    INTEGER NOT NULL,
+  revision     INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;

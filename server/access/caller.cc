@@ -1,0 +1,92 @@
+#include "server/access/caller.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "server/convert/names.h"
+#include "server/errors.h"
+
+namespace passerelle {
+namespace {
+
+constexpr absl::string_view kInstances = "instances/";
+// Requests hold names in themselves and in the resource or the opening that they carry.
+constexpr int kDepth = 3;
+
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+using google::protobuf::Reflection;
+
+// The fields that say what a request is about; what lies in others is no name.
+bool IsNaming(const FieldDescriptor& field) {
+  constexpr absl::string_view kNaming[] = {"name", "names", "parent", "destination", "instance"};
+  return field.type() == FieldDescriptor::TYPE_STRING &&
+         std::find(std::begin(kNaming), std::end(kNaming), field.name()) != std::end(kNaming);
+}
+
+void AddInstance(const std::string& text, std::vector<std::string>& instances) {
+  absl::string_view rest = text;
+  if (!absl::ConsumePrefix(&rest, kInstances)) return;
+  instances.emplace_back(rest.substr(0, rest.find('/')));
+}
+
+void AddTexts(const Message& message, const FieldDescriptor& field,
+              std::vector<std::string>& instances) {
+  const Reflection& reflection = *message.GetReflection();
+  std::string scratch;
+  if (!field.is_repeated()) {
+    AddInstance(reflection.GetStringReference(message, &field, &scratch), instances);
+    return;
+  }
+  for (int i = 0; i < reflection.FieldSize(message, &field); ++i) {
+    AddInstance(reflection.GetRepeatedStringReference(message, &field, i, &scratch), instances);
+  }
+}
+
+void AddNamed(const Message& message, int depth, std::vector<std::string>& instances) {
+  std::vector<const FieldDescriptor*> fields;
+  message.GetReflection()->ListFields(message, &fields);
+  for (const FieldDescriptor* field : fields) {
+    if (IsNaming(*field)) AddTexts(message, *field, instances);
+    const bool goes_on = field->type() == FieldDescriptor::TYPE_MESSAGE && !field->is_repeated();
+    if (goes_on && depth > 1) {
+      AddNamed(message.GetReflection()->GetMessage(message, field), depth - 1, instances);
+    }
+  }
+}
+
+}  // namespace
+
+bool Caller::MayEnter(std::string_view instance) const {
+  return instances.empty() ||
+         std::find(instances.begin(), instances.end(), instance) != instances.end();
+}
+
+std::shared_ptr<const Caller> Anybody() {
+  static const auto* anybody = new std::shared_ptr<const Caller>([] {
+    Caller caller;
+    caller.scopes = AllScopes();
+    return std::make_shared<const Caller>(std::move(caller));
+  }());
+  return *anybody;
+}
+
+absl::Status CheckReach(const Caller& caller, const Message& request) {
+  if (caller.instances.empty()) return absl::OkStatus();
+  std::vector<std::string> named;
+  AddNamed(request, kDepth, named);
+  if (named.empty()) {
+    return errors::PermissionDenied(
+        "this credential is limited to some instances, and the call names none of them");
+  }
+  for (const std::string& instance : named) {
+    // What cannot be a name is told so by whoever reads the request.
+    if (!IsId(IdForm::kInstance, instance) || caller.MayEnter(instance)) continue;
+    return errors::ResourceNotFound(absl::StrCat(kInstances, instance));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace passerelle
