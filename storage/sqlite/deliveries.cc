@@ -3,8 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
-#include "storage/reason.h"
+#include "storage/sqlite/admin_write.h"
 #include "storage/status.h"
 
 namespace passerelle::storage::sqlite {
@@ -35,12 +34,8 @@ constexpr char kOfAudience[] =
 constexpr char kNumberOf[] = "SELECT number FROM delivery WHERE id = ?1";
 constexpr char kIdOf[] = "SELECT id FROM delivery WHERE number = ?1";
 
+constexpr char kDelivery[] = "delivery";
 constexpr size_t kCachedDeliveriesMax = 8'192;
-
-absl::Status NoDelivery(std::string_view id) {
-  return MakeError(absl::StatusCode::kNotFound, Reason::kNotFound,
-                   absl::StrCat("no delivery ", std::string(id)));
-}
 
 Delivery DeliveryOf(const Statement& row) {
   Delivery delivery;
@@ -52,7 +47,7 @@ Delivery DeliveryOf(const Statement& row) {
   delivery.campaign = row.Text(5);
   delivery.create_us = row.Int(6);
   delivery.update_us = row.Int(7);
-  delivery.etag = absl::StrCat(row.Int(8));
+  delivery.etag = EtagOf(row.Int(8));
   return delivery;
 }
 
@@ -67,7 +62,7 @@ absl::StatusOr<Delivery> ReadDelivery(Database& db, std::string_view id) {
   {
     StatementScope get(db.Prepared(kGet));
     get->BindAll(id);
-    if (!get->Step()) return NoDelivery(id);
+    if (!get->Step()) return MissingError(kDelivery, id);
     delivery = DeliveryOf(*get);
   }
   ReadAudiences(db, delivery);
@@ -83,13 +78,6 @@ void WriteAudiences(Database& db, const Delivery& delivery) {
   }
 }
 
-absl::Status CheckEtag(const Delivery& present, const AdminWrite& write) {
-  if (write.etag.empty() || write.etag == present.etag) return absl::OkStatus();
-  return MakeError(absl::StatusCode::kAborted, Reason::kEtagMismatch,
-                   absl::StrCat("delivery ", present.id, " changed since its etag was read: got ",
-                                write.etag, ", present ", present.etag));
-}
-
 absl::Status CheckNotInUse(Database& db, const Delivery& delivery,
                            const std::vector<std::string>& sources) {
   StatementScope get(db.Prepared(kLogRows));
@@ -99,10 +87,7 @@ absl::Status CheckNotInUse(Database& db, const Delivery& delivery,
   std::vector<std::string> dependents;
   for (const std::string& source : sources) dependents.push_back(absl::StrCat("sources/", source));
   if (log_rows != 0) dependents.push_back(absl::StrCat(log_rows, " log rows"));
-  const std::string list = absl::StrJoin(dependents, ", ");
-  return MakeError(absl::StatusCode::kFailedPrecondition, Reason::kInUse,
-                   absl::StrCat("delivery ", delivery.id, " is in use by ", list),
-                   {{"dependents", list}});
+  return InUseError(kDelivery, delivery.id, dependents);
 }
 
 }  // namespace
@@ -116,13 +101,12 @@ absl::StatusOr<Written<Delivery>> Deliveries::Create(const Delivery& delivery,
   };
   const auto decide = [&](Transaction& transaction) -> absl::Status {
     if (ReadDelivery(transaction.db(), delivery.id).ok()) {
-      return MakeError(absl::StatusCode::kAlreadyExists, Reason::kAlreadyExists,
-                       absl::StrCat("delivery ", delivery.id, " exists"));
+      return ExistingError(kDelivery, delivery.id);
     }
     Delivery made = delivery;
     made.number = DeliveryNumber{transaction.NextSeq()};
     made.create_us = made.update_us = transaction.commit_us();
-    made.etag = absl::StrCat(made.number.value);
+    made.etag = EtagOf(made.number.value);
     {
       StatementScope insert(transaction.db().Prepared(kInsert));
       insert
@@ -147,14 +131,14 @@ absl::StatusOr<Written<Delivery>> Deliveries::Update(const Delivery& delivery,
   };
   const auto decide = [&](Transaction& transaction) -> absl::Status {
     ASSIGN_OR_RETURN(Delivery changed, ReadDelivery(transaction.db(), delivery.id));
-    RETURN_IF_ERROR(CheckEtag(changed, write));
+    RETURN_IF_ERROR(CheckEtag(write, changed.etag));
     changed.display_name = delivery.display_name;
     changed.purpose = delivery.purpose;
     changed.campaign = delivery.campaign;
     changed.audiences = delivery.audiences;
     changed.update_us = transaction.commit_us();
     const int64_t revision = transaction.NextSeq();
-    changed.etag = absl::StrCat(revision);
+    changed.etag = EtagOf(revision);
     {
       StatementScope update(transaction.db().Prepared(kUpdate));
       update
@@ -182,7 +166,7 @@ absl::StatusOr<Written<Delivery>> Deliveries::Delete(std::string_view id,
   const auto decide = [&](Transaction& transaction) -> absl::Status {
     Database& db = transaction.db();
     ASSIGN_OR_RETURN(written.value, ReadDelivery(db, id));
-    RETURN_IF_ERROR(CheckEtag(written.value, write));
+    RETURN_IF_ERROR(CheckEtag(write, written.value.etag));
     RETURN_IF_ERROR(CheckNotInUse(db, written.value, sources));
     StatementScope(db.Prepared(kDeleteAudiences))->BindAll(written.value.number.value).Run();
     StatementScope(db.Prepared(kDelete))->BindAll(written.value.number.value).Run();

@@ -76,11 +76,11 @@ class Method:
     def request(self, instance: str) -> tuple[bytes, bool]:
         """One that names this instance wherever it can name one, and whether it can."""
         message = message_factory.GetMessageClass(self.descriptor.input_type)()
-        named = fill(message, f"instances/{instance}", depth=3)
+        named = fill_with(message, f"instances/{instance}", depth=3)
         return message.SerializeToString(), named
 
 
-def fill(message, name: str, depth: int) -> bool:
+def fill_with(message, name: str, depth: int) -> bool:
     named = False
     for field in message.DESCRIPTOR.fields:
         if field.is_repeated:
@@ -90,7 +90,7 @@ def fill(message, name: str, depth: int) -> bool:
             named = True
         elif field.type == field.TYPE_MESSAGE and depth > 1 and field.message_type.full_name.startswith("passerelle."):
             inner = type(getattr(message, field.name))()
-            if fill(inner, name, depth - 1):
+            if fill_with(inner, name, depth - 1):
                 getattr(message, field.name).CopyFrom(inner)
                 named = True
         if named:
