@@ -61,11 +61,15 @@ absl::Status Repeat(const ExportOptions& options, const Once& once, const Progre
   }
 }
 
+std::string ConsumerOf(const v1::ExportLogsRequest& request) {
+  return request.name() + "/consumers/" +
+         (request.consumer().empty() ? "default" : request.consumer());
+}
+
 absl::Status Acknowledge(Client& client, const v1::ExportLogsRequest& request,
                          const std::string& cursor) {
   v1::AcknowledgeRequest acknowledge;
-  acknowledge.set_name(request.name() + "/consumers/" +
-                       (request.consumer().empty() ? "default" : request.consumer()));
+  acknowledge.set_name(ConsumerOf(request));
   acknowledge.set_cursor(cursor);
   // One try: the export must not stand still meanwhile.
   grpc::ClientContext context;
@@ -75,6 +79,18 @@ absl::Status Acknowledge(Client& client, const v1::ExportLogsRequest& request,
       client.stub<v1::SourceService::Stub>().Acknowledge(&context, acknowledge, &consumer));
 }
 
+// True if there are log rows after its position, or if that cannot be told.
+bool IsBehind(Client& client, const v1::ExportLogsRequest& request) {
+  v1::GetConsumerRequest get;
+  get.set_name(ConsumerOf(request));
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + kAcknowledgeTimeout));
+  v1::Consumer consumer;
+  const grpc::Status status =
+      client.stub<v1::SourceService::Stub>().GetConsumer(&context, get, &consumer);
+  return !status.ok() || consumer.lag() > 0;
+}
+
 }  // namespace
 
 LogExportResult ExportLogs(Client& client, v1::ExportLogsRequest request,
@@ -82,6 +98,8 @@ LogExportResult ExportLogs(Client& client, v1::ExportLogsRequest request,
                            const ExportOptions& options) {
   LogExportResult result;
   std::string asked_from = request.cursor();
+  const bool from_consumer = request.cursor().empty();
+  int64_t acknowledged = -1;  // up to this sequence; -1: not known
   bool header_taken = false;
   bool unacknowledged = false;
   auto take_one = [&](const v1::ExportLogsResponse& response) {
@@ -94,8 +112,17 @@ LogExportResult ExportLogs(Client& client, v1::ExportLogsRequest request,
       result.cursor = response.cursor();
       result.sequence = response.sequence();
     }
-    if (!options.acknowledge || response.rows().empty()) return absl::OkStatus();
+    // The header tells where it begins: at what the consumer has acknowledged, or at a cursor.
+    if (response.has_header() && from_consumer) acknowledged = response.sequence();
+    const bool moved = response.sequence() > acknowledged || !response.rows().empty();
+    if (!options.acknowledge || !moved) return absl::OkStatus();
+    // Sequences grow by acknowledging too: without asking, an idle export would never end to tell.
+    if (response.rows().empty() && !IsBehind(client, request)) {
+      acknowledged = response.sequence();
+      return absl::OkStatus();
+    }
     absl::Status told = Acknowledge(client, request, result.cursor);
+    if (told.ok()) acknowledged = result.sequence;
     // The next one covers this one; the last one is told again below.
     unacknowledged = !told.ok() && MayComeAgain(told);
     return unacknowledged ? absl::OkStatus() : told;

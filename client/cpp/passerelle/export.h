@@ -19,7 +19,9 @@ namespace passerelle::client {
 struct ExportOptions {
   // Give up when nothing came for this long and the server cannot be reached.
   absl::Duration give_up_after = absl::Minutes(1);
-  // Logs by a source's consumer: tell the server after each message that its rows are done with.
+  // Logs by a source's consumer: tell the server after each message that its rows are done with,
+  // and after one without rows how far the log was read, if the consumer is behind, so that one
+  // whose rows are rare is up to date too.
   bool acknowledge = false;
   // Optional; outlives the call.
   StopSignal* stop = nullptr;
