@@ -106,12 +106,12 @@ std::string Refusal(const std::string& why) {
 
 }  // namespace
 
-Listener::Listener(const ListenAddress& address, int64_t max_connections)
-    : address_(address), max_connections_(max_connections) {}
+Listener::Listener(const ListenAddress& address, int64_t max_connections, Speech speech)
+    : address_(address), max_connections_(max_connections), speech_(speech) {}
 
 absl::StatusOr<std::unique_ptr<Listener>> Listener::Open(const ListenAddress& address,
-                                                         int64_t max_connections) {
-  std::unique_ptr<Listener> listener(new Listener(address, max_connections));
+                                                         int64_t max_connections, Speech speech) {
+  std::unique_ptr<Listener> listener(new Listener(address, max_connections, speech));
   RETURN_IF_ERROR(listener->Bind());
   return listener;
 }
@@ -320,6 +320,10 @@ void Listener::CountOpenWhenDue() {
 // Closing at once could take back what was said: the other side may not have read it yet.
 void Listener::Refuse(int connection) {
   ++refused_;
+  if (speech_ == Speech::kTls) {
+    ::close(connection);
+    return;
+  }
   const std::string words =
       Refusal(absl::StrCat("too many connections: limit ", max_connections_,
                            " (--max-connections); use one connection for many calls"));

@@ -2,7 +2,8 @@
 // which has no limit of its own and does not survive running out of file descriptors before its
 // releases 1.53.2, 1.54.3, 1.55.3 and 1.56.2 (CVE-2023-4785). A connection beyond the limit is
 // answered 503 in HTTP/1.1, with the limit and its setting as text, and closed: gRPC's clients see
-// UNAVAILABLE and come back after a while.
+// UNAVAILABLE and come back after a while. One that would speak TLS could not read that, and is
+// closed without a word.
 //
 // Threads: one of its own, from Start to Stop; the functions are safe on any thread.
 #ifndef PASSERELLE_SERVER_LISTENER_H_
@@ -33,12 +34,15 @@ namespace passerelle {
 class Listener {
  public:
   using Acceptor = grpc::experimental::ExternalConnectionAcceptor;
+  // What is spoken on its connections.
+  enum class Speech : uint8_t { kPlaintext, kTls };
 
   // Binds and listens; nothing is accepted before Start. A host name is bound on each of its
   // addresses, port 0 on the same free port of all. The file of a Unix socket that nobody listens
   // on is replaced. UNAVAILABLE naming the address when it is in use or cannot be had.
   static absl::StatusOr<std::unique_ptr<Listener>> Open(const ListenAddress& address,
-                                                        int64_t max_connections);
+                                                        int64_t max_connections,
+                                                        Speech speech = Speech::kPlaintext);
   ~Listener();
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
@@ -59,7 +63,7 @@ class Listener {
   int64_t counts() const { return counts_; }
 
  private:
-  Listener(const ListenAddress& address, int64_t max_connections);
+  Listener(const ListenAddress& address, int64_t max_connections, Speech speech);
   absl::Status Bind();
   absl::Status BindUnix();
   absl::Status BindHost();
@@ -79,6 +83,7 @@ class Listener {
 
   ListenAddress address_;
   const int64_t max_connections_;
+  const Speech speech_;
   std::unique_ptr<Acceptor> acceptor_;
   int events_ = -1;  // epoll: everything below
   int stop_ = -1;    // eventfd

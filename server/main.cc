@@ -18,6 +18,7 @@
 #include "server/options.h"
 #include "server/server.h"
 #include "server/store_commands.h"
+#include "server/tls_files.h"
 #include "server/version.h"
 
 namespace passerelle {
@@ -92,6 +93,15 @@ int Serve(const Options& options) {
   return failed || !closed.ok() ? kExitFailure : 0;
 }
 
+// What can be known of the files without opening the store.
+int CheckFiles(const Options& options) {
+  if (!UsesTls(options)) return 0;
+  const auto material = ReadTlsMaterial(TlsFilesOf(options));
+  if (material.ok()) return 0;
+  std::cerr << "passerelled: " << material.status().message() << "\n";
+  return kExitUsage;
+}
+
 int Main(int count, char** arguments) {
   const std::vector<std::string> given(arguments + 1, arguments + count);
   if (IsStoreCommand(given)) return RunStoreCommand(given, {&std::cout, &std::cerr});
@@ -105,7 +115,7 @@ int Main(int count, char** arguments) {
       std::cout << parsed->text;
       return 0;
     case Command::kCheckOnly:
-      return 0;
+      return CheckFiles(parsed->options);
     case Command::kServe:
       break;
   }

@@ -11,6 +11,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "server/tls_files.h"
 #include "server/version.h"
 
 namespace passerelle {
@@ -95,7 +96,12 @@ struct TextFlag {
 const TextFlag kTextFlags[] = {
     {"--data", &Options::data, "data directory (required)"},
     {"--listen", &Options::listen,
-     "address: HOST:PORT on this machine, or unix:PATH; port 0 works"},
+     "address: HOST:PORT or unix:PATH; without TLS on this machine only; port 0 works"},
+    {"--tls-cert", &Options::tls_cert,
+     "PEM certificate to serve TLS with; read again when it changes"},
+    {"--tls-key", &Options::tls_key, "its private key, for nobody else to read (mode 0600)"},
+    {"--tls-client-ca", &Options::tls_client_ca,
+     "PEM certificates that sign clients' certificates"},
     {"--key-file", &Options::key_file, "master key file (default: DATA.key)"},
     {"--admin-key-file", &Options::admin_key_file,
      "where the first admin key is written (default: DATA.admin.key)"},
@@ -114,6 +120,8 @@ const SwitchFlag kSwitchFlags[] = {
     {"--insecure-loopback", &Options::insecure_loopback,
      "no credentials: anybody on this machine may do everything; for development"},
     {"--reflection,!--no-reflection", &Options::reflection, "serve reflection"},
+    {"--tls-require-client-cert,!--no-tls-require-client-cert", &Options::tls_require_client_cert,
+     "refuse clients without a certificate of --tls-client-ca"},
     {"--channelz,!--no-channelz", &Options::channelz, "serve gRPC's diagnostics"},
 };
 
@@ -274,6 +282,23 @@ absl::Status CheckTexts(const Options& options) {
   return absl::OkStatus();
 }
 
+absl::Status CheckListen(const Options& options) {
+  const absl::StatusOr<ListenAddress> address = ParseListenAddress(options.listen);
+  if (!address.ok()) return address.status();
+  if (options.insecure_loopback && !address->IsLocal()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--insecure-loopback: got --listen '", options.listen,
+                     "', wanted a loopback address or unix:PATH: without credentials anybody who "
+                     "reaches the address may do everything"));
+  }
+  if (address->IsLocal() || UsesTls(options)) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "--listen: got '", options.listen,
+      "', wanted a loopback address (127.0.0.1, [::1], localhost) or unix:PATH, because without "
+      "--tls-cert and --tls-key it would be plaintext. Give both, or run a TLS proxy on the same "
+      "host."));
+}
+
 }  // namespace
 
 std::string Options::EffectiveKeyFile() const {
@@ -307,22 +332,8 @@ absl::Status CheckOptions(const Options& options) {
         "--duplicate-window-days: got ", options.duplicate_window_days,
         ", wanted at most --log-retention-days, which is ", options.log_retention_days));
   }
-  const absl::StatusOr<ListenAddress> address = ParseListenAddress(options.listen);
-  if (!address.ok()) return address.status();
-  if (options.insecure_loopback && !address->IsLocal()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--insecure-loopback: got --listen '", options.listen,
-                     "', wanted a loopback address or unix:PATH: without credentials anybody who "
-                     "reaches the address may do everything"));
-  }
-  if (!address->IsLocal()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "--listen: got '", options.listen,
-        "', wanted a loopback address (127.0.0.1, [::1], localhost) or unix:PATH, because this "
-        "version speaks plaintext only. TLS comes with a later version; until then run a TLS proxy "
-        "on the same host."));
-  }
-  return absl::OkStatus();
+  if (absl::Status status = CheckTlsOptions(options); !status.ok()) return status;
+  return CheckListen(options);
 }
 
 absl::StatusOr<ParsedOptions> ParseOptions(std::vector<std::string> arguments) {

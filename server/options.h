@@ -16,8 +16,16 @@ namespace passerelle {
 struct Options {
   // The data directory; made if it does not exist. Required.
   std::string data;
-  // Where to listen; plaintext, therefore on this machine only.
+  // Where to listen; in plaintext on this machine only.
   std::string listen = "127.0.0.1:7701";
+  // TLS, if there are both: PEM files of the certificate (and those between it and its root) and of
+  // its key (server/tls_files.h says what they must be).
+  std::string tls_cert;
+  std::string tls_key;
+  // The CA of client certificates; empty: none are asked for. With it they are verified if given,
+  // or always wanted.
+  std::string tls_client_ca;
+  bool tls_require_client_cert = false;
   // The master key file; empty: the data directory's path with ".key" after it.
   std::string key_file;
   // Where backups are made, each in a folder of its own; empty: `backups` in the data directory.
@@ -111,8 +119,8 @@ struct ParsedOptions {
 
 // Reads flags (without the program's name), environment and file. INVALID_ARGUMENT with a message
 // that names the flag, what was got and what was wanted. Checks everything that can be known
-// without touching the data directory: ranges, addresses, levels, and that plaintext stays on this
-// machine. Reads the environment; not to be called while another thread changes it.
+// without touching a file but that of the settings: ranges, addresses, levels, and that plaintext
+// stays on this machine. Reads the environment; not to be called while another thread changes it.
 absl::StatusOr<ParsedOptions> ParseOptions(std::vector<std::string> arguments);
 
 // The same checks on options made in a program.

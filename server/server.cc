@@ -179,6 +179,7 @@ absl::StatusOr<std::unique_ptr<PasserelleServer>> PasserelleServer::Start(const 
                                                                           Hooks hooks) {
   RETURN_IF_ERROR(CheckOptions(options));
   std::unique_ptr<PasserelleServer> server(new PasserelleServer(options, std::move(hooks)));
+  RETURN_IF_ERROR(server->OpenTls());
   RETURN_IF_ERROR(server->OpenParts());
   RETURN_IF_ERROR(server->Listen());
   return server;
@@ -186,6 +187,12 @@ absl::StatusOr<std::unique_ptr<PasserelleServer>> PasserelleServer::Start(const 
 
 absl::StatusOr<std::unique_ptr<PasserelleServer>> PasserelleServer::Start(const Options& options) {
   return Start(options, Hooks());
+}
+
+absl::Status PasserelleServer::OpenTls() {
+  if (!UsesTls(options_)) return absl::OkStatus();
+  ASSIGN_OR_RETURN(tls_, ReloadingTls::Start(TlsFilesOf(options_)));
+  return absl::OkStatus();
 }
 
 absl::Status PasserelleServer::OpenStore() {
@@ -292,12 +299,15 @@ void PasserelleServer::Configure(grpc::ServerBuilder* builder) const {
 absl::Status PasserelleServer::Listen() {
   ASSIGN_OR_RETURN(ListenAddress address, ParseListenAddress(options_.listen));
   RegisterPlugins(options_);
-  ASSIGN_OR_RETURN(listener_, Listener::Open(address, options_.max_connections));
+  using Speech = Listener::Speech;
+  ASSIGN_OR_RETURN(listener_, Listener::Open(address, options_.max_connections,
+                                             tls_ != nullptr ? Speech::kTls : Speech::kPlaintext));
   grpc::ServerBuilder builder;
   Configure(&builder);
   using Connections = grpc::ServerBuilder::experimental_type::ExternalConnectionType;
   auto acceptor = builder.experimental().AddExternalConnectionAcceptor(
-      Connections::FROM_FD, grpc::InsecureServerCredentials());
+      Connections::FROM_FD,
+      tls_ != nullptr ? tls_->MakeCredentials() : grpc::InsecureServerCredentials());
   for (const NamedService& service : services_) builder.RegisterService(service.service.get());
   grpc_server_ = builder.BuildAndStart();
   if (grpc_server_ == nullptr) return absl::InternalError("gRPC does not start");

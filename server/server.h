@@ -15,6 +15,7 @@
 #include "server/listener.h"
 #include "server/options.h"
 #include "server/services/services.h"
+#include "server/tls.h"
 
 namespace grpc {
 class Server;
@@ -39,10 +40,10 @@ class PasserelleServer {
     const Authorizer* authorizer = nullptr;  // outlives the server
   };
 
-  // Checks the options, opens the store (the data directory is made if it is missing), makes or
-  // reads the key file, and serves. When it returns OK, calls are answered. When it does not,
-  // nothing listens; the status says what, got and wanted. The options' log level is not applied
-  // here: StartLog is the program's.
+  // Checks the options, reads the files of TLS, opens the store (the data directory is made if it
+  // is missing), makes or reads the key file, and serves. When it returns OK, calls are answered.
+  // When it does not, nothing listens; the status says what, got and wanted. The options' log level
+  // is not applied here: StartLog is the program's.
   static absl::StatusOr<std::unique_ptr<PasserelleServer>> Start(const Options& options,
                                                                  Hooks hooks);
   static absl::StatusOr<std::unique_ptr<PasserelleServer>> Start(const Options& options);
@@ -72,6 +73,7 @@ class PasserelleServer {
 
  private:
   PasserelleServer(const Options& options, Hooks hooks);
+  absl::Status OpenTls();
   absl::Status OpenStore();
   absl::Status OpenKeys();
   absl::Status OpenParts();
@@ -98,6 +100,7 @@ class PasserelleServer {
   WorkPools pools_;
   std::unique_ptr<Door> door_;
   std::vector<NamedService> services_;
+  std::unique_ptr<ReloadingTls> tls_;  // null: plaintext
   std::unique_ptr<Listener> listener_;
   std::unique_ptr<grpc::Server> grpc_server_;
   std::mutex shutdown_mutex_;

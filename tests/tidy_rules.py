@@ -106,7 +106,7 @@ def function_lengths(tree):
 _BANNED = "Put|Process|Processor|Handle|Handler|Handles|Manager|Helper|Helpers|Util|Utils"
 _NAME = re.compile(r"(?<![\w:.>])(?:[A-Z][a-z0-9]*)*?(?:%s)(?=[A-Z]|\b)\w*" % _BANNED)
 # What the door calls; names of libraries.
-_OTHERS = ("Handler", "HandleNewConnection", "PhoneNumberUtil")
+_OTHERS = ("Handler", "HandleNewConnection", "PhoneNumberUtil", "SetAuthMetadataProcessor")
 _PY_NAME = re.compile(r"^\s*(?:def|class)\s+(?:_*(?:put|process|handle|util|helper)_\w*|"
                       r"\w*_(?:helper|util|manager|handler)\b|\w*(?:Manager|Handler|Helper|Util)\b)",
                       re.M)

@@ -43,10 +43,11 @@ class ListenerTest : public testing::Test {
     for (const int fd : clients_) ::close(fd);
   }
 
-  void Open(const std::string& address, int64_t max_connections) {
+  void Open(const std::string& address, int64_t max_connections,
+            Listener::Speech speech = Listener::Speech::kPlaintext) {
     auto parsed = ParseListenAddress(address);
     ASSERT_TRUE(parsed.ok()) << parsed.status();
-    auto listener = Listener::Open(*parsed, max_connections);
+    auto listener = Listener::Open(*parsed, max_connections, speech);
     ASSERT_TRUE(listener.ok()) << listener.status();
     listener_ = *std::move(listener);
     listener_->Start(std::make_unique<Keeper>(&kept_));
@@ -122,6 +123,14 @@ TEST_F(ListenerTest, ACrowdThatIsRefusedCostsNoMoreThanACountInTenMilliseconds) 
   EXPECT_EQ(listener_->refused(), 200);
   EXPECT_LE(counts, (absl::Now() - begin) / absl::Milliseconds(10) + 1);
   EXPECT_GE(counts, 1);
+}
+
+TEST_F(ListenerTest, WhereTlsIsSpokenOneMoreIsClosedWithoutAWord) {
+  Open("127.0.0.1:0", 1, Listener::Speech::kTls);
+  Connect();
+  AwaitKept(1);
+  EXPECT_EQ(ReadAll(Connect()), "");
+  EXPECT_EQ(listener_->refused(), 1);
 }
 
 TEST_F(ListenerTest, AClosedConnectionMakesRoom) {

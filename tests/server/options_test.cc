@@ -146,6 +146,37 @@ TEST(Options, PlaintextStaysOnThisMachine) {
   }
 }
 
+TEST(Options, WithTlsItListensAnywhere) {
+  const Options options = Parsed({"--data=d", "--tls-cert=c", "--tls-key=k", "--tls-client-ca=a",
+                                  "--tls-require-client-cert", "--listen", "0.0.0.0:7701"});
+  EXPECT_EQ(options.tls_cert, "c");
+  EXPECT_EQ(options.tls_key, "k");
+  EXPECT_EQ(options.tls_client_ca, "a");
+  EXPECT_TRUE(options.tls_require_client_cert);
+  EXPECT_FALSE(Parsed({"--data=d", "--tls-cert=c", "--tls-key=k"}).tls_require_client_cert);
+}
+
+TEST(Options, OfCertificateKeyAndClientsCaNoneIsTakenWithoutWhatItNeeds) {
+  EXPECT_EQ(Refusal({"--data=d", "--tls-cert=c"}),
+            "--tls-key: got nothing, wanted the private key of the certificate in --tls-cert");
+  EXPECT_EQ(Refusal({"--data=d", "--tls-key=k"}),
+            "--tls-cert: got nothing, wanted the certificate of the key in --tls-key");
+  EXPECT_EQ(Refusal({"--data=d", "--tls-client-ca=a"}),
+            "--tls-cert: got nothing, wanted a certificate, because --tls-client-ca is given");
+  EXPECT_EQ(Refusal({"--data=d", "--tls-cert=c", "--tls-key=k", "--tls-require-client-cert"}),
+            "--tls-client-ca: got nothing, wanted the CA of client certificates, because "
+            "--tls-require-client-cert is on");
+}
+
+TEST(Options, TlsIsReadFromEnvironmentAndFile) {
+  const ConfigFile file("data = \"d\"\ntls-key = \"k\"\ntls-require-client-cert = true\n");
+  const Environment certificate("PASSERELLE_TLS_CERT", "c");
+  const Environment ca("PASSERELLE_TLS_CLIENT_CA", "a");
+  const Options options = Parsed({"--config", file.path()});
+  EXPECT_EQ(options.tls_cert + options.tls_key + options.tls_client_ca, "cka");
+  EXPECT_TRUE(options.tls_require_client_cert);
+}
+
 TEST(Options, MalformedAddressesAreRefused) {
   for (const std::string& address : std::vector<std::string>{
            std::string("7701"), std::string(":7701"), std::string("localhost"),
