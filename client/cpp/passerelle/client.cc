@@ -1,9 +1,10 @@
 #include "passerelle/client.h"
 
 #include <google/protobuf/descriptor.h>
-#include <grpcpp/create_channel.h>
 #include <grpcpp/support/channel_arguments.h>
 
+#include <algorithm>
+#include <cstdlib>
 #include <initializer_list>
 #include <utility>
 #include <vector>
@@ -22,6 +23,7 @@ using google::protobuf::MethodDescriptor;
 
 constexpr int kKeepaliveMs = 30'000;  // the server takes pings 10 s apart and more
 constexpr int kKeepaliveTimeoutMs = 20'000;
+constexpr absl::Duration kLookForProblems = absl::Milliseconds(300);
 
 bool OnlyReads(const MethodDescriptor& method) {
   if (method.client_streaming() || method.server_streaming()) return false;
@@ -67,6 +69,22 @@ grpc::ChannelArguments ArgumentsOf(const ConnectOptions& options) {
   return arguments;
 }
 
+// The channel's last failure in gRPC's words, which only a call that does not wait is told.
+std::string WhyNotConnected(grpc::health::v1::Health::Stub& health) {
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + kLookForProblems));
+  grpc::health::v1::HealthCheckResponse response;
+  const grpc::Status status =
+      health.Check(&context, grpc::health::v1::HealthCheckRequest(), &response);
+  return status.error_code() == grpc::StatusCode::UNAVAILABLE ? status.error_message() : "";
+}
+
+// True if another try would end the same way.
+bool IsFinal(ConnectProblem problem) {
+  return problem == ConnectProblem::kNotTrusted || problem == ConnectProblem::kOtherName ||
+         problem == ConnectProblem::kServerIsPlaintext || problem == ConnectProblem::kUnusableFiles;
+}
+
 }  // namespace
 
 std::string RetryPolicy() {
@@ -78,14 +96,35 @@ std::string RetryPolicy() {
 
 absl::StatusOr<std::unique_ptr<Client>> Client::Connect(const std::string& target,
                                                         const ConnectOptions& options) {
-  auto credentials = options.credentials ? options.credentials : grpc::InsecureChannelCredentials();
-  auto channel = grpc::CreateCustomChannel(target, credentials, ArgumentsOf(options));
-  if (options.connect_timeout > absl::ZeroDuration() &&
-      !channel->WaitForConnected(absl::ToChronoTime(absl::Now() + options.connect_timeout))) {
-    return absl::UnavailableError(absl::StrCat("no server answers at ", target, " within ",
-                                               absl::FormatDuration(options.connect_timeout)));
+  auto channel = OpenChannel(target, options.security, ArgumentsOf(options));
+  if (!channel.ok()) return channel.status();
+  std::unique_ptr<Client> client(new Client(target, *std::move(channel), options));
+  if (options.connect_timeout > absl::ZeroDuration()) {
+    if (absl::Status status = client->AwaitServer(options); !status.ok()) return status;
   }
-  return std::unique_ptr<Client>(new Client(target, std::move(channel), options));
+  return client;
+}
+
+absl::StatusOr<std::unique_ptr<Client>> Client::ConnectFromEnvironment(ConnectOptions options) {
+  const char* address = std::getenv("PASSERELLE_ADDRESS");
+  const bool given = address != nullptr && *address != '\0';
+  options.security = Merged(options.security, SecurityFromEnvironment());
+  return Connect(given ? address : kDefaultTarget, options);
+}
+
+absl::Status Client::AwaitServer(const ConnectOptions& options) {
+  const absl::Time deadline = absl::Now() + options.connect_timeout;
+  while (!channel_->WaitForConnected(
+      absl::ToChronoTime(std::min(deadline, absl::Now() + kLookForProblems)))) {
+    const std::string words = WhyNotConnected(health());
+    const ConnectProblem problem = ConnectProblemOf(words, options.security.UsesTls());
+    if (IsFinal(problem)) return NotConnected(absl::StrCat("no connection to ", target_), problem);
+    if (absl::Now() < deadline) continue;
+    return NotConnected(absl::StrCat("no server answers at ", target_, " within ",
+                                     absl::FormatDuration(options.connect_timeout)),
+                        problem);
+  }
+  return absl::OkStatus();
 }
 
 Client::Client(std::string target, std::shared_ptr<grpc::Channel> channel,

@@ -5,7 +5,6 @@
 
 #include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
-#include <grpcpp/security/credentials.h>
 
 #include <cstdint>
 #include <memory>
@@ -17,6 +16,7 @@
 #include "absl/time/time.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "passerelle/backoff.h"
+#include "passerelle/security.h"
 #include "passerelle/v1/access_service.grpc.pb.h"
 #include "passerelle/v1/activation_service.grpc.pb.h"
 #include "passerelle/v1/audience_service.grpc.pb.h"
@@ -40,8 +40,8 @@ struct ConnectOptions {
   absl::Duration call_timeout = absl::Seconds(30);
   // The largest message taken or sent; the server's own limit is 4 MiB unless set otherwise.
   int max_message_bytes = 16 * 1024 * 1024;
-  // Null: plaintext, which servers take on loopback and Unix sockets only.
-  std::shared_ptr<grpc::ChannelCredentials> credentials;
+  // The API key and TLS; empty: no key, plaintext, which servers take on their own machine only.
+  Security security;
 };
 
 // Safe on any thread. Methods that only read (Get, List, Lookup, BatchGet, Count) are tried up to 4
@@ -51,9 +51,15 @@ struct ConnectOptions {
 class Client {
  public:
   // `target` as gRPC takes it: "127.0.0.1:7701", "unix:/run/passerelle.sock". UNAVAILABLE if nobody
-  // answers there in time.
+  // answers there in time, or at once if TLS fails for good, with the reason; INVALID_ARGUMENT for
+  // a key or files that cannot be used (security.h). Reads nothing from the environment.
   static absl::StatusOr<std::unique_ptr<Client>> Connect(const std::string& target,
                                                          const ConnectOptions& options = {});
+
+  // Connects to PASSERELLE_ADDRESS (kDefaultTarget if it is not set); what `options.security` does
+  // not say is read from the environment too (SecurityFromEnvironment).
+  static absl::StatusOr<std::unique_ptr<Client>> ConnectFromEnvironment(
+      ConnectOptions options = {});
 
   // Makes one unary call: Call(&v1::InstanceService::Stub::GetInstance, request). A write's commit
   // token is stored in `commit_token` where the server tells one in the trailing metadata.
@@ -105,6 +111,8 @@ class Client {
       std::unique_ptr<v1::AccessService::Stub>, std::unique_ptr<grpc::health::v1::Health::Stub>>;
 
   Client(std::string target, std::shared_ptr<grpc::Channel> channel, const ConnectOptions& options);
+  // OK when the server answered anything.
+  absl::Status AwaitServer(const ConnectOptions& options);
   // After a call that the server was too busy to begin: waits as long as it asks and returns true;
   // false, at once, for every other status and when the deadline would be over.
   static bool AwaitTurn(const absl::Status& status, absl::Time deadline, Backoff* backoff);

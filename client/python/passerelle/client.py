@@ -1,6 +1,7 @@
 """The client: a channel, one stub for each service, and the loops over them."""
 
 import json
+import os
 import time
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -12,6 +13,7 @@ from . import export, ingest, members
 from .columns import to_microseconds
 from .errors import PasserelleError, typed
 from .patience import RETRY_FOR, Patience, patiently
+from .security import Security, open_channel
 from .v1 import (
     activation_service_pb2,
     access_service_pb2_grpc,
@@ -37,6 +39,7 @@ from .v1 import (
     stream_service_pb2_grpc,
 )
 
+DEFAULT_ADDRESS = "127.0.0.1:7701"
 MESSAGE_BYTES = 16 * 1024 * 1024
 # A connection that went silent is given up after both; the server takes pings 10 s apart and more.
 KEEPALIVE_MS, KEEPALIVE_TIMEOUT_MS = 30_000, 20_000
@@ -72,11 +75,32 @@ def _service_config() -> str:
     return json.dumps({"methodConfig": [{"name": names, "retryPolicy": policy}]})
 
 
-def connect(target: str, instance: str = "default", credentials: grpc.ChannelCredentials | None = None):
-    """A client of the server at `target`, for example 127.0.0.1:7701 or unix:/run/passerelle.sock.
+def connect(
+    address: str | None = None,
+    instance: str = "default",
+    *,
+    key: str | None = None,
+    key_file: str | os.PathLike | None = None,
+    ca: str | os.PathLike | None = None,
+    cert: str | os.PathLike | None = None,
+    cert_key: str | os.PathLike | None = None,
+    server_name: str | None = None,
+) -> "Client":
+    """A client of the server at `address`, for example 127.0.0.1:7701 or unix:/run/passerelle.sock.
 
-    Without credentials the connection is in plaintext: for loopback and Unix sockets only.
+    Without an address, it is PASSERELLE_ADDRESS (or else 127.0.0.1:7701), and what the other arguments do not say is
+    read from PASSERELLE_KEY, PASSERELLE_KEY_FILE, PASSERELLE_TLS_CA, PASSERELLE_TLS_CERT and PASSERELLE_TLS_KEY. With
+    an address nothing is read from the environment: a key is not sent to a server that it was not meant for.
+
+    `key` (psk.ID.SECRET) or `key_file` is the API key, sent with every call: over TLS, or in plaintext to this machine;
+    otherwise ValueError, and nothing is sent. TLS is spoken if `ca` (PEM file of the roots to trust, or "system"),
+    `cert` or `cert_key` (PEM files of a client certificate and its key) is given. `server_name` is the name that the
+    server's certificate must have, if not the address's.
     """
+    security = Security(key, key_file, ca, cert, cert_key, server_name)
+    if address is None:
+        address = os.environ.get("PASSERELLE_ADDRESS") or DEFAULT_ADDRESS
+        security = security.or_from_environment()
     options = [
         ("grpc.service_config", _service_config()),
         ("grpc.enable_retries", 1),
@@ -90,11 +114,7 @@ def connect(target: str, instance: str = "default", credentials: grpc.ChannelCre
         ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.max_reconnect_backoff_ms", 1_000),
     ]
-    if credentials is None:
-        channel = grpc.insecure_channel(target, options)
-    else:
-        channel = grpc.secure_channel(target, credentials, options)
-    return Client(channel, instance)
+    return Client(open_channel(address, security, options), instance)
 
 
 class Client:
