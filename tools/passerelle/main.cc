@@ -1,4 +1,6 @@
 // passerelle: the command line of a Passerelle server.
+#include <grpc/support/log.h>
+
 #include <csignal>
 #include <cstdlib>
 #include <iostream>
@@ -28,12 +30,24 @@ void WatchSignals(Session* session) {
 }
 
 void AddGlobals(CLI::App* app, Globals* globals) {
-  app->add_option("--server", globals->server, "Where the server listens: HOST:PORT or unix:PATH")
-      ->envname("PASSERELLE_SERVER")
-      ->capture_default_str();
-  app->add_option("--instance", globals->instance, "The instance")
-      ->envname("PASSERELLE_INSTANCE")
-      ->capture_default_str();
+  app->add_option("--server", globals->server,
+                  "Where the server listens: HOST:PORT or unix:PATH (default 127.0.0.1:7701) "
+                  "(Env:PASSERELLE_SERVER, PASSERELLE_ADDRESS)");
+  app->add_option("--instance", globals->instance, "The instance (default: default)")
+      ->envname("PASSERELLE_INSTANCE");
+  app->add_option("--profile", globals->profile,
+                  "The profile of the config file that says what these do not")
+      ->envname("PASSERELLE_PROFILE");
+  client::Security* security = &globals->security;
+  app->add_option("--key-file", security->key_file,
+                  "File with the API key (Env:PASSERELLE_KEY_FILE, or the key itself in "
+                  "PASSERELLE_KEY); there is no flag for the key, because ps would show it");
+  app->add_option("--tls-ca", security->tls_ca,
+                  "Speak TLS: PEM file of the CA of the server's certificate, or \"system\" "
+                  "(Env:PASSERELLE_TLS_CA)");
+  app->add_option("--tls-cert", security->tls_cert,
+                  "PEM file of a client certificate (Env:PASSERELLE_TLS_CERT)");
+  app->add_option("--tls-key", security->tls_key, "Its private key (Env:PASSERELLE_TLS_KEY)");
   app->add_flag("--json", globals->json, "Print JSON: one document, or one object a line for rows");
   app->add_flag("-q,--quiet", globals->quiet, "No progress, no notes");
   app->add_option("--timeout", globals->timeout_s, "Seconds that a single call may take")
@@ -78,12 +92,19 @@ ExitCode TellParseError(const CLI::App& app, const CLI::ParseError& error) {
 
 int Run(int argc, char** argv) {
   std::ios::sync_with_stdio(false);
+  // gRPC's own diagnostics; what went wrong is told in the program's words.
+  if (std::getenv("GRPC_VERBOSITY") == nullptr) {
+    gpr_set_log_function([](gpr_log_func_args*) {});
+  }
   static Session session;
   WatchSignals(&session);
   CLI::App app(
       "Joins a customer data platform to a campaign system: profiles, audiences, logs.\n"
       "Files are CSV or NDJSON, also .gz. An interrupted file goes on where it was: run the same "
       "command again.\n"
+      "Flags win over the environment, that over the profile of the config file "
+      "($PASSERELLE_CONFIG, else\n~/.config/passerelle/config.toml): default_profile = \"NAME\", "
+      "[profiles.NAME] with address, instance,\nkey_file, tls_ca, tls_cert, tls_key.\n"
       "Exit codes: 0 done, 1 failed, 2 wrong input, 3 rows refused (--strict), 4 not found, 5 no "
       "server, 130 interrupted.",
       "passerelle");

@@ -1,10 +1,13 @@
 #include "tools/passerelle/session.h"
 
+#include <cstdlib>
+#include <initializer_list>
 #include <iostream>
 
 #include "absl/strings/str_cat.h"
 #include "nlohmann/json.hpp"
 #include "passerelle/error.h"
+#include "tools/passerelle/profile.h"
 
 namespace passerelle::tools {
 namespace {
@@ -15,6 +18,59 @@ std::string AdviceForRefusedReplace(const std::string& stream) {
                       "` shows the rows; then `passerelle streams delete ", name,
                       "` and the corrected file, or the same command with a larger "
                       "--max-refused-percent");
+}
+
+std::string AdviceForTls(client::ConnectProblem problem) {
+  switch (problem) {
+    case client::ConnectProblem::kNotTrusted:
+      return "--tls-ca FILE (PASSERELLE_TLS_CA, or tls_ca in a profile) names the CA that signed "
+             "it; "
+             "\"system\" stands for those that this machine trusts";
+    case client::ConnectProblem::kOtherName:
+      return "give --server the name that the certificate has, or have that address put into it";
+    case client::ConnectProblem::kServerIsPlaintext:
+      return "leave out --tls-ca, --tls-cert and --tls-key (also PASSERELLE_TLS_... and the "
+             "profile's), or start the server with --tls-cert and --tls-key";
+    case client::ConnectProblem::kClosedPlaintext:
+      return "if the server speaks TLS, give --tls-ca FILE (PASSERELLE_TLS_CA, or tls_ca in a "
+             "profile); else its log says why";
+    case client::ConnectProblem::kClosedTls:
+      return "if the server wants a client certificate, give --tls-cert and --tls-key with one "
+             "that its --tls-client-ca signed; else its log says why";
+    case client::ConnectProblem::kUnusableFiles:
+      return "look at the files of --tls-ca, --tls-cert and --tls-key (`openssl x509 -in FILE "
+             "-text`, `openssl pkey -in FILE`)";
+    case client::ConnectProblem::kOther:
+      return "";
+  }
+  return "";
+}
+
+// What to do about being not connected or not let in.
+std::string AdviceForConnection(const Session& session, const absl::Status& status) {
+  const client::Security& security = session.security();
+  const bool in_the_open =
+      security.HasKey() && !security.UsesTls() && !client::IsLocalTarget(session.server());
+  if (status.code() == absl::StatusCode::kInvalidArgument && in_the_open) {
+    return "speak TLS: --tls-ca FILE (PASSERELLE_TLS_CA, or tls_ca in a profile), or --tls-ca "
+           "system";
+  }
+  if (status.code() == absl::StatusCode::kUnauthenticated) {
+    return security.HasKey()
+               ? "the server does not know the key, or it is expired or revoked; --key-file FILE, "
+                 "PASSERELLE_KEY_FILE or the profile's key_file names another"
+               : "give an API key: --key-file FILE, PASSERELLE_KEY, PASSERELLE_KEY_FILE, or "
+                 "key_file in a profile";
+  }
+  if (status.code() == absl::StatusCode::kPermissionDenied) {
+    return "the key may not do this; use another (--key-file FILE, --profile NAME), or have it "
+           "given the right to";
+  }
+  if (status.code() != absl::StatusCode::kUnavailable) return "";
+  const std::string advice = AdviceForTls(client::ConnectProblemOf(status, security.UsesTls()));
+  if (!advice.empty()) return advice;
+  return "is the server running? `passerelled --data DIR`; --server or PASSERELLE_SERVER says "
+         "where";
 }
 
 // What to do next, where the server's words do not say it.
@@ -54,9 +110,17 @@ std::string AdviceFor(const Session& session, const absl::Status& status) {
   if (status.code() == absl::StatusCode::kUnimplemented) {
     return "the server does not serve this call; it may be older than this program";
   }
-  if (status.code() == absl::StatusCode::kUnavailable) {
-    return "is the server running? `passerelled --data DIR`; --server or PASSERELLE_SERVER says "
-           "where";
+  return AdviceForConnection(session, status);
+}
+
+std::string Variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value != nullptr ? value : "";
+}
+
+std::string FirstGiven(std::initializer_list<std::string> texts) {
+  for (const std::string& text : texts) {
+    if (!text.empty()) return text;
   }
   return "";
 }
@@ -68,11 +132,24 @@ absl::StatusOr<client::Client*> Session::Connect() {
   client::ConnectOptions options;
   options.call_timeout = absl::Seconds(globals_.timeout_s);
   options.connect_timeout = std::min(options.call_timeout, absl::Seconds(5));
+  options.security = globals_.security;
   absl::StatusOr<std::unique_ptr<client::Client>> made =
       client::Client::Connect(globals_.server, options);
   if (!made.ok()) return made.status();
   client_ = *std::move(made);
   return client_.get();
+}
+
+absl::Status Session::CompleteGlobals() {
+  const absl::StatusOr<Profile> profile = ReadProfile(globals_.profile);
+  if (!profile.ok()) return profile.status();
+  globals_.server =
+      FirstGiven({globals_.server, Variable("PASSERELLE_SERVER"), Variable("PASSERELLE_ADDRESS"),
+                  profile->address, client::kDefaultTarget});
+  globals_.instance = FirstGiven({globals_.instance, profile->instance, "default"});
+  globals_.security = client::Merged(
+      client::Merged(globals_.security, client::SecurityFromEnvironment()), profile->security);
+  return absl::OkStatus();
 }
 
 std::string Session::NameOf(const std::string& collection, const std::string& id) const {
@@ -83,7 +160,8 @@ std::string Session::NameOf(const std::string& collection, const std::string& id
 void Session::OnRun(CLI::App* command, std::function<absl::Status()> run) {
   command->callback([this, command, run = std::move(run)] {
     command_ = command->get_name();
-    Conclude(run());
+    const absl::Status complete = CompleteGlobals();
+    Conclude(complete.ok() ? run() : complete);
   });
 }
 

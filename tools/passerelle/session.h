@@ -25,9 +25,13 @@ enum ExitCode {
   kExitInterrupted = 130,
 };
 
+// What the command line says; the connection's part is completed from the environment and the
+// profile before a command runs.
 struct Globals {
-  std::string server = client::kDefaultTarget;
-  std::string instance = "default";
+  std::string server;
+  std::string instance;
+  std::string profile;
+  client::Security security;
   bool json = false;
   bool quiet = false;
   double timeout_s = 30;
@@ -36,6 +40,8 @@ struct Globals {
 class Session {
  public:
   Globals& globals() { return globals_; }
+  const std::string& server() const { return globals_.server; }
+  const client::Security& security() const { return globals_.security; }
   bool json() const { return globals_.json; }
   bool quiet() const { return globals_.quiet; }
   client::StopSignal& stop() { return stop_; }
@@ -61,7 +67,9 @@ class Session {
   // "instances/default/audiences/vip" of "vip"; a name that is whole already stays.
   std::string NameOf(const std::string& collection, const std::string& id) const;
 
-  // Does `run` when the command line names `command`; its status becomes the exit code.
+  // Does `run` when the command line names `command`; its status becomes the exit code. Address,
+  // instance, key and TLS that the command line does not name are read before, from the
+  // environment, then from the profile.
   void OnRun(CLI::App* command, std::function<absl::Status()> run);
   // The durable stream that the command writes, for what is said about errors.
   void set_stream(const std::string& stream) { stream_ = stream; }
@@ -75,6 +83,7 @@ class Session {
   int exit_code() const { return exit_code_; }
 
  private:
+  absl::Status CompleteGlobals();
   void Conclude(const absl::Status& status);
 
   Globals globals_;
