@@ -55,18 +55,30 @@ class Runner {
     } catch (const std::exception& broken) {
       got = absl::StrCat("BROKEN ", broken.what());
     }
+    Count(got);
     now_us_ += op.jump_us;
     if (wanted == got) return std::nullopt;
     return Difference{0, op, std::move(wanted), std::move(got)};
   }
   const Model& model() const { return model_; }
+  uint64_t answers() const { return answers_; }
 
  private:
+  // FNV-1a, with the end of each answer.
+  void Count(const std::string& got) {
+    const auto add = [this](char c) {
+      answers_ = (answers_ ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+    };
+    for (const char c : got) add(c);
+    add('\0');
+  }
+
   const TimeText times_;
   const Scope scope_;
   Model model_;
   std::unique_ptr<System> system_;
   int64_t now_us_;
+  uint64_t answers_ = 0xcbf29ce484222325;
 };
 
 // What a difference is about: the kind of operation, and how the two answers begin. A list that is
@@ -164,6 +176,7 @@ Outcome Run(const std::vector<Operation>& operations, const Scope& scope, const 
   }
   outcome.received = runner.model().received();
   outcome.applied = runner.model().applied();
+  outcome.answers = runner.answers();
   return outcome;
 }
 

@@ -3,6 +3,7 @@
 #ifndef PASSERELLE_TESTS_MODEL_DRIVER_H_
 #define PASSERELLE_TESTS_MODEL_DRIVER_H_
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -25,6 +26,7 @@ struct Difference {
 
 struct Outcome {
   int64_t received = 0, applied = 0;
+  uint64_t answers = 0;  // a number made of every answer that the system gave, in order
   std::optional<Difference> difference;
 };
 

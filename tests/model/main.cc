@@ -41,12 +41,14 @@ struct Flags {
 struct Totals {
   std::mutex mutex;
   int64_t received = 0, applied = 0, lost = 0, doubled = 0, differences = 0;
+  uint64_t answers = 0;  // their sum: seeds end in any order
   std::vector<uint64_t> failing;
   std::map<uint64_t, std::string> first_seen;  // by seed: a run again may not show it
   void Add(uint64_t seed, const Outcome& outcome) {
     const std::lock_guard<std::mutex> lock(mutex);
     received += outcome.received;
     applied += outcome.applied;
+    answers += outcome.answers;
     if (!outcome.difference.has_value()) return;
     ++differences;
     failing.push_back(seed);
@@ -187,7 +189,8 @@ int Main(int argc, char** argv) {
   }
   std::cout << "received=" << totals.received << " applied=" << totals.applied
             << " lost=" << totals.lost << " doubled=" << totals.doubled
-            << " seed=" << (caught ? totals.failing.front() : flags.first_seed) << std::endl;
+            << " seed=" << (caught ? totals.failing.front() : flags.first_seed)
+            << " answers=" << totals.answers << std::endl;
   return caught == !flags.plant.empty() ? 0 : 1;
 }
 

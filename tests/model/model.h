@@ -2,8 +2,8 @@
 // simply as possible: maps and loops, nothing remembered that can be worked out again. It shares
 // no code with the store or the server.
 //
-// One file per family of operations: model_schema.cc, model_profiles.cc, model_members.cc,
-// model_streams.cc, model_logs.cc, model_consumers.cc, model_reads.cc,
+// One file per family of operations: model_schema.cc, model_plan.cc, model_profiles.cc,
+// model_members.cc, model_streams.cc, model_logs.cc, model_consumers.cc, model_reads.cc,
 // model_retention.cc.
 #ifndef PASSERELLE_TESTS_MODEL_MODEL_H_
 #define PASSERELLE_TESTS_MODEL_MODEL_H_
@@ -101,7 +101,6 @@ struct Stream {
   int64_t next = 0;
   std::string token;
   bool finished = false;
-  bool clear_keys = false;
   std::map<std::string, int64_t> totals;
   std::vector<Row> rows;  // as they were sent
   std::vector<Entry> entries;
@@ -196,33 +195,37 @@ class Model : public System {
   // which fields can be written. What has nothing to work on becomes kNothing.
   void Prepare(Operation& op) const;
 
-  std::string Do(const Operation& op) override;
-
   // Rows that got an outcome, and those among them that were not refused.
   int64_t received() const { return received_; }
   int64_t applied() const { return applied_; }
 
  private:
+  void Begin(const Operation& op) override { now_us_ = op.at_us; }
+
   // model_schema.cc
+  std::string ChangeAttribute(const Operation& op) override;
   std::string CreateAttribute(const Operation& op);
   std::string UpdateAttribute(const Operation& op);
   std::string DeleteAttribute(const Operation& op);
-  std::string ChangeNamespace(const Operation& op);
-  std::string ChangeAudience(const Operation& op);
+  std::string ChangeNamespace(const Operation& op) override;
+  std::string ChangeAudience(const Operation& op) override;
   std::string CheckMappings(const DestinationSpec& spec) const;
   void MakeAudiences(const DestinationSpec& spec);
+  std::string ChangeDestination(const Operation& op) override;
   std::string CreateDestination(const Operation& op);
   std::string UpdateDestination(const Operation& op);
   void ExitUnmapped(const DestinationSpec& before, const DestinationSpec& after);
   std::string SetPaused(const Operation& op);
   std::string DeleteDestination(const Operation& op);
   void EndSessions(const std::string& destination, const std::string& answer);
-  std::string ChangeDelivery(const Operation& op);
+  std::string ChangeDelivery(const Operation& op) override;
 
-  // model_profiles.cc
-  std::string Batch(const Operation& op);
+  // model_plan.cc
   std::string MakePlan(const Operation& op, Plan& plan) const;
   std::string CheckPlan(const Plan& plan, const std::string& stream) const;
+
+  // model_profiles.cc
+  std::string Batch(const Operation& op) override;
   void DecideRows(const Plan& plan, const Operation& op, int64_t first, Ack& ack);
   RowAnswer DecideRow(const Plan& plan, const Row& row);
   bool IsRefusedAlone(const Plan& plan, const Row& row, RowAnswer& answer) const;
@@ -248,7 +251,7 @@ class Model : public System {
   void OptOut(int person, const std::string& channel, const std::string& purpose, int64_t at_us);
   std::vector<std::string> ConsentsOptedOut(const std::string& channel,
                                             const std::string& purpose) const;
-  std::string DeleteProfile(const Operation& op);
+  std::string DeleteProfile(const Operation& op) override;
   int Find(const Identity& identity) const;
 
   // model_members.cc
@@ -264,13 +267,14 @@ class Model : public System {
   Staging* StagingOf(const std::string& stream);
 
   // model_streams.cc
-  std::string Open(const Operation& op);
+  std::string Open(const Operation& op) override;
   std::string OpenAgain(const Operation& op, Stream& stream);
-  std::string Send(const Operation& op);
+  std::string Send(const Operation& op) override;
   std::string Judge(const Session& session, const Operation& op, int64_t& known) const;
-  std::string Finish(const Operation& op);
-  std::string DeleteStream(const Operation& op);
-  std::string Abandon(const Operation& op);
+  std::string Finish(const Operation& op) override;
+  std::string Leave(const Operation& op) override;
+  std::string DeleteStream(const Operation& op) override;
+  std::string Abandon(const Operation& op) override;
   std::string TextOfStream(const Stream& stream) const;
   void PrepareSend(Operation& op) const;
   void RestrictRows(Kind kind, const std::set<std::string>& namespaces,
@@ -283,14 +287,14 @@ class Model : public System {
   void ApplyOptOut(const DeliveryState& delivery, const Logged& of_whom, int64_t at_us);
   const Logged* NamedRow(const Entry& entry) const;
   void RevisitPending();
-  std::string Report(const Operation& op) const;
-  std::string ReadLogs(const Operation& op) const;
+  std::string ReadReport(const Operation& op) override;
+  std::string ReadLogs(const Operation& op) override;
   std::string Shown(const Logged& row) const;
 
   // model_consumers.cc
-  std::string ChangeConsumer(const Operation& op);
-  std::string Consume(const Operation& op);
-  std::string Seek(const Operation& op);
+  std::string ChangeConsumer(const Operation& op) override;
+  std::string Consume(const Operation& op) override;
+  std::string Seek(const Operation& op) override;
   std::string StateOf(const Reader& reader, int64_t us) const;
   size_t RowsGone() const;
   // The first row that a consumer has not read; nullptr: it has read all.
@@ -299,24 +303,28 @@ class Model : public System {
   void SweepLog();
 
   // model_reads.cc
-  std::string ReadProfiles() const;
-  std::string ReadMembers(const Operation& op) const;
+  std::string ReadProfiles() override;
+  std::string ReadMembers(const Operation& op) override;
   std::string CheckReach(const Operation& question) const;
   std::string Counts(const List& list) const;
-  std::string TakeNote(const Operation& op);
-  std::string ReadNoted(const Operation& op) const;
-  std::string Follow(const Operation& op);
-  std::string ReadStreams() const;
-  std::string ReadOutcomes(const Operation& op) const;
-  std::string ReadFlows() const;
+  std::string TakeNote(const Operation& op) override;
+  std::string ReadNoted(const Operation& op) override;
+  std::string Follow(const Operation& op) override;
+  std::string ReadStreams() override;
+  std::string ReadOutcomes(const Operation& op) override;
+  std::string ReadFlows() override;
   std::string Exclusion(int person, const Operation& question) const;
   std::string Shown(int person, const Operation& question) const;
   std::map<int, std::string> Output(const List& list, const Operation& question) const;
 
   // model_retention.cc
-  std::string Restart();
-  std::string Restore();
-  void Jump(int64_t by_us);
+  std::string Restart(const Operation& op) override;
+  std::string Jump(const Operation& op) override;
+  std::string Backup() override;
+  std::string Restore() override;
+  void PassTime(int64_t by_us);
+  // What a server does that is started again.
+  void Reopen();
   // What is past its time goes when a store is opened.
   void Sweep();
   void SweepStream(Stream& stream) const;

@@ -124,7 +124,7 @@ void Model::RevisitPending() {
   }
 }
 
-std::string Model::Report(const Operation& op) const {
+std::string Model::ReadReport(const Operation& op) {
   if (world_.deliveries.count(op.id) == 0) return Refuse("NOT_FOUND", "RESOURCE_NOT_FOUND");
   std::map<int64_t, Message> messages;
   int64_t rows = 0;
@@ -181,7 +181,7 @@ std::string Model::Report(const Operation& op) const {
 }
 
 // Filters: deliveries (id), audiences, a time range (as_of to total), kinds (skip 1 or 2).
-std::string Model::ReadLogs(const Operation& op) const {
+std::string Model::ReadLogs(const Operation& op) {
   const bool no_delivery = !op.id.empty() && world_.deliveries.count(op.id) == 0;
   const bool no_audience = !op.audience.empty() && world_.audiences.count(op.audience) == 0;
   if (wire_ && (no_delivery || no_audience)) return Refuse("NOT_FOUND", "RESOURCE_NOT_FOUND");

@@ -11,7 +11,7 @@ constexpr const char* kShownNamespaces[] = {"external_id", "email", "email_sha25
 
 }  // namespace
 
-std::string Model::ReadProfiles() const {
+std::string Model::ReadProfiles() {
   std::string text = "OK\n";
   for (const auto& [name, person] : world_.people) {
     absl::StrAppend(&text, "  #", name, person.known ? " known" : " unknown");
@@ -123,7 +123,7 @@ std::string Model::Counts(const List& list) const {
   return text;
 }
 
-std::string Model::ReadMembers(const Operation& op) const {
+std::string Model::ReadMembers(const Operation& op) {
   const auto found = world_.audiences.find(op.audience);
   if (found == world_.audiences.end()) return Refuse("NOT_FOUND", "RESOURCE_NOT_FOUND");
   const List& list = world_.lists.at(found->second);
@@ -165,7 +165,7 @@ std::string Model::TakeNote(const Operation& op) {
   return "OK";
 }
 
-std::string Model::ReadNoted(const Operation& op) const {
+std::string Model::ReadNoted(const Operation& op) {
   const auto found = world_.notes.find(op.id);
   if (found == world_.notes.end()) return "no note";
   const Note& note = found->second;
@@ -197,7 +197,7 @@ std::string Model::Follow(const Operation& op) {
   return text;
 }
 
-std::string Model::ReadFlows() const {
+std::string Model::ReadFlows() {
   std::string text = "OK\n";
   for (const auto& [id, destination] : world_.destinations) {
     absl::StrAppend(&text, "  ", id, destination.paused ? " paused" : "",

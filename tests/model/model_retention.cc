@@ -11,7 +11,7 @@ constexpr int64_t kStreamsKeptUs = 90 * kDayUs;
 
 }  // namespace
 
-void Model::Jump(int64_t by_us) {
+void Model::PassTime(int64_t by_us) {
   ProfilesCommit();
   LogsCommit();
   now_us_ += by_us;
@@ -19,9 +19,25 @@ void Model::Jump(int64_t by_us) {
   DropOldStagings();
 }
 
-std::string Model::Restart() {
+std::string Model::Jump(const Operation& op) {
+  PassTime(op.jump_us);
+  if (op.altered) Reopen();
+  return "OK";
+}
+
+void Model::Reopen() {
   world_.sessions.clear();
   Sweep();
+}
+
+std::string Model::Restart(const Operation&) {
+  Reopen();
+  return "OK";
+}
+
+std::string Model::Backup() {
+  PassTime(0);
+  saved_ = std::make_unique<const World>(world_);
   return "OK";
 }
 
@@ -29,7 +45,8 @@ std::string Model::Restart() {
 std::string Model::Restore() {
   world_ = *saved_;
   world_.notes.clear();
-  return Restart();
+  Reopen();
+  return "OK";
 }
 
 // By the clock, not by the time of commits.

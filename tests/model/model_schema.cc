@@ -27,6 +27,11 @@ bool SameRules(const DestinationSpec& a, const DestinationSpec& b) {
 
 }  // namespace
 
+std::string Model::ChangeAttribute(const Operation& op) {
+  if (op.verb == Verb::kCreateAttribute) return CreateAttribute(op);
+  return op.verb == Verb::kUpdateAttribute ? UpdateAttribute(op) : DeleteAttribute(op);
+}
+
 std::string Model::CreateAttribute(const Operation& op) {
   ProfilesCommit();
   if (world_.attributes.count(op.id) != 0)
@@ -129,6 +134,12 @@ void Model::MakeAudiences(const DestinationSpec& spec) {
     world_.audiences[audience] = ++world_.numbers;
     world_.lists[world_.numbers] = List();
   }
+}
+
+std::string Model::ChangeDestination(const Operation& op) {
+  if (op.verb == Verb::kCreateDestination) return CreateDestination(op);
+  if (op.verb == Verb::kUpdateDestination) return UpdateDestination(op);
+  return op.verb == Verb::kDeleteDestination ? DeleteDestination(op) : SetPaused(op);
 }
 
 std::string Model::CreateDestination(const Operation& op) {

@@ -116,7 +116,6 @@ std::string Model::Open(const Operation& op) {
     Stream made;
     made.kind = op.kind;
     made.target = op.target;
-    made.clear_keys = op.clear_keys;
     if (op.kind == Kind::kReplace) {
       if (const std::string refused = BeginReplace(op, made); !refused.empty()) return refused;
     }
@@ -244,6 +243,11 @@ std::string Model::Finish(const Operation& op) {
   return absl::StrCat("OK next=", stream.next, "\n");
 }
 
+std::string Model::Leave(const Operation& op) {
+  world_.sessions.erase(op.session);
+  return "OK";
+}
+
 std::string Model::DeleteStream(const Operation& op) {
   ProfilesCommit();
   LogsCommit();
@@ -272,7 +276,7 @@ std::string Model::Abandon(const Operation& op) {
   return absl::StrCat("OK ", records, " records");
 }
 
-std::string Model::ReadStreams() const {
+std::string Model::ReadStreams() {
   std::string text = "OK\n";
   for (const auto& [id, stream] : world_.streams) {
     absl::StrAppend(&text, "  ", id, " kind ", static_cast<int>(stream.kind), " ", stream.target,
@@ -284,7 +288,7 @@ std::string Model::ReadStreams() const {
   return text;
 }
 
-std::string Model::ReadOutcomes(const Operation& op) const {
+std::string Model::ReadOutcomes(const Operation& op) {
   const auto found = world_.streams.find(op.id);
   if (found == world_.streams.end()) return Refuse("NOT_FOUND", "RESOURCE_NOT_FOUND");
   std::string text = "OK\n";

@@ -56,6 +56,11 @@ std::string StoreSystem::Told(const absl::StatusOr<T>& result) {
   return result.ok() ? "OK" : TextOf(result.status());
 }
 
+std::string StoreSystem::ChangeAttribute(const Operation& op) {
+  if (op.verb == Verb::kCreateAttribute) return CreateAttribute(op);
+  return op.verb == Verb::kUpdateAttribute ? UpdateAttribute(op) : DeleteAttribute(op);
+}
+
 std::string StoreSystem::CreateAttribute(const Operation& op) {
   storage::Attribute attribute;
   attribute.id = op.id;

@@ -93,6 +93,11 @@ std::string StoreSystem::Finish(const Operation& op) {
   return absl::StrCat("OK next=", finished->value.next_offset, "\n");
 }
 
+std::string StoreSystem::Leave(const Operation& op) {
+  sessions_.erase(op.session);
+  return "OK";
+}
+
 std::string StoreSystem::DeleteStream(const Operation& op) {
   if (op.verb == Verb::kDeleteStream) {
     const auto deleted = instance().streams().DeleteStream(op.id);

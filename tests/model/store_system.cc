@@ -160,19 +160,22 @@ void StoreSystem::Settle() {
   if (!settled.ok()) throw std::runtime_error(settled.ToString());
 }
 
-void StoreSystem::Open(const std::string& stream, storage::StreamKind kind) {
+storage::CommitPosition StoreSystem::OpenForTheClock(const std::string& stream,
+                                                     storage::StreamKind kind) {
   storage::OpenStream open;
   open.stream = stream;
   open.kind = kind;
   open.target = "the-clock";
-  (void)instance().streams().Open(open);
+  const auto opened = instance().streams().Open(open);
+  if (!opened.ok()) throw std::runtime_error(opened.status().ToString());
+  return opened->position;
 }
 
 // Commits that are made in the background carry the time before the jump at the latest, and
 // stagings that are too old afterwards are gone when it returns.
-void StoreSystem::Jump(int64_t by_us) {
-  Open("the-clock", storage::StreamKind::kSyncProfiles);
-  Open("the-clock-of-logs", storage::StreamKind::kAppendLogs);
+storage::CommitPosition StoreSystem::PassTime(int64_t by_us) {
+  OpenForTheClock("the-clock", storage::StreamKind::kSyncProfiles);
+  const auto position = OpenForTheClock("the-clock-of-logs", storage::StreamKind::kAppendLogs);
   now_us_ += by_us;
   storage::Audience audience;
   audience.id = "the-clock";
@@ -187,17 +190,28 @@ void StoreSystem::Jump(int64_t by_us) {
     (void)instance().streams().DeleteStream(stream);
   }
   (void)instance().audiences().DeleteAudience("the-clock", {}, {});
+  return position;
 }
 
-std::string StoreSystem::Restart() {
+std::string StoreSystem::Jump(const Operation& op) {
+  PassTime(op.jump_us);
+  if (op.altered) Reopen();
+  return "OK";
+}
+
+void StoreSystem::Reopen() {
   sessions_.clear();
   OpenStore();
-  Jump(0);
+  PassTime(0);
+}
+
+std::string StoreSystem::Restart(const Operation&) {
+  Reopen();
   return "OK";
 }
 
 std::string StoreSystem::Backup() {
-  Jump(0);
+  PassTime(0);
   const std::string name = absl::StrCat("set", ++backups_);
   const auto started = store_->StartBackup({name, ""}, [] {});
   if (!started.ok()) return TextOf(started.status());
@@ -226,92 +240,13 @@ std::string StoreSystem::Restore() {
   // Restores count by the clock: after one in the past, epochs may be less than they were.
   if (now_us_ <= restored_us_) epochs_.clear();
   restored_us_ = now_us_;
-  // Once more, now that the log of then is followed to its end.
-  Jump(0);
-  return Restart();
-}
-
-std::string StoreSystem::Do(const Operation& op) {
-  now_us_ = op.at_us;
-  switch (op.verb) {
-    case Verb::kNothing:
-      return "nothing";
-    case Verb::kCreateAttribute:
-      return CreateAttribute(op);
-    case Verb::kUpdateAttribute:
-      return UpdateAttribute(op);
-    case Verb::kDeleteAttribute:
-      return DeleteAttribute(op);
-    case Verb::kCreateNamespace:
-    case Verb::kDeleteNamespace:
-      return ChangeNamespace(op);
-    case Verb::kCreateAudience:
-    case Verb::kDeleteAudience:
-      return ChangeAudience(op);
-    case Verb::kCreateDestination:
-    case Verb::kUpdateDestination:
-    case Verb::kPause:
-    case Verb::kResume:
-    case Verb::kDeleteDestination:
-      return ChangeDestination(op);
-    case Verb::kCreateDelivery:
-    case Verb::kUpdateDelivery:
-    case Verb::kDeleteDelivery:
-      return ChangeDelivery(op);
-    case Verb::kCreateConsumer:
-    case Verb::kDeleteConsumer:
-      return ChangeConsumer(op);
-    case Verb::kConsume:
-      return Consume(op);
-    case Verb::kSeek:
-      return Seek(op);
-    case Verb::kBatch:
-      return Batch(op);
-    case Verb::kDeleteProfile:
-      return DeleteProfile(op);
-    case Verb::kOpen:
-      return Open(op);
-    case Verb::kSend:
-      return Send(op);
-    case Verb::kFinish:
-      return Finish(op);
-    case Verb::kLeave:
-      sessions_.erase(op.session);
-      return "OK";
-    case Verb::kDeleteStream:
-    case Verb::kAbandon:
-      return DeleteStream(op);
-    case Verb::kJump:
-      Jump(op.jump_us);
-      return op.altered ? Restart() : "OK";
-    case Verb::kRestart:
-      return Restart();
-    case Verb::kBackup:
-      return Backup();
-    case Verb::kRestore:
-      return Restore();
-    case Verb::kReadProfiles:
-      return ReadProfiles();
-    case Verb::kReadMembers:
-      return ReadMembers(op);
-    case Verb::kNote:
-      return TakeNote(op);
-    case Verb::kReadNoted:
-      return ReadNoted(op);
-    case Verb::kFollow:
-      return Follow(op);
-    case Verb::kReadStreams:
-      return ReadStreams();
-    case Verb::kReadOutcomes:
-      return ReadOutcomes(op);
-    case Verb::kReadLogs:
-      return ReadLogs(op);
-    case Verb::kReadReport:
-      return ReadReport(op);
-    case Verb::kReadFlows:
-      return ReadFlows();
-  }
-  return "";
+  // Once more, when the log of then is followed to its end.
+  storage::ReadContext context;
+  context.deadline = absl::Now() + absl::Seconds(60);
+  const absl::Status followed = instance().WaitFor(PassTime(0), context);
+  if (!followed.ok()) throw std::runtime_error(followed.ToString());
+  Reopen();
+  return "OK";
 }
 
 }  // namespace passerelle::model

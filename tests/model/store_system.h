@@ -34,8 +34,6 @@ class StoreSystem : public System {
   StoreSystem(const StoreSystem&) = delete;
   StoreSystem& operator=(const StoreSystem&) = delete;
 
-  std::string Do(const Operation& op) override;
-
  private:
   struct Field {
     storage::FieldWrite write;
@@ -68,24 +66,29 @@ class StoreSystem : public System {
   void OpenStore();
   // Waits for what goes on in the background.
   void Settle();
-  void Jump(int64_t by_us);
-  void Open(const std::string& stream, storage::StreamKind kind);
-  std::string Restart();
-  std::string Backup();
-  std::string Restore();
+  // Moves the clock on. Returns the position of a commit of the logs file before that.
+  storage::CommitPosition PassTime(int64_t by_us);
+  storage::CommitPosition OpenForTheClock(const std::string& stream, storage::StreamKind kind);
+  void Reopen();
+  void Begin(const Operation& op) override { now_us_ = op.at_us; }
+  std::string Jump(const Operation& op) override;
+  std::string Restart(const Operation& op) override;
+  std::string Backup() override;
+  std::string Restore() override;
   storage::InstanceStore& instance() { return *instance_; }
   // Answers OK or the refusal.
   template <class T>
   std::string Told(const absl::StatusOr<T>& result);
 
+  std::string ChangeAttribute(const Operation& op) override;
   std::string CreateAttribute(const Operation& op);
   std::string UpdateAttribute(const Operation& op);
   std::string DeleteAttribute(const Operation& op);
-  std::string ChangeNamespace(const Operation& op);
-  std::string ChangeAudience(const Operation& op);
-  std::string ChangeDestination(const Operation& op);
-  std::string ChangeDelivery(const Operation& op);
-  std::string DeleteProfile(const Operation& op);
+  std::string ChangeNamespace(const Operation& op) override;
+  std::string ChangeAudience(const Operation& op) override;
+  std::string ChangeDestination(const Operation& op) override;
+  std::string ChangeDelivery(const Operation& op) override;
+  std::string DeleteProfile(const Operation& op) override;
 
   absl::Status MakePlan(const Operation& op, Plan& plan);
   absl::Status AddDestination(const Operation& op, Plan& plan);
@@ -94,31 +97,32 @@ class StoreSystem : public System {
   AckOr SubmitEntries(const Operation& op, storage::WriteOptions options);
   void AppendAgain(const storage::AppendBatch& batch);
   void LearnProfiles();
-  std::string Batch(const Operation& op);
+  std::string Batch(const Operation& op) override;
 
-  std::string Open(const Operation& op);
-  std::string Send(const Operation& op);
-  std::string Finish(const Operation& op);
-  std::string DeleteStream(const Operation& op);
-  std::string ReadStreams();
-  std::string ReadOutcomes(const Operation& op);
+  std::string Open(const Operation& op) override;
+  std::string Send(const Operation& op) override;
+  std::string Finish(const Operation& op) override;
+  std::string Leave(const Operation& op) override;
+  std::string DeleteStream(const Operation& op) override;
+  std::string ReadStreams() override;
+  std::string ReadOutcomes(const Operation& op) override;
 
-  std::string ReadProfiles();
-  std::string ReadMembers(const Operation& op);
-  std::string TakeNote(const Operation& op);
-  std::string ReadNoted(const Operation& op);
-  std::string Follow(const Operation& op);
-  std::string ReadLogs(const Operation& op);
-  std::string ReadReport(const Operation& op);
+  std::string ReadProfiles() override;
+  std::string ReadMembers(const Operation& op) override;
+  std::string TakeNote(const Operation& op) override;
+  std::string ReadNoted(const Operation& op) override;
+  std::string Follow(const Operation& op) override;
+  std::string ReadLogs(const Operation& op) override;
+  std::string ReadReport(const Operation& op) override;
   std::string Shown(const storage::LogRow& row) const;
 
   void LearnRows();
   std::string StateOf(const storage::Consumer& consumer);
-  std::string ChangeConsumer(const Operation& op);
-  std::string Consume(const Operation& op);
-  std::string Seek(const Operation& op);
+  std::string ChangeConsumer(const Operation& op) override;
+  std::string Consume(const Operation& op) override;
+  std::string Seek(const Operation& op) override;
   std::string ReadConsumers();
-  std::string ReadFlows();
+  std::string ReadFlows() override;
   storage::Output OutputOf(const Operation& question);
   absl::Status ReadAll(const storage::AudienceMoment& moment, const storage::Output& output,
                        int limit, storage::MemberSink sink);

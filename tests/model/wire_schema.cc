@@ -51,7 +51,7 @@ void Fill(const DestinationSpec& spec, v1::Destination* destination) {
 
 }  // namespace
 
-std::string WireSystem::ChangeSchema(const Operation& op) {
+std::string WireSystem::ChangeAttribute(const Operation& op) {
   std::string told;
   if (op.verb == Verb::kDeleteAttribute) {
     v1::DeleteAttributeRequest request;

@@ -64,6 +64,18 @@ void WireSystem::Connect() {
   client_ = *std::move(client);
 }
 
+std::string WireSystem::Restart(const Operation& op) {
+  sessions_.clear();
+  server_.Restart(/*kill=*/op.altered);
+  Connect();
+  return "OK";
+}
+
+std::string WireSystem::Leave(const Operation& op) {
+  sessions_.erase(op.session);
+  return "OK";
+}
+
 std::string WireSystem::Backup() {
   grpc::ClientContext context;
   const auto stub = v1::MaintenanceService::NewStub(client_->channel());
@@ -94,82 +106,6 @@ std::string WireSystem::Restore() {
 int WireSystem::NameOf(int64_t profile) const {
   const auto found = names_.find(profile);
   return found == names_.end() ? -1 : found->second;
-}
-
-std::string WireSystem::Do(const Operation& op) {
-  switch (op.verb) {
-    case Verb::kNothing:
-    case Verb::kJump:
-    case Verb::kCreateConsumer:
-    case Verb::kDeleteConsumer:
-    case Verb::kConsume:
-    case Verb::kSeek:
-    case Verb::kReadNoted:
-      return "nothing";
-    case Verb::kCreateAttribute:
-    case Verb::kUpdateAttribute:
-    case Verb::kDeleteAttribute:
-    case Verb::kCreateNamespace:
-    case Verb::kDeleteNamespace:
-      return ChangeSchema(op);
-    case Verb::kCreateAudience:
-    case Verb::kDeleteAudience:
-      return ChangeAudience(op);
-    case Verb::kCreateDestination:
-    case Verb::kUpdateDestination:
-    case Verb::kPause:
-    case Verb::kResume:
-    case Verb::kDeleteDestination:
-      return ChangeDestination(op);
-    case Verb::kCreateDelivery:
-    case Verb::kUpdateDelivery:
-    case Verb::kDeleteDelivery:
-      return ChangeDelivery(op);
-    case Verb::kBatch:
-      return Batch(op);
-    case Verb::kDeleteProfile:
-      return DeleteProfile(op);
-    case Verb::kOpen:
-      return Open(op);
-    case Verb::kSend:
-      return Send(op);
-    case Verb::kFinish:
-      return Finish(op);
-    case Verb::kLeave:
-      sessions_.erase(op.session);
-      return "OK";
-    case Verb::kDeleteStream:
-    case Verb::kAbandon:
-      return DeleteStream(op);
-    case Verb::kRestart:
-      sessions_.clear();
-      server_.Restart(op.altered);
-      Connect();
-      return "OK";
-    case Verb::kBackup:
-      return Backup();
-    case Verb::kRestore:
-      return Restore();
-    case Verb::kReadProfiles:
-      return ReadProfiles();
-    case Verb::kReadMembers:
-      return ReadMembers(op);
-    case Verb::kNote:
-      return TakeNote(op);
-    case Verb::kFollow:
-      return Follow(op);
-    case Verb::kReadStreams:
-      return ReadStreams();
-    case Verb::kReadOutcomes:
-      return ReadOutcomes(op);
-    case Verb::kReadLogs:
-      return ReadLogs(op);
-    case Verb::kReadReport:
-      return ReadReport(op);
-    case Verb::kReadFlows:
-      return ReadFlows();
-  }
-  return "";
 }
 
 }  // namespace passerelle::model

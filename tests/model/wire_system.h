@@ -31,7 +31,6 @@ class WireSystem : public System {
  public:
   // Starts `program` on data in `directory`. `times` must outlive it.
   WireSystem(const TimeText& times, const std::string& program, const std::string& directory);
-  std::string Do(const Operation& op) override;
 
  private:
   struct Note {
@@ -49,42 +48,44 @@ class WireSystem : public System {
   };
 
   void Connect();
-  std::string Backup();
-  std::string Restore();
-  std::string ChangeSchema(const Operation& op);
-  std::string ChangeAudience(const Operation& op);
-  std::string ChangeDestination(const Operation& op);
-  std::string ChangeDelivery(const Operation& op);
-  std::string DeleteProfile(const Operation& op);
-  std::string ReadFlows();
+  std::string Restart(const Operation& op) override;
+  std::string Backup() override;
+  std::string Restore() override;
+  std::string ChangeAttribute(const Operation& op) override;
+  std::string ChangeAudience(const Operation& op) override;
+  std::string ChangeDestination(const Operation& op) override;
+  std::string ChangeDelivery(const Operation& op) override;
+  std::string DeleteProfile(const Operation& op) override;
+  std::string ReadFlows() override;
 
-  std::string Batch(const Operation& op);
+  std::string Batch(const Operation& op) override;
   absl::StatusOr<v1::BatchResult> CallBatch(const Operation& op);
   void LearnProfiles();
   // Reads of profiles afterwards show what logs up to this commit caused.
   void AwaitFollower(const std::string& commit_token);
 
-  std::string Open(const Operation& op);
-  std::string Send(const Operation& op);
-  std::string Finish(const Operation& op);
-  std::string DeleteStream(const Operation& op);
-  std::string ReadStreams();
-  std::string ReadOutcomes(const Operation& op);
+  std::string Open(const Operation& op) override;
+  std::string Send(const Operation& op) override;
+  std::string Finish(const Operation& op) override;
+  std::string Leave(const Operation& op) override;
+  std::string DeleteStream(const Operation& op) override;
+  std::string ReadStreams() override;
+  std::string ReadOutcomes(const Operation& op) override;
 
-  std::string ReadProfiles();
+  std::string ReadProfiles() override;
   absl::StatusOr<Members> StreamMembers(const Operation& question, const std::string& since);
   void ReadBatch(const Operation& question, const v1::StreamMembersResponse::Batch& batch,
                  Members& members);
   absl::StatusOr<std::string> Counts(const Operation& op);
-  std::string ReadMembers(const Operation& op);
-  std::string TakeNote(const Operation& op);
-  std::string Follow(const Operation& op);
+  std::string ReadMembers(const Operation& op) override;
+  std::string TakeNote(const Operation& op) override;
+  std::string Follow(const Operation& op) override;
   v1::LogFilter FilterOf(const Operation& op) const;
   template <class Rows>
   void TellRows(const Rows& rows, std::string& text) const;
-  std::string ReadLogs(const Operation& op);
+  std::string ReadLogs(const Operation& op) override;
   std::string ExportLogs(const Operation& op);
-  std::string ReadReport(const Operation& op);
+  std::string ReadReport(const Operation& op) override;
   int NameOf(int64_t profile) const;
 
   const TimeText& times_;

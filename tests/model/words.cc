@@ -211,4 +211,84 @@ std::string TimeText::operator()(int64_t us) const {
   return absl::StrCat(us - base_us);
 }
 
+std::string System::Do(const Operation& op) {
+  Begin(op);
+  switch (op.verb) {
+    case Verb::kNothing:
+      return kNothing;
+    case Verb::kCreateAttribute:
+    case Verb::kUpdateAttribute:
+    case Verb::kDeleteAttribute:
+      return ChangeAttribute(op);
+    case Verb::kCreateNamespace:
+    case Verb::kDeleteNamespace:
+      return ChangeNamespace(op);
+    case Verb::kCreateAudience:
+    case Verb::kDeleteAudience:
+      return ChangeAudience(op);
+    case Verb::kCreateDestination:
+    case Verb::kUpdateDestination:
+    case Verb::kPause:
+    case Verb::kResume:
+    case Verb::kDeleteDestination:
+      return ChangeDestination(op);
+    case Verb::kCreateDelivery:
+    case Verb::kUpdateDelivery:
+    case Verb::kDeleteDelivery:
+      return ChangeDelivery(op);
+    case Verb::kCreateConsumer:
+    case Verb::kDeleteConsumer:
+      return ChangeConsumer(op);
+    case Verb::kConsume:
+      return Consume(op);
+    case Verb::kSeek:
+      return Seek(op);
+    case Verb::kBatch:
+      return Batch(op);
+    case Verb::kDeleteProfile:
+      return DeleteProfile(op);
+    case Verb::kOpen:
+      return Open(op);
+    case Verb::kSend:
+      return Send(op);
+    case Verb::kFinish:
+      return Finish(op);
+    case Verb::kLeave:
+      return Leave(op);
+    case Verb::kDeleteStream:
+      return DeleteStream(op);
+    case Verb::kAbandon:
+      return Abandon(op);
+    case Verb::kRestart:
+      return Restart(op);
+    case Verb::kJump:
+      return Jump(op);
+    case Verb::kBackup:
+      return Backup();
+    case Verb::kRestore:
+      return Restore();
+    case Verb::kReadProfiles:
+      return ReadProfiles();
+    case Verb::kReadMembers:
+      return ReadMembers(op);
+    case Verb::kNote:
+      return TakeNote(op);
+    case Verb::kReadNoted:
+      return ReadNoted(op);
+    case Verb::kFollow:
+      return Follow(op);
+    case Verb::kReadStreams:
+      return ReadStreams();
+    case Verb::kReadOutcomes:
+      return ReadOutcomes(op);
+    case Verb::kReadLogs:
+      return ReadLogs(op);
+    case Verb::kReadReport:
+      return ReadReport(op);
+    case Verb::kReadFlows:
+      return ReadFlows();
+  }
+  return "";
+}
+
 }  // namespace passerelle::model

@@ -163,7 +163,6 @@ struct Operation {
                             // pages break off; restart: by SIGKILL; jump:
                             // with a restart
   bool must_exist = false;
-  bool clear_keys = false;
   int total_error = 0;
   std::string audience;  // of a replace, a note, a read
   std::optional<int64_t> as_of_us;
@@ -219,7 +218,48 @@ struct TimeText {
 class System {
  public:
   virtual ~System() = default;
-  virtual std::string Do(const Operation& operation) = 0;
+  // Begins it, and answers by what is there for its verb.
+  std::string Do(const Operation& op);
+
+ protected:
+  static constexpr char kNothing[] = "nothing";  // the answer of what a system does not have
+
+  // Comes first, whatever the operation is: a system with a clock of its own sets it.
+  virtual void Begin(const Operation&) {}
+
+  virtual std::string ChangeAttribute(const Operation& op) = 0;
+  virtual std::string ChangeNamespace(const Operation&) { return kNothing; }
+  virtual std::string ChangeAudience(const Operation& op) = 0;
+  virtual std::string ChangeDestination(const Operation& op) = 0;
+  virtual std::string ChangeDelivery(const Operation& op) = 0;
+  virtual std::string ChangeConsumer(const Operation&) { return kNothing; }
+  virtual std::string Consume(const Operation&) { return kNothing; }
+  virtual std::string Seek(const Operation&) { return kNothing; }
+
+  virtual std::string Batch(const Operation& op) = 0;
+  virtual std::string DeleteProfile(const Operation& op) = 0;
+  virtual std::string Open(const Operation& op) = 0;
+  virtual std::string Send(const Operation& op) = 0;
+  virtual std::string Finish(const Operation& op) = 0;
+  virtual std::string Leave(const Operation& op) = 0;
+  virtual std::string DeleteStream(const Operation& op) = 0;
+  virtual std::string Abandon(const Operation& op) { return DeleteStream(op); }
+
+  virtual std::string Restart(const Operation& op) = 0;
+  virtual std::string Jump(const Operation&) { return kNothing; }
+  virtual std::string Backup() = 0;
+  virtual std::string Restore() = 0;
+
+  virtual std::string ReadProfiles() = 0;
+  virtual std::string ReadMembers(const Operation& op) = 0;
+  virtual std::string TakeNote(const Operation& op) = 0;
+  virtual std::string ReadNoted(const Operation&) { return kNothing; }
+  virtual std::string Follow(const Operation& op) = 0;
+  virtual std::string ReadStreams() = 0;
+  virtual std::string ReadOutcomes(const Operation& op) = 0;
+  virtual std::string ReadLogs(const Operation& op) = 0;
+  virtual std::string ReadReport(const Operation& op) = 0;
+  virtual std::string ReadFlows() = 0;
 };
 
 }  // namespace passerelle::model
