@@ -1,7 +1,5 @@
 #include "tests/bench/raw_store.h"
 
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <map>
 #include <stdexcept>
@@ -9,7 +7,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "storage/sqlite/columns.h"
 #include "storage/sqlite/run.h"
 
@@ -25,11 +22,8 @@ constexpr int64_t kCreated = 1;
 constexpr int64_t kAttributesChanged = 2;
 constexpr int64_t kRealized = 3;
 constexpr int64_t kForever = INT64_MAX;
-constexpr int kCacheKib = 64 * 1024;
 constexpr int64_t kDuplicateWindowUs = int64_t{30} * 24 * 3600 * 1'000'000;
 
-constexpr char kSetMeta[] = "UPDATE meta SET value = ?2 WHERE key = ?1";
-constexpr char kAddCommit[] = "INSERT INTO commit_log(last_seq, commit_us) VALUES (?1, ?2)";
 constexpr char kFindIdentity[] = "SELECT profile FROM identity WHERE namespace = ?1 AND value = ?2";
 constexpr char kAddIdentity[] =
     "INSERT INTO identity(namespace, value, profile, derived) VALUES (?1, ?2, ?3, 0)";
@@ -103,10 +97,6 @@ std::unique_ptr<sqlite::Database> OpenReader(const std::string& path) {
   return std::make_unique<sqlite::Database>(options);
 }
 
-void Expect(bool holds, const char* what) {
-  if (!holds) throw std::runtime_error(absl::StrCat("the raw side: ", what));
-}
-
 // Calls body(first, count) for each transaction's share of the rows.
 template <class Body>
 void InTransactions(RawFile& file, int64_t rows, Body body) {
@@ -169,42 +159,6 @@ class LogWriter {
 };
 
 }  // namespace
-
-RawFile::RawFile(const std::string& path, sqlite::FileKind kind) : path_(path) {
-  const absl::Status made = sqlite::CreateFile(path, kind, {"bench", "bench"});
-  if (!made.ok()) throw std::runtime_error(std::string(made.message()));
-  sqlite::DatabaseOptions options;
-  options.path = path;
-  options.access = sqlite::Access::kWrite;
-  options.cache_size_kib = kCacheKib;
-  db_ = std::make_unique<sqlite::Database>(options);
-}
-
-void RawFile::Begin() {
-  commit_us_ = absl::ToUnixMicros(absl::Now());
-  db_->Execute("BEGIN IMMEDIATE");
-}
-
-void RawFile::Commit() {
-  {
-    StatementScope set(db_->Prepared(kSetMeta));
-    set->BindAll("next_seq", next_seq_).Run();
-    set->BindAll("last_commit_us", commit_us_).Run();
-    StatementScope add(db_->Prepared(kAddCommit));
-    add->BindAll(next_seq_ - 1, commit_us_).Run();
-  }
-  db_->Execute("COMMIT");
-  CheckpointIfDue();
-}
-
-void RawFile::CheckpointIfDue() {
-  struct stat wal;
-  if (stat(absl::StrCat(path_, "-wal").c_str(), &wal) != 0 || wal.st_size < kWalThresholdBytes) {
-    return;
-  }
-  const auto result = sqlite::Checkpoint(*db_, sqlite::CheckpointMode::kTruncate);
-  Expect(result.ok() && *result == sqlite::CheckpointResult::kComplete, "a checkpoint failed");
-}
 
 RawStore::RawStore(const std::string& folder)
     : profiles_(absl::StrCat(folder, "/profiles.db"), sqlite::FileKind::kProfiles),

@@ -21,36 +21,12 @@
 #include <vector>
 
 #include "storage/sqlite/database.h"
-#include "storage/sqlite/migrations.h"
 #include "tests/bench/data.h"
+#include "tests/bench/raw_file.h"
 
 namespace passerelle::bench {
 
 inline constexpr int64_t kTransactionRows = 10'000;
-inline constexpr int64_t kWalThresholdBytes = 32 * 1024 * 1024;
-
-// A file with one writing connection and the transaction it is in.
-class RawFile {
- public:
-  // Makes `path`.
-  RawFile(const std::string& path, storage::sqlite::FileKind kind);
-
-  storage::sqlite::Database& db() { return *db_; }
-  int64_t commit_us() const { return commit_us_; }
-  int64_t NextSeq() { return next_seq_++; }
-
-  void Begin();
-  // Also writes meta and commit_log, and checkpoints when it is time.
-  void Commit();
-
- private:
-  void CheckpointIfDue();
-
-  const std::string path_;
-  std::unique_ptr<storage::sqlite::Database> db_;
-  int64_t next_seq_ = 1;
-  int64_t commit_us_ = 0;
-};
 
 class RawStore {
  public:

@@ -51,7 +51,7 @@ class Onlooker final : public Authorizer {
     std::vector<std::string> common_names, alternative_names;
     std::string transport;
   };
-  absl::Status Authorize(const char*, const grpc::ServerContextBase& context) const override {
+  Admission Authorize(const char*, const grpc::ServerContextBase& context) const override {
     const auto auth = context.auth_context();
     const auto values = [&auth](const char* name) {
       std::vector<std::string> texts;
@@ -72,7 +72,7 @@ class Onlooker final : public Authorizer {
     seen.transport = transport.empty() ? "" : transport[0];
     const std::lock_guard<std::mutex> lock(mutex_);
     seen_ = seen;
-    return absl::OkStatus();
+    return {Anybody(), absl::OkStatus(), {}};
   }
   Seen seen() const {
     const std::lock_guard<std::mutex> lock(mutex_);
