@@ -4,10 +4,14 @@
 //   PASSERELLE_IO_FAULT=write:9:for-ever    every write from the 9th on fails
 //   PASSERELLE_IO_FAULT=any:35              the 35th call, whatever it is
 //   PASSERELLE_IO_ROOT=path                 among the calls on files below this folder
+//
+// When the fault is met, "fired" is appended to PASSERELLE_FAULT_LOG, if there is one.
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/strings/numbers.h"
@@ -26,6 +30,15 @@ namespace {
   abort();
 }
 
+void NoteFired() {
+  constexpr std::string_view kLine = "fired\n";
+  const char* const path = getenv("PASSERELLE_FAULT_LOG");
+  if (path == nullptr || *path == '\0') return;
+  const int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  if (fd < 0 || write(fd, kLine.data(), kLine.size()) < 0) Refuse("a log that cannot be written");
+  close(fd);
+}
+
 IoFault Parse(const std::string& text) {
   const std::vector<std::string> parts = absl::StrSplit(text, ':');
   IoFault fault;
@@ -34,6 +47,7 @@ IoFault Parse(const std::string& text) {
                     absl::SimpleAtoi(parts[1], &fault.nth) && fault.nth > 0;
   if (!good) Refuse(text);
   fault.for_ever = parts.size() == 3;
+  fault.met = NoteFired;
   if (parts[0] == "sync") fault.only = IoCall::kSync;
   if (parts[0] == "write") fault.only = IoCall::kWrite;
   return fault;

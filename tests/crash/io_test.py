@@ -11,6 +11,7 @@ IO = pathlib.Path(__file__).with_name("io")
 PLANTS = {
     "ack-before-commit": "power",
     "ack-despite-failed-sync": "syncs",
+    "ack-despite-failed-write": "calls",
     "synchronous-off": "power",
     "checkpoint-without-sync": "power",
     "skip-row": "power",
@@ -29,6 +30,13 @@ def test_nothing_acknowledged_is_lost_however_the_disk_fails():
     )
     assert figures, done.stdout
     assert figures[1] == figures[2]
+    parts = re.search(r"power=(\d+) syncs=(\d+) calls=(\d+) unreached=(\d+) different=0\n", done.stdout)
+    assert parts, done.stdout
+    power, syncs, calls, unreached = (int(number) for number in parts.groups())
+    assert power == 200
+    assert syncs >= 100, "there are about 126 in a life"
+    assert calls >= 190
+    assert unreached <= 16, "lives that ended before their fault"
 
 
 @pytest.mark.parametrize("plant", PLANTS)

@@ -41,6 +41,10 @@ class Scenario:
     def reached(self) -> set[str]:
         return set(self.log.read_text().split())
 
+    def fired(self) -> bool:
+        """Whether the fault of the disk was met."""
+        return self.log.exists() and "fired" in self.reached()
+
     def run(self) -> None:
         self._start()
         supervisor = threading.Thread(target=self._supervise, daemon=True)

@@ -91,7 +91,10 @@ bool IoLayer::Fails(IoCall call, const std::string& path) {
       fault_.nth > 0 && (calls_ == fault_.nth || (fault_.for_ever && calls_ > fault_.nth));
   if (!fails) return false;
   const std::string name = path.substr(root_.size());
-  if (failed_.empty()) failed_ = absl::StrCat(NameOf(call), " ", name);
+  if (failed_.empty()) {
+    failed_ = absl::StrCat(NameOf(call), " ", name);
+    if (fault_.met != nullptr) fault_.met();
+  }
   if (call == IoCall::kSync) unsynced_.insert(name);
   return true;
 }

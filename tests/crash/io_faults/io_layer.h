@@ -59,6 +59,8 @@ struct IoFault {
   int64_t nth = 0;  // from 1; 0: nothing fails
   bool for_ever = false;
   std::optional<IoCall> only;  // count and fail these alone
+  // Called when it is met first, on the thread of the call; must not use the layer.
+  void (*met)() = nullptr;
 };
 
 // Thread-safe.

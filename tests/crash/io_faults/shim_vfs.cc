@@ -5,6 +5,7 @@
 #include <string>
 
 #include "tests/crash/io_faults/io_layer.h"
+#include "tests/storage/sqlite/forwarding_vfs.h"
 
 namespace passerelle::crash {
 namespace {
@@ -14,15 +15,13 @@ struct ShimFile {
   std::string* path;
   int number;          // in the trace
   bool folder_synced;  // SQLite syncs the folder of a new write-ahead log with its first sync
-  sqlite3_file* real() { return reinterpret_cast<sqlite3_file*>(this + 1); }
 };
 
 ShimFile& Shim(sqlite3_file* file) { return *reinterpret_cast<ShimFile*>(file); }
 
 template <auto Method, class... Args>
 int Forward(sqlite3_file* file, Args... args) {
-  sqlite3_file* real = Shim(file).real();
-  return (real->pMethods->*Method)(real, args...);
+  return storage::sqlite::Forward<ShimFile, Method>(file, args...);
 }
 
 bool Fails(IoCall call, sqlite3_file* file) { return IoLayer::Get().Fails(call, *Shim(file).path); }
@@ -84,40 +83,15 @@ int MapIndex(sqlite3_file* file, int page, int size, int extend, void volatile**
   return Forward<&sqlite3_io_methods::xShmMap>(file, page, size, extend, out);
 }
 
-void Barrier(sqlite3_file* file) {
-  sqlite3_file* real = Shim(file).real();
-  real->pMethods->xShmBarrier(real);
-}
-
 const sqlite3_io_methods* Methods() {
-  using M = sqlite3_io_methods;
-  static const M methods = [] {
-    M m{};
-    m.iVersion = 2;
+  static const sqlite3_io_methods methods = [] {
+    sqlite3_io_methods m = storage::sqlite::Forwarding<ShimFile>();
     m.xClose = Close;
     m.xRead = Read;
     m.xWrite = Write;
     m.xTruncate = Truncate;
     m.xSync = Sync;
-    m.xFileSize = [](sqlite3_file* f, sqlite3_int64* n) { return Forward<&M::xFileSize>(f, n); };
-    m.xLock = [](sqlite3_file* f, int l) { return Forward<&M::xLock>(f, l); };
-    m.xUnlock = [](sqlite3_file* f, int l) { return Forward<&M::xUnlock>(f, l); };
-    m.xCheckReservedLock = [](sqlite3_file* f, int* r) {
-      return Forward<&M::xCheckReservedLock>(f, r);
-    };
-    m.xFileControl = [](sqlite3_file* f, int op, void* a) {
-      return Forward<&M::xFileControl>(f, op, a);
-    };
-    m.xSectorSize = [](sqlite3_file* f) { return Forward<&M::xSectorSize>(f); };
-    m.xDeviceCharacteristics = [](sqlite3_file* f) {
-      return Forward<&M::xDeviceCharacteristics>(f);
-    };
     m.xShmMap = MapIndex;
-    m.xShmLock = [](sqlite3_file* f, int o, int n, int fl) {
-      return Forward<&M::xShmLock>(f, o, n, fl);
-    };
-    m.xShmBarrier = Barrier;
-    m.xShmUnmap = [](sqlite3_file* f, int d) { return Forward<&M::xShmUnmap>(f, d); };
     return m;
   }();
   return &methods;
@@ -129,8 +103,9 @@ int Open(sqlite3_vfs*, const char* name, sqlite3_file* file, int flags, int* out
   const std::string path = name == nullptr ? "" : name;
   if (IoLayer::Get().Fails(IoCall::kOpen, path)) return SQLITE_CANTOPEN;
   sqlite3_vfs* real = sqlite3_vfs_find("unix");
-  const int code = real->xOpen(real, name, shim.real(), flags, out);
-  if (shim.real()->pMethods == nullptr) return code;
+  sqlite3_file* real_file = storage::sqlite::RealFile<ShimFile>(file);
+  const int code = real->xOpen(real, name, real_file, flags, out);
+  if (real_file->pMethods == nullptr) return code;
   shim.path = new std::string(path);
   shim.folder_synced = (flags & (SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_JOURNAL)) == 0;
   shim.number = IoLayer::Get().FileAt(path);
