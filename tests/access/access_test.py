@@ -15,6 +15,8 @@ sys.path.insert(0, str(HERE))
 
 from guarded_server import GuardedServer, bearer, grpc, live_server  # noqa: E402
 
+import certificates  # noqa: E402
+import passerelle  # noqa: E402
 from passerelle.v1 import (  # noqa: E402
     access_pb2,
     access_service_pb2,
@@ -181,6 +183,33 @@ def test_a_key_that_was_put_there_before_the_first_start_is_taken(tmp_path):
     path.chmod(0o600)
     with GuardedServer(str(tmp_path)) as server, server.access() as admin:
         assert admin.call("GetCaller", access_service_pb2.GetCallerRequest()).credential == "credentials/boss"
+
+
+def test_a_client_certificate_is_a_credential_by_its_name(tmp_path):
+    authority = certificates.Authority(tmp_path)
+    certificate, key = authority.issue("server")
+    options = ["--tls-cert", certificate, "--tls-key", key, "--tls-client-ca", authority.ca]
+    with GuardedServer(str(tmp_path), *options) as server:
+        admin_key = tmp_path / "admin.key"
+        admin_key.write_text(server.admin_key())
+        admin_key.chmod(0o600)
+        with passerelle.connect(server.address, ca=authority.ca, key_file=admin_key) as admin:
+            known = access_pb2.Credential(
+                kind="KIND_CERTIFICATE", certificate_name="crm.example", roles=["roles/analyst"])
+            request = access_service_pb2.CreateCredentialRequest(credential_id="crm", credential=known)
+            assert admin.call(admin.stubs.access.CreateCredential, request).key == ""
+        for name, lets_in in (("crm.example", True), ("other.example", False)):
+            cert, cert_key = authority.issue(name, f"DNS:{name}")
+            with passerelle.connect(server.address, ca=authority.ca, cert=cert, cert_key=cert_key) as client:
+                def ask(client=client):
+                    return client.call(client.stubs.access.GetCaller, access_service_pb2.GetCallerRequest())
+
+                if lets_in:
+                    assert ask().credential == "credentials/crm"
+                else:
+                    with pytest.raises(passerelle.PasserelleError) as refused:
+                        ask()
+                    assert refused.value.code is grpc.StatusCode.UNAUTHENTICATED
 
 
 @pytest.mark.parametrize("text, mode, words", [

@@ -80,8 +80,8 @@ def test_flags_speak_tls(cli, server, files):
 
 
 def test_the_environment_speaks_tls(cli, server, files):
-    cli("health", PASSERELLE_ADDRESS=server.address, PASSERELLE_TLS_CA=files / "ca.pem", PASSERELLE_KEY=KEY,
-        PASSERELLE_TLS_CERT=files / "client.pem", PASSERELLE_TLS_KEY=files / "client.key")
+    cli("health", PASSERELLE_ADDRESS=server.address, PASSERELLE_CA_FILE=files / "ca.pem", PASSERELLE_API_KEY=KEY,
+        PASSERELLE_CLIENT_CERT=files / "client.pem", PASSERELLE_CLIENT_KEY=files / "client.key")
 
 
 def test_a_profile_speaks_tls_with_files_beside_it(cli, server, files, tmp_path):

@@ -27,7 +27,7 @@ constexpr char kKey[] = "psk.id1.s3cret-s3cret";
 // Lets everybody in and remembers what they called themselves.
 class Onlooker final : public Authorizer {
  public:
-  absl::Status Authorize(const char*, const grpc::ServerContextBase& context) const override {
+  Admission Authorize(const char*, const grpc::ServerContextBase& context) const override {
     const std::lock_guard<std::mutex> lock(mutex_);
     const auto [first, last] = context.client_metadata().equal_range("authorization");
     std::string all;
@@ -39,7 +39,7 @@ class Onlooker final : public Authorizer {
     for (const auto& name : context.auth_context()->FindPropertyValues("x509_common_name")) {
       names_.emplace_back(name.data(), name.size());
     }
-    return absl::OkStatus();
+    return {Anybody(), absl::OkStatus(), {}};
   }
   std::vector<std::string> seen() const {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -259,13 +259,13 @@ TEST_F(SecureClient, FilesThatCannotBeUsedAreNamed) {
 TEST_F(SecureClient, TheEnvironmentIsReadOnlyWhenAsked) {
   Start(/*tls=*/true);
   ::setenv("PASSERELLE_ADDRESS", server_->address().c_str(), 1);
-  ::setenv("PASSERELLE_KEY_FILE", File("api.key").c_str(), 1);
-  ::setenv("PASSERELLE_TLS_CA", File("ca.pem").c_str(), 1);
+  ::setenv("PASSERELLE_API_KEY_FILE", File("api.key").c_str(), 1);
+  ::setenv("PASSERELLE_CA_FILE", File("ca.pem").c_str(), 1);
   const auto from_environment = Client::ConnectFromEnvironment();
   ConnectOptions at_once;
   at_once.connect_timeout = absl::ZeroDuration();
   const auto by_address = Client::Connect(server_->address(), at_once);
-  for (const char* name : {"PASSERELLE_ADDRESS", "PASSERELLE_KEY_FILE", "PASSERELLE_TLS_CA"}) {
+  for (const char* name : {"PASSERELLE_ADDRESS", "PASSERELLE_API_KEY_FILE", "PASSERELLE_CA_FILE"}) {
     ::unsetenv(name);
   }
   ASSERT_TRUE(from_environment.ok()) << from_environment.status();

@@ -123,7 +123,7 @@ def test_the_environment_is_read_only_without_an_address(monkeypatch, tmp_path):
     key_file.write_text(KEY + "\n")
     with key_listener.KeyListener() as listener:
         monkeypatch.setenv("PASSERELLE_ADDRESS", listener.address)
-        monkeypatch.setenv("PASSERELLE_KEY_FILE", str(key_file))
+        monkeypatch.setenv("PASSERELLE_API_KEY_FILE", str(key_file))
         for client in (passerelle.connect(), passerelle.connect(listener.address)):
             with client, pytest.raises(passerelle.PasserelleError):
                 get_instance(client)

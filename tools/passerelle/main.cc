@@ -40,14 +40,14 @@ void AddGlobals(CLI::App* app, Globals* globals) {
       ->envname("PASSERELLE_PROFILE");
   client::Security* security = &globals->security;
   app->add_option("--key-file", security->key_file,
-                  "File with the API key (Env:PASSERELLE_KEY_FILE, or the key itself in "
-                  "PASSERELLE_KEY); there is no flag for the key, because ps would show it");
+                  "File with the API key (Env:PASSERELLE_API_KEY_FILE, or the key itself in "
+                  "PASSERELLE_API_KEY); there is no flag for the key, because ps would show it");
   app->add_option("--tls-ca", security->tls_ca,
                   "Speak TLS: PEM file of the CA of the server's certificate, or \"system\" "
-                  "(Env:PASSERELLE_TLS_CA)");
+                  "(Env:PASSERELLE_CA_FILE)");
   app->add_option("--tls-cert", security->tls_cert,
-                  "PEM file of a client certificate (Env:PASSERELLE_TLS_CERT)");
-  app->add_option("--tls-key", security->tls_key, "Its private key (Env:PASSERELLE_TLS_KEY)");
+                  "PEM file of a client certificate (Env:PASSERELLE_CLIENT_CERT)");
+  app->add_option("--tls-key", security->tls_key, "Its private key (Env:PASSERELLE_CLIENT_KEY)");
   app->add_flag("--json", globals->json, "Print JSON: one document, or one object a line for rows");
   app->add_flag("-q,--quiet", globals->quiet, "No progress, no notes");
   app->add_option("--timeout", globals->timeout_s, "Seconds that a single call may take")

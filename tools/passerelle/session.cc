@@ -23,16 +23,16 @@ std::string AdviceForRefusedReplace(const std::string& stream) {
 std::string AdviceForTls(client::ConnectProblem problem) {
   switch (problem) {
     case client::ConnectProblem::kNotTrusted:
-      return "--tls-ca FILE (PASSERELLE_TLS_CA, or tls_ca in a profile) names the CA that signed "
+      return "--tls-ca FILE (PASSERELLE_CA_FILE, or tls_ca in a profile) names the CA that signed "
              "it; "
              "\"system\" stands for those that this machine trusts";
     case client::ConnectProblem::kOtherName:
       return "give --server the name that the certificate has, or have that address put into it";
     case client::ConnectProblem::kServerIsPlaintext:
-      return "leave out --tls-ca, --tls-cert and --tls-key (also PASSERELLE_TLS_... and the "
+      return "leave out --tls-ca, --tls-cert and --tls-key (also PASSERELLE_CA_FILE, ... and the "
              "profile's), or start the server with --tls-cert and --tls-key";
     case client::ConnectProblem::kClosedPlaintext:
-      return "if the server speaks TLS, give --tls-ca FILE (PASSERELLE_TLS_CA, or tls_ca in a "
+      return "if the server speaks TLS, give --tls-ca FILE (PASSERELLE_CA_FILE, or tls_ca in a "
              "profile); else its log says why";
     case client::ConnectProblem::kClosedTls:
       return "if the server wants a client certificate, give --tls-cert and --tls-key with one "
@@ -52,14 +52,15 @@ std::string AdviceForConnection(const Session& session, const absl::Status& stat
   const bool in_the_open =
       security.HasKey() && !security.UsesTls() && !client::IsLocalTarget(session.server());
   if (status.code() == absl::StatusCode::kInvalidArgument && in_the_open) {
-    return "speak TLS: --tls-ca FILE (PASSERELLE_TLS_CA, or tls_ca in a profile), or --tls-ca "
+    return "speak TLS: --tls-ca FILE (PASSERELLE_CA_FILE, or tls_ca in a profile), or --tls-ca "
            "system";
   }
   if (status.code() == absl::StatusCode::kUnauthenticated) {
     return security.HasKey()
                ? "the server does not know the key, or it is expired or revoked; --key-file FILE, "
-                 "PASSERELLE_KEY_FILE or the profile's key_file names another"
-               : "give an API key: --key-file FILE, PASSERELLE_KEY, PASSERELLE_KEY_FILE, or "
+                 "PASSERELLE_API_KEY_FILE or the profile's key_file names another"
+               : "give an API key: --key-file FILE, PASSERELLE_API_KEY, PASSERELLE_API_KEY_FILE, "
+                 "or "
                  "key_file in a profile";
   }
   if (status.code() == absl::StatusCode::kPermissionDenied) {

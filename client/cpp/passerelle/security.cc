@@ -168,11 +168,11 @@ std::string Explanation(ConnectProblem problem) {
 
 Security SecurityFromEnvironment() {
   Security found;
-  found.key = FromEnvironment("PASSERELLE_KEY");
-  if (found.key.empty()) found.key_file = FromEnvironment("PASSERELLE_KEY_FILE");
-  found.tls_ca = FromEnvironment("PASSERELLE_TLS_CA");
-  found.tls_cert = FromEnvironment("PASSERELLE_TLS_CERT");
-  found.tls_key = FromEnvironment("PASSERELLE_TLS_KEY");
+  found.key = FromEnvironment("PASSERELLE_API_KEY");
+  if (found.key.empty()) found.key_file = FromEnvironment("PASSERELLE_API_KEY_FILE");
+  found.tls_ca = FromEnvironment("PASSERELLE_CA_FILE");
+  found.tls_cert = FromEnvironment("PASSERELLE_CLIENT_CERT");
+  found.tls_key = FromEnvironment("PASSERELLE_CLIENT_KEY");
   return found;
 }
 

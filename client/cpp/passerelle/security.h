@@ -37,8 +37,8 @@ struct Security {
   bool UsesTls() const { return !tls_ca.empty() || !tls_cert.empty() || !tls_key.empty(); }
 };
 
-// PASSERELLE_KEY or else PASSERELLE_KEY_FILE, PASSERELLE_TLS_CA, PASSERELLE_TLS_CERT,
-// PASSERELLE_TLS_KEY; what is not set is empty.
+// PASSERELLE_API_KEY or else PASSERELLE_API_KEY_FILE, PASSERELLE_CA_FILE, PASSERELLE_CLIENT_CERT,
+// PASSERELLE_CLIENT_KEY; what is not set is empty.
 Security SecurityFromEnvironment();
 
 // `first`, and from `second` what it does not say. Key and key file are one thing.

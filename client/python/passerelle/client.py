@@ -89,7 +89,7 @@ def connect(
     """A client of the server at `address`, for example 127.0.0.1:7701 or unix:/run/passerelle.sock.
 
     Without an address, it is PASSERELLE_ADDRESS (or else 127.0.0.1:7701), and what the other arguments do not say is
-    read from PASSERELLE_KEY, PASSERELLE_KEY_FILE, PASSERELLE_TLS_CA, PASSERELLE_TLS_CERT and PASSERELLE_TLS_KEY. With
+    read from PASSERELLE_API_KEY, PASSERELLE_API_KEY_FILE, PASSERELLE_CA_FILE, PASSERELLE_CLIENT_CERT and PASSERELLE_CLIENT_KEY. With
     an address nothing is read from the environment: a key is not sent to a server that it was not meant for.
 
     `key` (psk.ID.SECRET) or `key_file` is the API key, sent with every call: over TLS, or in plaintext to this machine;

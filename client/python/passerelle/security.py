@@ -33,15 +33,15 @@ class Security:
         return bool(self.ca or self.cert or self.cert_key)
 
     def or_from_environment(self) -> "Security":
-        """This, and what it does not say from PASSERELLE_KEY (or else _KEY_FILE), _TLS_CA, _TLS_CERT, _TLS_KEY."""
+        """This, and what it does not say from PASSERELLE_API_KEY (or else _API_KEY_FILE) and the like."""
         found = {
-            "ca": self.ca or os.environ.get("PASSERELLE_TLS_CA"),
-            "cert": self.cert or os.environ.get("PASSERELLE_TLS_CERT"),
-            "cert_key": self.cert_key or os.environ.get("PASSERELLE_TLS_KEY"),
+            "ca": self.ca or os.environ.get("PASSERELLE_CA_FILE"),
+            "cert": self.cert or os.environ.get("PASSERELLE_CLIENT_CERT"),
+            "cert_key": self.cert_key or os.environ.get("PASSERELLE_CLIENT_KEY"),
         }
         if not self.key and not self.key_file:
-            found["key"] = os.environ.get("PASSERELLE_KEY")
-            found["key_file"] = None if found["key"] else os.environ.get("PASSERELLE_KEY_FILE")
+            found["key"] = os.environ.get("PASSERELLE_API_KEY")
+            found["key_file"] = None if found["key"] else os.environ.get("PASSERELLE_API_KEY_FILE")
         return dataclasses.replace(self, **found)
 
 
