@@ -165,8 +165,8 @@ void CallContext::Close(const absl::Status& shown) {
        {"reason", PublicReasonOf(shown)},
        {"duration_ms", absl::ToDoubleMilliseconds(door_->clock().Now() - start_)},
        {"call_id", call_id_},
-       {"caller", caller_ != nullptr ? caller_->credential : ""},
-       {"peer", over_unix_socket_ ? "unix" : "tcp"}});
+       {"peer", over_unix_socket_ ? "unix" : "tcp"},
+       {"caller", caller_ != nullptr ? caller_->credential : ""}});
   if (admitted_) door_->Forget(this);
 }
 
@@ -187,6 +187,10 @@ std::shared_ptr<CallContext> Door::BeginCall(grpc::CallbackServerContext* contex
   call->trailers_ = std::move(admission.trailers);
   if (call->refusal_.ok() && request != nullptr) call->refusal_ = CheckReach(*call, *request);
   if (call->refusal_.ok()) call->refusal_ = Admit(call);
+  // A credential that was revoked between the two: whoever revoked it did not see this call yet.
+  if (call->refusal_.ok() && !parts_.authorizer->MayGoOn(*call->caller_)) {
+    call->refusal_ = CredentialEnded();
+  }
   return call;
 }
 
@@ -273,9 +277,9 @@ void Door::Hurry() {
   idle_.notify_all();
 }
 
-void Door::EndCallsUnless(const std::function<bool(const Caller&)>& stays) {
+void Door::EndRevokedCalls() {
   for (const std::shared_ptr<CallContext>& call : OpenCalls()) {
-    if (stays(call->caller())) continue;
+    if (parts_.authorizer->MayGoOn(call->caller())) continue;
     call->revoked_ = true;
     call->cancelled_ = true;
     call->NotifyDrain();

@@ -13,7 +13,6 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -161,9 +160,9 @@ class Door {
   bool AwaitIdle(absl::Duration timeout);
   // Ends the waiting of AwaitIdle, now and later.
   void Hurry();
-  // Ends the open calls of every caller of whom `stays` is not true, with UNAUTHENTICATED: streams
-  // that wait at once, others as soon as their work notices.
-  void EndCallsUnless(const std::function<bool(const Caller&)>& stays);
+  // Ends the open calls that the authorizer says may not go on, with UNAUTHENTICATED: streams that
+  // wait at once, others as soon as their work notices.
+  void EndRevokedCalls();
   // Cancels every open call; they end with SERVER_DRAINING as soon as their work notices.
   void CancelOpenCalls();
 

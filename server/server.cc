@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <climits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -25,6 +26,7 @@ namespace {
 
 constexpr int kHandshakeTimeoutMs = 10'000;
 constexpr int kIdleConnectionMs = 15 * 60 * 1'000;
+constexpr int kCertificateMs = 60 * 60 * 1'000;  // of a connection with a client certificate
 constexpr int kKeepaliveMs = 60'000;
 constexpr int kKeepaliveTimeoutMs = 20'000;
 constexpr int kLeastPingIntervalMs = 10'000;  // clients that ping more often are sent away
@@ -73,6 +75,8 @@ void LimitConnections(const Options& options, grpc::ServerBuilder* builder) {
       {GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1},
       {GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kLeastPingIntervalMs},
       {GRPC_ARG_ENABLE_CHANNELZ, options.channelz ? 1 : 0},
+      // A client certificate is looked at in the handshake; open calls go on.
+      {GRPC_ARG_MAX_CONNECTION_AGE_MS, options.tls_client_ca.empty() ? INT_MAX : kCertificateMs},
   };
   for (const auto& [name, value] : arguments) builder->AddChannelArgument(name, value);
 }
@@ -315,6 +319,7 @@ absl::Status PasserelleServer::Listen() {
   address = listener_->address();
   address_ = address.ToString();
   TellHealth(true);
+  access_watch_ = std::make_unique<AccessWatch>([this] { door_->EndRevokedCalls(); });
   return absl::OkStatus();
 }
 
@@ -338,6 +343,7 @@ void PasserelleServer::EndCalls(absl::Duration grace) {
 absl::Status PasserelleServer::Shutdown(absl::Duration grace) {
   const std::lock_guard<std::mutex> lock(shutdown_mutex_);
   if (std::exchange(stopped_, true)) return absl::OkStatus();
+  access_watch_.reset();
   if (grpc_server_ != nullptr) {
     TellHealth(false);
     EndCalls(grace);

@@ -11,6 +11,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "server/access/access_watch.h"
 #include "server/access/credentials.h"
 #include "server/listener.h"
 #include "server/options.h"
@@ -101,6 +102,7 @@ class PasserelleServer {
   std::unique_ptr<Door> door_;
   std::vector<NamedService> services_;
   std::unique_ptr<ReloadingTls> tls_;  // null: plaintext
+  std::unique_ptr<AccessWatch> access_watch_;
   std::unique_ptr<Listener> listener_;
   std::unique_ptr<grpc::Server> grpc_server_;
   std::mutex shutdown_mutex_;

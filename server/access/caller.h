@@ -24,6 +24,7 @@ struct Caller {
   ScopeSet scopes;
   std::vector<std::string> instances;  // empty: all
   absl::Time expires = absl::InfiniteFuture();
+  std::string secret_hash;  // of the secret that let it in; empty for a certificate
 
   bool MayEnter(std::string_view instance) const;
 };
@@ -32,10 +33,10 @@ struct Caller {
 std::shared_ptr<const Caller> Anybody();
 
 // Whether a caller that is limited to some instances may make this request: every name in it
-// ("instances/crm/audiences/vip", in fields name, names, parent, destination and instance, its own
-// and those of its messages) must be of one of them. RESOURCE_NOT_FOUND of the instance otherwise,
-// which is what a caller is told of one that does not exist; PERMISSION_DENIED where the request
-// names none and so concerns all.
+// ("instances/crm/audiences/vip", in fields name, names, parent, destination, instance, audience
+// and stream, its own and those of its messages) must be of one of them. RESOURCE_NOT_FOUND of the
+// instance otherwise, which is what a caller is told of one that does not exist; PERMISSION_DENIED
+// where the request names none and so concerns all.
 absl::Status CheckReach(const Caller& caller, const google::protobuf::Message& request);
 
 // What a call is let in with.
@@ -52,6 +53,8 @@ class Authorizer {
   // Refuses with PERMISSION_DENIED, UNAUTHENTICATED or OVERLOADED of errors.h. `method` is
   // "Service/Method".
   virtual Admission Authorize(const char* method, const grpc::ServerContextBase& context) const = 0;
+  // Whether an open call of a caller that was let in may go on.
+  virtual bool MayGoOn(const Caller&) const { return true; }
 };
 
 // For a server that only its own machine can reach.

@@ -35,6 +35,7 @@ std::shared_ptr<const Caller> CallerOf(const storage::Credential& stored, const 
   caller->credential = stored.id;
   caller->roles = stored.roles;
   caller->instances = stored.instances;
+  caller->secret_hash = stored.secret_hash;
   if (stored.expire_us != 0) caller->expires = absl::FromUnixMicros(stored.expire_us);
   caller->scopes.set(v1::SCOPE_NONE);
   for (const std::string& role : stored.roles) {
@@ -49,6 +50,14 @@ bool Fits(const storage::Credential& stored, std::string_view hash, absl::Time n
   const bool present = EqualInConstantTime(stored.secret_hash, hash);
   const bool previous = EqualInConstantTime(stored.previous_hash, hash);
   return present || (previous && now < absl::FromUnixMicros(stored.previous_until_us));
+}
+
+// The caller of an entry, as one that came with this secret.
+std::shared_ptr<const Caller> WithSecret(const std::shared_ptr<const Caller>& caller,
+                                         const std::string& hash) {
+  auto made = std::make_shared<Caller>(*caller);
+  made->secret_hash = hash;
+  return made;
 }
 
 std::vector<std::string> Texts(const std::vector<grpc::string_ref>& values) {
@@ -119,7 +128,9 @@ std::shared_ptr<const Caller> Credentials::Find(const KeyText& key) const {
     return nullptr;
   }
   const Entry& entry = found->second;
-  return Fits(entry.stored, hash, clock_.Now()) && IsActive(entry) ? entry.caller : nullptr;
+  if (!Fits(entry.stored, hash, clock_.Now()) || !IsActive(entry)) return nullptr;
+  // The present secret's caller is made once; that of the one before is rare.
+  return hash == entry.stored.secret_hash ? entry.caller : WithSecret(entry.caller, hash);
 }
 
 std::shared_ptr<const Caller> Credentials::Find(const std::vector<std::string>& names) const {
@@ -145,6 +156,7 @@ bool Credentials::MayGoOn(const Caller& caller) const {
   const auto found = all->find(caller.credential);
   if (found == all->end() || !IsActive(found->second)) return false;
   const Caller& now = *found->second.caller;
+  if (!Fits(found->second.stored, caller.secret_hash, clock_.Now())) return false;
   const bool same_places =
       now.instances.empty() ||
       (!caller.instances.empty() &&

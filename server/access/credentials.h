@@ -37,8 +37,8 @@ class Credentials {
   // Takes one call from the credential's rate.
   RateAnswer TakeCall(const Caller& caller) const;
 
-  // Whether open calls of this caller may go on: it is active, and may still do all that it might
-  // when they began. Always true of anybody.
+  // Whether open calls of this caller may go on: it is active, its secret is taken, and it may
+  // still do all that it might when they began. Always true of anybody.
   bool MayGoOn(const Caller& caller) const;
 
  private:
@@ -64,6 +64,7 @@ class KeyAuthorizer final : public Authorizer {
   KeyAuthorizer(const Credentials& credentials, const MethodScopes& scopes)
       : credentials_(credentials), scopes_(scopes) {}
   Admission Authorize(const char* method, const grpc::ServerContextBase& context) const override;
+  bool MayGoOn(const Caller& caller) const override { return credentials_.MayGoOn(caller); }
 
  private:
   std::shared_ptr<const Caller> Identify(const grpc::ServerContextBase& context) const;

@@ -66,7 +66,8 @@ ScopeSet SetOf(const std::vector<std::string>& names) {
 
 }  // namespace
 
-absl::StatusOr<ScopeSet> AccessService::ScopesOf(const std::vector<std::string>& roles) const {
+absl::StatusOr<ScopeSet> AccessService::ScopesOf(const std::vector<std::string>& roles,
+                                                 bool must_exist) const {
   ScopeSet scopes;
   for (std::size_t i = 0; i < roles.size(); ++i) {
     if (const BuiltInRole* role = FindBuiltInRole(roles[i]); role != nullptr) {
@@ -75,6 +76,7 @@ absl::StatusOr<ScopeSet> AccessService::ScopesOf(const std::vector<std::string>&
     }
     const auto role = context_.store->access().GetRole(roles[i]);
     if (storage::ReasonOf(role.status()) == storage::Reason::kNotFound) {
+      if (!must_exist) continue;
       return errors::FieldInvalid(
           {absl::StrCat("credential.roles[", i, "]"), absl::StrCat("there is no role ", roles[i])});
     }
@@ -85,8 +87,20 @@ absl::StatusOr<ScopeSet> AccessService::ScopesOf(const std::vector<std::string>&
 }
 
 absl::Status AccessService::CheckMayGrant(const CallContext& call,
-                                          const std::vector<std::string>& roles) const {
-  ASSIGN_OR_RETURN(ScopeSet scopes, ScopesOf(roles));
+                                          const storage::Credential& wanted) const {
+  ASSIGN_OR_RETURN(const ScopeSet scopes, ScopesOf(wanted.roles, /*must_exist=*/true));
+  RETURN_IF_ERROR(CheckHolds(call, scopes));
+  const absl::Time own = call.caller().expires;
+  const bool outlives = wanted.expire_us == 0 || absl::FromUnixMicros(wanted.expire_us) > own;
+  if (own == absl::InfiniteFuture() || !outlives) return absl::OkStatus();
+  return errors::PermissionDenied(
+      "credential.expire_time: wanted one not after the caller's own, who expires too");
+}
+
+// A role that is gone gives nothing, and must not be in the way of revoking.
+absl::Status AccessService::CheckMayActOn(const CallContext& call,
+                                          const storage::Credential& present) const {
+  ASSIGN_OR_RETURN(const ScopeSet scopes, ScopesOf(present.roles, /*must_exist=*/false));
   return CheckHolds(call, scopes);
 }
 
@@ -96,8 +110,7 @@ absl::Status AccessService::Refresh() const {
   const std::lock_guard<std::mutex> lock(*mutex);
   ASSIGN_OR_RETURN(const auto everybody, context_.store->access().LoadEverybody());
   context_.credentials->Load(everybody);
-  door_.EndCallsUnless(
-      [this](const Caller& caller) { return context_.credentials->MayGoOn(caller); });
+  door_.EndRevokedCalls();
   return absl::OkStatus();
 }
 
@@ -121,7 +134,7 @@ absl::Status AccessService::Serve(CallContext& call, const v1::CreateCredentialR
   RETURN_IF_ERROR(CheckId(IdForm::kInstance, {"credential_id", id}));
   if (!request.has_credential()) return errors::FieldRequired("credential");
   ASSIGN_OR_RETURN(storage::Credential wanted, ReadCredential(request.credential(), id));
-  RETURN_IF_ERROR(CheckMayGrant(call, wanted.roles));
+  RETURN_IF_ERROR(CheckMayGrant(call, wanted));
   std::string secret;
   if (wanted.kind == storage::CredentialKind::kKey) {
     ASSIGN_OR_RETURN(secret, NewSecret());
@@ -161,7 +174,7 @@ absl::Status AccessService::Serve(CallContext& call, const v1::UpdateCredentialR
   ASSIGN_OR_RETURN(const std::string id, ParseCredentialName({"credential.name", patch.name()}));
   const auto attempt = [&](const std::string& etag) -> absl::Status {
     ASSIGN_OR_RETURN(const storage::Credential present, context_.store->access().GetCredential(id));
-    RETURN_IF_ERROR(CheckMayGrant(call, present.roles));
+    RETURN_IF_ERROR(CheckMayActOn(call, present));
     v1::Credential merged = ToProto(present, context_.clock->Now());
     RETURN_IF_ERROR(ApplyMask({"credential", patch, request.update_mask()}, &merged));
     ASSIGN_OR_RETURN(const storage::Credential wanted, ReadCredential(merged, id));
@@ -169,7 +182,7 @@ absl::Status AccessService::Serve(CallContext& call, const v1::UpdateCredentialR
     if (wanted.certificate_name != present.certificate_name) {
       return errors::FieldImmutable("credential.certificate_name");
     }
-    RETURN_IF_ERROR(CheckMayGrant(call, wanted.roles));
+    RETURN_IF_ERROR(CheckMayGrant(call, wanted));
     const auto change = [&](storage::Credential& credential, int64_t) {
       credential.display_name = wanted.display_name;
       credential.roles = wanted.roles;
@@ -205,7 +218,7 @@ absl::Status AccessService::Serve(CallContext& call, const v1::RotateCredentialR
   };
   const auto present = context_.store->access().GetCredential(id);
   if (!present.ok()) return ForResource(present.status(), request.name());
-  RETURN_IF_ERROR(CheckMayGrant(call, present->roles));
+  RETURN_IF_ERROR(CheckMayActOn(call, *present));
   const auto changed = context_.store->access().ChangeCredential(id, present->etag, change);
   if (!changed.ok()) return ForResource(changed.status(), request.name());
   RETURN_IF_ERROR(Refresh());
@@ -219,7 +232,7 @@ absl::Status AccessService::Serve(CallContext& call, const v1::RevokeCredentialR
   ASSIGN_OR_RETURN(const std::string id, ParseCredentialName({"name", request.name()}));
   const auto present = context_.store->access().GetCredential(id);
   if (!present.ok()) return ForResource(present.status(), request.name());
-  RETURN_IF_ERROR(CheckMayGrant(call, present->roles));
+  RETURN_IF_ERROR(CheckMayActOn(call, *present));
   const auto revoke = [](storage::Credential& credential, int64_t now_us) {
     if (credential.revoke_us == 0) credential.revoke_us = now_us;
     return absl::OkStatus();
@@ -233,6 +246,9 @@ absl::Status AccessService::Serve(CallContext& call, const v1::RevokeCredentialR
 absl::Status AccessService::Serve(CallContext& call, const v1::DeleteCredentialRequest& request,
                                   google::protobuf::Empty* response) const {
   ASSIGN_OR_RETURN(const std::string id, ParseCredentialName({"name", request.name()}));
+  const auto present = context_.store->access().GetCredential(id);
+  if (!present.ok()) return ForResource(present.status(), request.name());
+  RETURN_IF_ERROR(CheckMayActOn(call, *present));
   const auto may = [&](const storage::Credential& credential, int64_t now_us) -> absl::Status {
     const bool expired = credential.expire_us != 0 && credential.expire_us <= now_us;
     if (credential.revoke_us != 0 || expired) return absl::OkStatus();
@@ -308,6 +324,9 @@ absl::Status AccessService::Serve(CallContext& call, const v1::DeleteRoleRequest
                                   google::protobuf::Empty* response) const {
   ASSIGN_OR_RETURN(const std::string id, ParseRoleName({"name", request.name()}));
   if (FindBuiltInRole(id) != nullptr) return Unchangeable(request.name());
+  const auto present = context_.store->access().GetRole(id);
+  if (!present.ok()) return ForResource(present.status(), request.name());
+  RETURN_IF_ERROR(CheckHolds(call, SetOf(present->scopes)));
   RETURN_IF_ERROR(
       ForResource(context_.store->access().DeleteRole(id, request.etag()), request.name()));
   return Refresh();

@@ -118,9 +118,12 @@ class AccessService final : public v1::AccessService::CallbackService {
   absl::Status Serve(CallContext& call, const v1::DeleteRoleRequest& request,
                      google::protobuf::Empty* response) const;
 
-  // The scopes of these roles. FIELD_INVALID naming the one that does not exist.
-  absl::StatusOr<ScopeSet> ScopesOf(const std::vector<std::string>& roles) const;
-  absl::Status CheckMayGrant(const CallContext& call, const std::vector<std::string>& roles) const;
+  // The scopes of these roles. One that does not exist is FIELD_INVALID, or gives none.
+  absl::StatusOr<ScopeSet> ScopesOf(const std::vector<std::string>& roles, bool must_exist) const;
+  // Whether the caller holds, for at least as long, what this credential is to hold.
+  absl::Status CheckMayGrant(const CallContext& call, const storage::Credential& wanted) const;
+  // Whether the caller holds what this one holds.
+  absl::Status CheckMayActOn(const CallContext& call, const storage::Credential& present) const;
   // After a change: calls are judged anew, and those that may no longer go on end.
   absl::Status Refresh() const;
 

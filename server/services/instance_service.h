@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "passerelle/v1/instance_service.grpc.pb.h"
 #include "server/door.h"
+#include "server/services/pages.h"
 #include "server/services/service_context.h"
 
 namespace passerelle {
@@ -98,6 +99,10 @@ class InstanceService final : public v1::InstanceService::CallbackService {
   }
 
  private:
+  // ListInstances for a caller that is limited to some.
+  absl::Status ListOwn(const Caller& caller, const Pager& pager,
+                       v1::ListInstancesResponse* response) const;
+
   template <class Request, class Response>
   grpc::ServerUnaryReactor* Run(grpc::CallbackServerContext* context, const char* method,
                                 const Request* request, Response* response,

@@ -385,7 +385,8 @@ MembersToken MembersFeed::TokenAt() const {
 grpc::ServerWriteReactor<v1::StreamMembersResponse>* StreamMembers(
     const ServiceContext& context, Door& door, grpc::CallbackServerContext* grpc_context,
     const v1::StreamMembersRequest* request) {
-  return StartFeed<v1::StreamMembersResponse>(door, grpc_context, {"ActivationService/StreamMembers", request},
+  return StartFeed<v1::StreamMembersResponse>(door, grpc_context,
+                                              {"ActivationService/StreamMembers", request},
                                               std::make_unique<MembersFeed>(context, *request));
 }
 

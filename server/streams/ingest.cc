@@ -60,6 +60,10 @@ void IngestCall::OnRead(bool ok) {
 bool IngestCall::TakeMessage(const std::shared_ptr<IngestMessage>& message) {
   using Part = IngestCodec::Part;
   const Part part = codec_->PartOf(*message->wire);
+  if (const absl::Status alive = call_->CheckAlive(); !alive.ok()) {
+    EndWith(alive);
+    return false;
+  }
   if (part == Part::kNone) {
     EndWith(errors::MessageOutOfOrder("a message holds none of open, batch, finish"));
     return false;

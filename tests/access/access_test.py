@@ -9,6 +9,7 @@ import threading
 import time
 
 import pytest
+from google.protobuf import timestamp_pb2
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
@@ -20,10 +21,13 @@ import passerelle  # noqa: E402
 from passerelle.v1 import (  # noqa: E402
     access_pb2,
     access_service_pb2,
+    instance_pb2,
     instance_service_pb2,
     instance_service_pb2_grpc,
     log_service_pb2,
     log_service_pb2_grpc,
+    profile_service_pb2,
+    profile_service_pb2_grpc,
 )
 
 PATIENCE_SECONDS = 60
@@ -119,6 +123,53 @@ def test_a_stream_of_a_revoked_key_ends(admin):
     assert ended and ended[0].code() == grpc.StatusCode.UNAUTHENTICATED, ended
     assert time.monotonic() - began < PATIENCE_SECONDS
     assert "revoked" in ended[0].details()
+
+
+def test_a_stream_that_waits_ends_when_its_credential_expires(admin):
+    soon = timestamp_pb2.Timestamp()
+    soon.FromMilliseconds(int(time.time() * 1000) + 2000)
+    key = admin.create("short", ["campaign"], expire_time=soon)
+    stub = profile_service_pb2_grpc.ProfileServiceStub(admin.channel)
+    open_ = profile_service_pb2.ImportProfilesRequest()
+    open_.open.parent = "instances/default"
+    open_.open.identity_namespaces.append("external_id")
+    waits = threading.Event()
+
+    def requests():
+        yield open_
+        waits.wait(PATIENCE_SECONDS)
+
+    stream = stub.ImportProfiles(requests(), metadata=bearer(key), timeout=PATIENCE_SECONDS)
+    assert next(stream).HasField("opened")
+    error = refusal(lambda: next(stream))
+    waits.set()
+    assert error.code() == grpc.StatusCode.UNAUTHENTICATED and "expired" in error.details(), error
+
+
+def test_who_expires_makes_nobody_who_outlives_them(server, admin):
+    soon = timestamp_pb2.Timestamp()
+    soon.FromMilliseconds(int(time.time() * 1000) + 3_600_000)
+    with server.access(admin.create("passing", ["admin"], expire_time=soon)) as passing:
+        assert refusal(lambda: passing.create("permanent", ["cdp"])).code() == grpc.StatusCode.PERMISSION_DENIED
+        longer = access_pb2.Credential(name="credentials/passing")
+        update = access_service_pb2.UpdateCredentialRequest(credential=longer)
+        update.update_mask.paths.append("expire_time")
+        assert refusal(lambda: passing.call("UpdateCredential", update)).code() == grpc.StatusCode.PERMISSION_DENIED
+        assert passing.create("shorter", ["cdp"], expire_time=soon).startswith("psk.shorter.")
+
+
+def test_a_limited_caller_pages_over_its_own_instances(admin):
+    stub = instance_service_pb2_grpc.InstanceServiceStub(admin.channel)
+    for name in ("north", "oslo", "paris", "quito"):
+        request = instance_service_pb2.CreateInstanceRequest(instance_id=name, instance=instance_pb2.Instance())
+        stub.CreateInstance(request, metadata=admin.metadata, timeout=PATIENCE_SECONDS)
+    own = [f"instances/{name}" for name in ("quito", "absent", "oslo")]
+    metadata = bearer(admin.create("two", ["analyst"], instances=own))
+    first = stub.ListInstances(instance_service_pb2.ListInstancesRequest(page_size=1), metadata=metadata)
+    rest = stub.ListInstances(
+        instance_service_pb2.ListInstancesRequest(page_size=1, page_token=first.next_page_token), metadata=metadata)
+    assert [i.name for i in (*first.instances, *rest.instances)] == ["instances/oslo", "instances/quito"]
+    assert rest.next_page_token == ""
 
 
 def test_a_role_that_loses_a_scope_loses_it_at_once(admin):

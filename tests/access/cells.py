@@ -39,7 +39,7 @@ FILES = (
     source_service_pb2,
     stream_service_pb2,
 )
-NAMING = ("name", "parent", "destination", "instance")
+NAMING = ("name", "parent", "destination", "instance", "audience", "stream")
 OWN, HIDDEN, ABSENT = "own", "hidden", "absent"  # the last two as long as each other
 ABOUT_ONESELF = ("GetCaller", "ListInstances")
 PATIENCE_SECONDS = 60

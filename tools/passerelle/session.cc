@@ -144,12 +144,20 @@ absl::StatusOr<client::Client*> Session::Connect() {
 absl::Status Session::CompleteGlobals() {
   const absl::StatusOr<Profile> profile = ReadProfile(globals_.profile);
   if (!profile.ok()) return profile.status();
-  globals_.server =
-      FirstGiven({globals_.server, Variable("PASSERELLE_SERVER"), Variable("PASSERELLE_ADDRESS"),
-                  profile->address, client::kDefaultTarget});
+  // A profile that is named wins over the environment, and brings its own key and certificate.
+  const bool named = !globals_.profile.empty();
+  const std::string address =
+      FirstGiven({Variable("PASSERELLE_SERVER"), Variable("PASSERELLE_ADDRESS")});
+  const std::string chosen =
+      named ? FirstGiven({profile->address, address}) : FirstGiven({address, profile->address});
+  globals_.server = FirstGiven({globals_.server, chosen, client::kDefaultTarget});
   globals_.instance = FirstGiven({globals_.instance, profile->instance, "default"});
-  globals_.security = client::Merged(
-      client::Merged(globals_.security, client::SecurityFromEnvironment()), profile->security);
+  // Secrets go only to the server that they are for.
+  const bool of_profile = globals_.server == profile->address;
+  client::Security rest =
+      named && of_profile ? profile->security : client::SecurityFromEnvironment();
+  if (!named && of_profile) rest = client::Merged(rest, profile->security);
+  globals_.security = client::Merged(globals_.security, rest);
   return absl::OkStatus();
 }
 

@@ -61,12 +61,15 @@ class KeySenders final : public ClientInterceptorFactoryInterface {
 
 absl::StatusOr<std::string> ReadFile(const char* what, const std::string& path) {
   std::ifstream file(path, std::ios::binary);
-  std::string text(std::istreambuf_iterator<char>(file), {});
-  if (!file) return absl::InvalidArgumentError(absl::StrCat(what, " ", path, ": cannot be read"));
+  std::string text(static_cast<std::size_t>(kMaxFileBytes) + 1, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(file.gcount()));
+  if (file.bad() || (text.empty() && !file.eof()))
+    return absl::InvalidArgumentError(absl::StrCat(what, " ", path, ": cannot be read"));
   if (text.empty()) return absl::InvalidArgumentError(absl::StrCat(what, " ", path, ": is empty"));
   if (static_cast<std::streamsize>(text.size()) > kMaxFileBytes) {
     return absl::InvalidArgumentError(
-        absl::StrCat(what, " ", path, ": ", text.size(), " bytes, limit ", kMaxFileBytes));
+        absl::StrCat(what, " ", path, ": more than ", kMaxFileBytes, " bytes"));
   }
   return text;
 }
@@ -181,8 +184,11 @@ Security Merged(Security first, const Security& second) {
     first.key = second.key;
     first.key_file = second.key_file;
   }
-  for (std::string Security::*field :
-       {&Security::tls_ca, &Security::tls_cert, &Security::tls_key, &Security::tls_server_name}) {
+  if (first.tls_cert.empty() && first.tls_key.empty()) {
+    first.tls_cert = second.tls_cert;
+    first.tls_key = second.tls_key;
+  }
+  for (std::string Security::*field : {&Security::tls_ca, &Security::tls_server_name}) {
     if ((first.*field).empty()) first.*field = second.*field;
   }
   return first;

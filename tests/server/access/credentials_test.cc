@@ -113,6 +113,33 @@ TEST_F(CredentialsTest, AnOpenCallGoesOnOnlyWithAllThatItHad) {
   EXPECT_TRUE(credentials_.MayGoOn(*Anybody()));
 }
 
+TEST_F(CredentialsTest, AnOpenCallEndsWithTheSecretItCameWith) {
+  Load({KeyOf("a")});
+  const auto caller = credentials_.Find(KeyText{"a", kSecret});
+  storage::Credential rotated = KeyOf("a", kOther);
+  rotated.previous_hash = HashSecret(kSecret);
+  rotated.previous_until_us = In(absl::Minutes(1));
+  Load({rotated});
+  EXPECT_TRUE(credentials_.MayGoOn(*caller)) << "for its grace";
+  const auto late = credentials_.Find(KeyText{"a", kSecret});
+  ASSERT_NE(late, nullptr);
+  clock_.Advance(absl::Minutes(1));
+  EXPECT_FALSE(credentials_.MayGoOn(*caller));
+  EXPECT_FALSE(credentials_.MayGoOn(*late));
+  EXPECT_TRUE(credentials_.MayGoOn(*credentials_.Find(KeyText{"a", kOther})));
+}
+
+TEST_F(CredentialsTest, AnExpiryThatIsSetLaterHoldsForOpenCallsToo) {
+  Load({KeyOf("a")});
+  const auto caller = credentials_.Find(KeyText{"a", kSecret});
+  storage::Credential expiring = KeyOf("a");
+  expiring.expire_us = In(absl::Minutes(1));
+  Load({expiring});
+  EXPECT_TRUE(credentials_.MayGoOn(*caller));
+  clock_.Advance(absl::Minutes(1));
+  EXPECT_FALSE(credentials_.MayGoOn(*caller));
+}
+
 TEST_F(CredentialsTest, ItsRateGoesOnWhenSomethingElseChanges) {
   storage::Credential credential = KeyOf("a");
   credential.calls_per_second = 1;
