@@ -62,18 +62,30 @@ ValueProblem CheckEmail(std::string_view email) {
   return IsDomain(email.substr(at + 1)) ? ValueProblem::kOk : ValueProblem::kMalformedEmail;
 }
 
-ValueProblem NormalizePhone(std::string_view value, const std::string& region, std::string* out) {
-  constexpr std::size_t kMaxPhoneBytes = 64;  // E.164 has 15 digits; the rest is punctuation
-  if (value.size() > kMaxPhoneBytes) return ValueProblem::kMalformedPhone;
+// False unless it is a number of a possible length without an extension.
+bool ReadPhone(const std::string& text, const std::string& region, std::string* out) {
   PhoneNumber number;
-  const auto parsed = Phones().Parse(std::string(value), region.empty() ? "ZZ" : region, &number);
-  if (parsed != PhoneNumberUtil::NO_PARSING_ERROR || !Phones().IsPossibleNumber(number) ||
-      number.has_extension()) {
-    return ValueProblem::kMalformedPhone;
+  if (Phones().Parse(text, region, &number) != PhoneNumberUtil::NO_PARSING_ERROR ||
+      !Phones().IsPossibleNumber(number) || number.has_extension()) {
+    return false;
   }
   out->clear();
   Phones().Format(number, PhoneNumberUtil::E164, out);
-  return ValueProblem::kOk;
+  return true;
+}
+
+// A form that is read as another number ("008200-8202004" gives +82008202004, which is read as
+// +8208202004) would be looked up as somebody else when it comes back from an export.
+ValueProblem NormalizePhone(std::string_view value, const std::string& region, std::string* out) {
+  constexpr std::size_t kMaxPhoneBytes = 64;  // E.164 has 15 digits; the rest is punctuation
+  constexpr char kNoRegion[] = "ZZ";
+  std::string again;
+  if (value.size() <= kMaxPhoneBytes &&
+      ReadPhone(std::string(value), region.empty() ? kNoRegion : region, out) &&
+      ReadPhone(*out, kNoRegion, &again) && again == *out) {
+    return ValueProblem::kOk;
+  }
+  return ValueProblem::kMalformedPhone;
 }
 
 ValueProblem NormalizeHash(std::string_view value, std::string* out) {

@@ -41,7 +41,8 @@ enum class IdentityShape : uint8_t { kText, kEmail, kPhone, kEcid, kSha256 };
 //            space, no control character; at most 254 bytes. Quoted local parts are refused.
 //   kPhone   E.164 ("+33612345678") by libphonenumber; a national number is read in
 //            `default_region`. The length must be possible for its country; that the range is in
-//            use is not asked, because that changes faster than any release.
+//            use is not asked, because that changes faster than any release. A number whose E.164
+//            form would be read as another number is malformed.
 //   kEcid    1 to 38 digits, always trimmed.
 //   kSha256  64 hex digits, always trimmed, lower-cased. The value must be a hash already: this
 //            never hashes a clear value, because the two could not be told apart later.

@@ -107,8 +107,8 @@ SpawnedServer::SpawnedServer(const std::string& folder)
     : log_path_(absl::StrCat(folder, "/server.log")) {
   const std::string program =
       (fs::read_symlink("/proc/self/exe").parent_path() / "passerelled").string();
-  std::string texts[] = {program, "--data", absl::StrCat(folder, "/data"), "--listen",
-                         "127.0.0.1:0", "--insecure-loopback"};
+  std::string texts[] = {program,    "--data",      absl::StrCat(folder, "/data"),
+                         "--listen", "127.0.0.1:0", "--insecure-loopback"};
   char* arguments[] = {texts[0].data(), texts[1].data(), texts[2].data(), texts[3].data(),
                        texts[4].data(), texts[5].data(), nullptr};
   int out[2];

@@ -71,19 +71,10 @@ void WireServer::Start() {
   if (pipe2(pipe_ends, O_CLOEXEC) != 0) throw std::runtime_error("no pipe");
   const std::string log = directory_ + "/server.log";
   // Its disk is memory, of which there may be little: it is not watched.
-  const char* arguments[] = {program_.c_str(),
-                             "--data",
-                             data_.c_str(),
-                             "--listen",
-                             "127.0.0.1:0",
-                             "--insecure-loopback",
-                             "--log-level",
-                             "error",
-                             "--disk-low-bytes",
-                             "0",
-                             "--disk-reserve-bytes",
-                             "0",
-                             nullptr};
+  const char* arguments[] = {
+      program_.c_str(),       "--data",      data_.c_str(), "--listen",         "127.0.0.1:0",
+      "--insecure-loopback",  "--log-level", "error",       "--disk-low-bytes", "0",
+      "--disk-reserve-bytes", "0",           nullptr};
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, pipe_ends[1], STDOUT_FILENO);

@@ -130,6 +130,12 @@ TEST(NormalizePhone, MalformedNumbersAreNamedSo) {
             ValueProblem::kMalformedPhone);
 }
 
+// Found by fuzzing: its E.164 form is read as yet another number.
+TEST(NormalizePhone, WhatHasNoFormThatStaysIsMalformed) {
+  EXPECT_EQ(ProblemOf(Shape(IdentityShape::kPhone, "FR"), "008200-8202004"),
+            ValueProblem::kMalformedPhone);
+}
+
 TEST(NormalizePhone, OnlyKnownRegionsAreRegions) {
   EXPECT_TRUE(IsPhoneRegion("FR"));
   EXPECT_FALSE(IsPhoneRegion("fr"));
