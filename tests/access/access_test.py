@@ -126,9 +126,7 @@ def test_a_stream_of_a_revoked_key_ends(admin):
 
 
 def test_a_stream_that_waits_ends_when_its_credential_expires(admin):
-    soon = timestamp_pb2.Timestamp()
-    soon.FromMilliseconds(int(time.time() * 1000) + 2000)
-    key = admin.create("short", ["campaign"], expire_time=soon)
+    key = admin.create("short", ["campaign"])
     stub = profile_service_pb2_grpc.ProfileServiceStub(admin.channel)
     open_ = profile_service_pb2.ImportProfilesRequest()
     open_.open.parent = "instances/default"
@@ -141,6 +139,9 @@ def test_a_stream_that_waits_ends_when_its_credential_expires(admin):
 
     stream = stub.ImportProfiles(requests(), metadata=bearer(key), timeout=PATIENCE_SECONDS)
     assert next(stream).HasField("opened")
+    ending = access_pb2.Credential(name="credentials/short")
+    ending.expire_time.FromMilliseconds(int(time.time() * 1000) + 300)
+    admin.call("UpdateCredential", access_service_pb2.UpdateCredentialRequest(credential=ending))
     error = refusal(lambda: next(stream))
     waits.set()
     assert error.code() == grpc.StatusCode.UNAUTHENTICATED and "expired" in error.details(), error

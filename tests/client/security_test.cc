@@ -203,7 +203,7 @@ TEST_F(SecureClient, AMissingClientCertificateIsExplained) {
   options_.tls_require_client_cert = true;
   Start(/*tls=*/true);
   ConnectOptions options;
-  options.connect_timeout = absl::Seconds(2);
+  options.connect_timeout = absl::Seconds(8);
   options.security = WithCa();
   EXPECT_THAT(std::string(Client::Connect(server_->address(), options).status().message()),
               HasSubstr("it may want a client certificate"));
@@ -233,7 +233,7 @@ TEST_F(SecureClient, ACertificateForAnotherNameIsSaidAndTheNameCanBeGiven) {
 TEST_F(SecureClient, PlaintextToAServerOfTlsAndTheOtherWayRoundIsExplained) {
   Start(/*tls=*/true);
   ConnectOptions options;
-  options.connect_timeout = absl::Seconds(2);
+  options.connect_timeout = absl::Seconds(8);
   EXPECT_THAT(std::string(Client::Connect(server_->address(), options).status().message()),
               HasSubstr("it may speak TLS only"));
   server_.reset();
