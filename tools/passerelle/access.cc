@@ -27,10 +27,6 @@ struct CredentialFlags {
   std::string grace;
 };
 
-std::string Named(const std::string& collection, const std::string& id) {
-  return id.rfind(collection + "/", 0) == 0 ? id : absl::StrCat(collection, "/", id);
-}
-
 // Opened before the key is made: a key that cannot be kept must not be.
 class KeyFile {
  public:
@@ -84,11 +80,12 @@ absl::Status TellKey(const Session& session, const KeyFile& file, Response respo
   return absl::OkStatus();
 }
 
-absl::Status Fill(const CredentialFlags& flags, v1::Credential* credential) {
+absl::Status Fill(const Session& session, const CredentialFlags& flags,
+                  v1::Credential* credential) {
   credential->set_display_name(flags.display_name);
-  for (const std::string& role : flags.roles) credential->add_roles(Named("roles", role));
+  for (const std::string& role : flags.roles) credential->add_roles(session.NameOf("roles", role));
   for (const std::string& instance : flags.instances) {
-    credential->add_instances(Named("instances", instance));
+    credential->add_instances(session.NameOf("instances", instance));
   }
   credential->set_calls_per_second(flags.calls_per_second);
   if (flags.expires.empty()) return absl::OkStatus();
@@ -101,7 +98,7 @@ absl::Status Create(Session& session, const CredentialFlags& flags) {
   v1::CreateCredentialRequest request;
   request.set_credential_id(flags.id);
   v1::Credential* credential = request.mutable_credential();
-  if (absl::Status filled = Fill(flags, credential); !filled.ok()) return filled;
+  if (absl::Status filled = Fill(session, flags, credential); !filled.ok()) return filled;
   credential->set_kind(v1::Credential::KIND_KEY);
   if (!flags.certificate.empty()) {
     credential->set_kind(v1::Credential::KIND_CERTIFICATE);
@@ -117,8 +114,9 @@ absl::Status Create(Session& session, const CredentialFlags& flags) {
 
 absl::Status Update(Session& session, const CLI::App& command, const CredentialFlags& flags) {
   v1::UpdateCredentialRequest request;
-  if (absl::Status filled = Fill(flags, request.mutable_credential()); !filled.ok()) return filled;
-  request.mutable_credential()->set_name(Named("credentials", flags.id));
+  if (absl::Status filled = Fill(session, flags, request.mutable_credential()); !filled.ok())
+    return filled;
+  request.mutable_credential()->set_name(session.NameOf("credentials", flags.id));
   const std::pair<const char*, const char*> fields[] = {{"--display-name", "display_name"},
                                                         {"--role", "roles"},
                                                         {"--only-instance", "instances"},
@@ -140,7 +138,7 @@ absl::Status Update(Session& session, const CLI::App& command, const CredentialF
 
 absl::Status Rotate(Session& session, const CredentialFlags& flags) {
   v1::RotateCredentialRequest request;
-  request.set_name(Named("credentials", flags.id));
+  request.set_name(session.NameOf("credentials", flags.id));
   if (!flags.grace.empty()) {
     auto grace = ParseDuration("--grace", flags.grace);
     if (!grace.ok()) return grace.status();
@@ -162,26 +160,6 @@ absl::Status WhoAmI(Session& session) {
     std::cout << "anybody: the server asks for no credentials\n";
   }
   return absl::OkStatus();
-}
-
-template <typename Request, typename Response>
-void AddNamed(CLI::App* group, Session& session, const NameCommand& command,
-              grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*)) {
-  CLI::App* added = group->add_subcommand(command.verb, command.description);
-  auto id = std::make_shared<std::string>();
-  added->add_option("id", *id, "Its id")->required();
-  session.OnRun(added, [&session, command, method, id]() -> absl::Status {
-    Request request;
-    request.set_name(Named(command.collection, *id));
-    absl::StatusOr<Response> response = session.Call(method, request);
-    if (!response.ok()) return response.status();
-    if constexpr (std::is_same_v<Response, google::protobuf::Empty>) {
-      PrintDone(session, request.name(), command.verb);
-    } else {
-      PrintResource(*response, session.json());
-    }
-    return absl::OkStatus();
-  });
 }
 
 void AddLimits(CLI::App* command, CredentialFlags* flags) {
@@ -212,11 +190,11 @@ void AddCredentials(CLI::App& app, Session& session) {
                                {"expire_time", "EXPIRES"}}};
     return PrintAllPages(session, columns, &Stub::ListCredentials, request);
   });
-  AddNamed(group, session, {"get", "Shows one", "credentials"}, &Stub::GetCredential);
-  AddNamed(group, session, {"revoke", "Refuses it from now on, for ever", "credentials"},
-           &Stub::RevokeCredential);
-  AddNamed(group, session, {"delete", "Forgets one that is revoked or expired", "credentials"},
-           &Stub::DeleteCredential);
+  AddByName(group, session, {"get", "Shows one", "credentials"}, &Stub::GetCredential);
+  AddByName(group, session, {"revoke", "Refuses it from now on, for ever", "credentials"},
+            &Stub::RevokeCredential);
+  AddByName(group, session, {"delete", "Forgets one that is revoked or expired", "credentials"},
+            &Stub::DeleteCredential);
   auto flags = std::make_shared<CredentialFlags>();
   CLI::App* create = group->add_subcommand("create", "Makes a key, or lets a certificate in");
   create->add_option("id", flags->id, "Its id: a-z, 0-9 and '-'")->required();
@@ -280,8 +258,8 @@ void AddRoles(CLI::App& app, Session& session) {
               {{"name", "ROLE"}, {"display_name", "FOR"}, {"scopes", "SCOPES"}}, session.json());
     return absl::OkStatus();
   });
-  AddNamed(group, session, {"get", "Shows one", "roles"}, &Stub::GetRole);
-  AddNamed(group, session, {"delete", "Deletes one that nobody has", "roles"}, &Stub::DeleteRole);
+  AddByName(group, session, {"get", "Shows one", "roles"}, &Stub::GetRole);
+  AddByName(group, session, {"delete", "Deletes one that nobody has", "roles"}, &Stub::DeleteRole);
   auto flags = std::make_shared<RoleFlags>();
   CLI::App* create = group->add_subcommand("create", "Makes one of your own");
   create->add_option("id", flags->id, "Its id: a-z, 0-9 and '-'")->required();

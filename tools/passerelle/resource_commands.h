@@ -38,8 +38,7 @@ CLI::App* AddByName(CLI::App* group, Session& session, const NameCommand& comman
   added->add_option("id", *id, "Its id, or its whole name")->required();
   session.OnRun(added, [&session, command, method, id]() -> absl::Status {
     Request request;
-    request.set_name(command.collection == "instances" ? "instances/" + *id
-                                                       : session.NameOf(command.collection, *id));
+    request.set_name(session.NameOf(command.collection, *id));
     absl::StatusOr<Response> response = session.Call(method, request);
     if (!response.ok()) return response.status();
     if constexpr (std::is_same_v<Response, google::protobuf::Empty>) {

@@ -162,7 +162,10 @@ absl::Status Session::CompleteGlobals() {
 }
 
 std::string Session::NameOf(const std::string& collection, const std::string& id) const {
-  if (id.rfind("instances/", 0) == 0) return id;
+  for (const char* top : {"instances", "credentials", "roles"}) {
+    if (id.rfind(absl::StrCat(top, "/"), 0) == 0) return id;
+    if (collection == top) return absl::StrCat(collection, "/", id);
+  }
   return absl::StrCat(InstanceName(), "/", collection, "/", id);
 }
 

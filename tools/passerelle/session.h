@@ -64,7 +64,8 @@ class Session {
 
   // "instances/default".
   std::string InstanceName() const { return "instances/" + globals_.instance; }
-  // "instances/default/audiences/vip" of "vip"; a name that is whole already stays.
+  // "instances/default/audiences/vip" of "vip", "roles/cdp" of "cdp" in roles; a name that is whole
+  // already stays.
   std::string NameOf(const std::string& collection, const std::string& id) const;
 
   // Does `run` when the command line names `command`; its status becomes the exit code. Address,
