@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 
+import grpc
 import live_server
 import pytest
 
@@ -377,3 +378,20 @@ def test_an_acknowledgement_of_many_refused_rows_comes_in_parts_and_loses_none(c
     )
     kept = list(client.pages(client.stubs.streams.ListRowOutcomes, request, "rows"))
     assert [row.offset for row in kept] == list(numbers)
+
+
+class CutOff(grpc.RpcError):
+    """What gRPC tells of a call whose server was stopped."""
+
+    def code(self):
+        return grpc.StatusCode.CANCELLED
+
+    def details(self):
+        return "CANCELLED"
+
+    def trailing_metadata(self):
+        return ()
+
+
+def test_a_call_that_the_server_was_stopped_in_may_be_made_again():
+    assert passerelle.PasserelleError(CutOff()).retryable

@@ -54,10 +54,14 @@ class PasserelleError(Exception):
 
     @property
     def retryable(self) -> bool:
-        """The same may succeed later: the server was away, or was too busy and said so."""
-        return self.code is grpc.StatusCode.UNAVAILABLE or (
-            self.code is grpc.StatusCode.RESOURCE_EXHAUSTED and self.retry_delay is not None
-        )
+        """The same may succeed later: the server was away, was too busy and said so, or was stopped while it worked.
+
+        Of a call that the server was stopped in, gRPC says CANCELLED and the server no reason; whether it was done is not
+        known.
+        """
+        cut_off = self.code is grpc.StatusCode.CANCELLED and not self.reason
+        busy = self.code is grpc.StatusCode.RESOURCE_EXHAUSTED and self.retry_delay is not None
+        return self.code is grpc.StatusCode.UNAVAILABLE or busy or cut_off
 
 
 def typed(call: Callable) -> Callable:
