@@ -134,9 +134,6 @@ absl::Status Commit(Database& db, absl::string_view what) {
   if (code == SQLITE_OK || PLANTED("ack-despite-failed-sync")) return absl::OkStatus();
   const int extended = sqlite3_extended_errcode(db.handle());
   db.RollBack();
-  if (extended == SQLITE_IOERR_WRITE && PLANTED("ack-despite-failed-write")) {
-    return absl::OkStatus();
-  }
   if (IsIoError(extended))
     return CommitOutcomeUnknownError(absl::StrCat(what, " (", db.path(), ")"));
   return StatusOfCode(extended, what, &db);
