@@ -70,7 +70,11 @@ class StoreSystem : public System {
   storage::CommitPosition PassTime(int64_t by_us);
   storage::CommitPosition OpenForTheClock(const std::string& stream, storage::StreamKind kind);
   void Reopen();
-  void Begin(const Operation& op) override { now_us_ = op.at_us; }
+  // What the operation before left to the background has its time, not this one's.
+  void Begin(const Operation& op) override {
+    Settle();
+    now_us_ = op.at_us;
+  }
   std::string Jump(const Operation& op) override;
   std::string Restart(const Operation& op) override;
   std::string Backup() override;
