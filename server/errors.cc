@@ -254,6 +254,10 @@ absl::Status BackupInProgress(std::string message) {
   return MakeError(v1::ERROR_REASON_BACKUP_IN_PROGRESS, std::move(message));
 }
 
+absl::Status SuppressionKeyMissing(std::string message) {
+  return MakeError(v1::ERROR_REASON_SUPPRESSION_KEY_MISSING, std::move(message));
+}
+
 absl::Status DestinationPaused(std::string name) {
   return ResourceError(v1::ERROR_REASON_DESTINATION_PAUSED, std::move(name),
                        "is paused; resume it");

@@ -99,6 +99,7 @@ absl::Status StreamKindMismatch(std::string message);
 absl::Status StreamFinished(std::string message);
 absl::Status ConsumerExpired(std::string message, std::string earliest);  // metadata "earliest"
 absl::Status BackupInProgress(std::string message);
+absl::Status SuppressionKeyMissing(std::string message);
 absl::Status DestinationPaused(std::string name);
 absl::Status DestinationDeleted(std::string name);
 absl::Status SourcePaused(std::string name);

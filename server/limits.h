@@ -11,6 +11,7 @@ inline constexpr std::size_t kMaxValueBytes = 8 * 1024;         // one attribute
 inline constexpr std::size_t kMaxRecordBytes = 64 * 1024;       // one row, all its values
 inline constexpr std::size_t kMaxRecordsPerMessage = 10'000;    // rows of one batch in a stream
 inline constexpr std::size_t kMaxRecordsPerUnaryBatch = 1'000;  // rows of one unary batch
+inline constexpr std::size_t kMaxSuppressionsPerCall = 10'000;
 inline constexpr std::size_t kMaxIdentitiesPerProfile = 50;
 inline constexpr std::size_t kMaxSourceTokenBytes = 1'024;  // the caller's own position
 inline constexpr std::size_t kMaxEmailBytes = 254;

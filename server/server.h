@@ -13,6 +13,8 @@
 #include "absl/time/time.h"
 #include "server/access/access_watch.h"
 #include "server/access/credentials.h"
+#include "server/convert/address_hashes.h"
+#include "server/convert/keys.h"
 #include "server/listener.h"
 #include "server/options.h"
 #include "server/services/services.h"
@@ -92,8 +94,9 @@ class PasserelleServer {
   std::string address_;
   std::atomic<bool> store_failed_{false};
   // In the order of dependence: each outlives those after it.
-  std::unique_ptr<storage::Store> store_;
+  std::shared_ptr<AddressHashes> address_hashes_ = std::make_shared<AddressHashes>();
   std::unique_ptr<KeyRing> keys_;
+  std::unique_ptr<storage::Store> store_;
   std::unique_ptr<TokenCodec> tokens_;
   FlowNotices notices_;
   Credentials credentials_;

@@ -52,6 +52,8 @@ v1::ErrorReason PublicReason(storage::Reason reason) {
       return v1::ERROR_REASON_UNKNOWN_NAMESPACE;
     case Reason::kAttributeNotWritable:
       return v1::ERROR_REASON_ATTRIBUTE_NOT_WRITABLE;
+    case Reason::kSuppressionKeyMissing:
+      return v1::ERROR_REASON_SUPPRESSION_KEY_MISSING;
     case Reason::kAudienceNotAList:
       return v1::ERROR_REASON_AUDIENCE_NOT_A_LIST;
     case Reason::kNotPaused:

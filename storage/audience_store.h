@@ -49,12 +49,15 @@ enum class Exclusion : uint8_t {
   kOptedOut = 2,
   kNoOptIn = 3,
   kMandatoryMissing = 4,
+  kSuppressed = 5,
+  kQuarantined = 6,
+  kDenylisted = 7,
 };
-inline constexpr int kExclusions = 5;
+inline constexpr int kExclusions = 8;
 
 // What an output is for, and what it shows.
 struct Output {
-  std::string channel;  // empty: consent is not looked at
+  std::string channel;  // empty: neither consent nor the lists of ReachStore are looked at
   std::string purpose;
   std::vector<AttributeNumber> attributes;
   std::vector<NamespaceNumber> namespaces;
@@ -171,7 +174,9 @@ class AudienceStore {
                                                   std::optional<int64_t> as_of_us,
                                                   const ReadContext& context) const = 0;
 
-  // Counts at a moment, in short reads. Consent is that of the time of the call.
+  // Counts at a moment, in short reads. Consent and lists are those of the time of the call.
+  // Whatever names a channel, here and below: FAILED_PRECONDITION kSuppressionKeyMissing
+  // (metadata "key") while the suppression list has entries of a key that the store was not given.
   virtual absl::StatusOr<MemberCount> CountMembers(const AudienceMoment& moment,
                                                    absl::Span<const Output> reaches,
                                                    const ReadContext& context) const = 0;
@@ -188,8 +193,9 @@ class AudienceStore {
 
   // What changed between two moments of one audience (from.sequence <= to.sequence), from a
   // position on ({} from the start): ENTERED and EXITED by membership, UPDATED where a member that
-  // stayed had a change of attributes, identities or consent. FAILED_PRECONDITION kStoreRestored if
-  // the epochs differ; OUT_OF_RANGE kHistoryGone past retention.
+  // stayed had a change of attributes, identities, consent or of what ReachStore's lists say of it.
+  // FAILED_PRECONDITION kStoreRestored if the epochs differ; OUT_OF_RANGE kHistoryGone past
+  // retention.
   virtual absl::StatusOr<std::unique_ptr<MemberChanges>> ReadChanges(
       const AudienceMoment& from, const AudienceMoment& to, const Output& output,
       MemberPosition position) const = 0;

@@ -3,7 +3,8 @@
 //
 // What it looks at: SQLite's own check of the pages; that sequences are above everything numbered
 // with them and commits in order; that identities lead to profiles and hashes belong to clear
-// values; that membership intervals do not overlap; that for each stream received rows are the sum
+// values; that membership intervals do not overlap; that whoever the lists keep out is marked so,
+// and nobody else; that for each stream received rows are the sum
 // of the outcomes, and the ledger has no more of any than were counted; that report numbers and
 // sets are those of the rows; that each log row has its duplicate key; that the follower is not
 // ahead of the log; that what is kept in memory is what the rows say; that each file has one

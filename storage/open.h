@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "storage/address_hash.h"
 #include "storage/disk.h"
 #include "storage/retention.h"
 #include "storage/store.h"
@@ -29,6 +30,9 @@ struct StoreOptions {
   // How often each open instance is tidied: what nobody can read any more goes. At least a
   // millisecond; real time, not the clock's.
   absl::Duration housekeeping_period = absl::Hours(1);
+  // Makes the keyed hashes of the suppression lists; null: nothing can be put on them. Shared by
+  // all threads of the store.
+  std::shared_ptr<const AddressHasher> address_hasher;
   // When the disk counts as full. Not watched by default.
   DiskOptions disk;
   Retention retention;

@@ -74,7 +74,8 @@ struct OutcomeCounts {
 
 // What became of one row, for rows that an ack lists and for the ledger.
 struct RowResult {
-  int64_t offset = 0;  // in the stream, or the index in a unary batch
+  int64_t offset = 0;   // in the stream, or the index in a unary batch
+  int64_t profile = 0;  // whose row it was, as far as known; for the ledger
   std::string record_key;
   Outcome outcome = Outcome::kUnspecified;
   RowReason reason = RowReason::kNone;

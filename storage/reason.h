@@ -44,6 +44,7 @@ enum class Reason : int {
   kUnknownAttribute,
   kUnknownNamespace,
   kAttributeNotWritable,
+  kSuppressionKeyMissing,
   kAudienceNotAList,
   kNotPaused,
   // Streams and batches; see stream_store.h.

@@ -18,6 +18,7 @@
 #include "storage/maintenance.h"
 #include "storage/profile_import.h"
 #include "storage/profile_store.h"
+#include "storage/reach_store.h"
 #include "storage/schema_store.h"
 #include "storage/stream_store.h"
 #include "storage/types.h"
@@ -56,6 +57,7 @@ class InstanceStore {
   virtual FlowStore& flows() = 0;
   virtual LogStore& logs() = 0;
   virtual StreamStore& streams() = 0;
+  virtual ReachStore& reach() = 0;
 
   virtual absl::StatusOr<Usage> GetUsage(const ReadContext& context) const = 0;
 
@@ -66,11 +68,12 @@ class InstanceStore {
   virtual absl::Status WaitFor(const CommitPosition& position,
                                const ReadContext& context) const = 0;
 
-  // Waits until no sweep and no opt-out that is applied later has anything left to do in the
-  // background; what comes after the call is not waited for. The errors of a read that waits.
+  // Waits until no sweep, no opt-out that is applied later and no look for suppressed profiles has
+  // anything left to do in the background; what comes after the call is not waited for. The errors
+  // of a read that waits.
   virtual absl::Status WaitForBackground(const ReadContext& context) const = 0;
 
-  // The last log sequence whose opt-outs are in the profiles.
+  // The last log sequence whose opt-outs and bounces are in the profiles file.
   virtual int64_t log_applied_sequence() const = 0;
 };
 

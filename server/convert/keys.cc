@@ -16,7 +16,8 @@ namespace {
 constexpr std::size_t kMaxKeys = 64;
 constexpr std::size_t kMasterHexDigits = 64;
 constexpr std::size_t kIdHexDigits = 8;
-constexpr std::string_view kPurposeNames[kKeyPurposeCount] = {"cursor", "page_token", "record_key"};
+constexpr std::string_view kPurposeNames[kKeyPurposeCount] = {"cursor", "page_token", "record_key",
+                                                              "suppression"};
 constexpr char kHeader[] =
     "# Passerelle master keys: the first signs, all verify. Keep this file private (mode 0600) "
     "and\n"
@@ -91,6 +92,12 @@ absl::StatusOr<KeyRing> KeyRing::Parse(std::string_view text) {
   }
   if (ring.keys_.empty()) return absl::InvalidArgumentError("no key in it, wanted one");
   return ring;
+}
+
+std::vector<uint32_t> KeyRing::ids() const {
+  std::vector<uint32_t> ids;
+  for (const Key& key : keys_) ids.push_back(key.id);
+  return ids;
 }
 
 const std::string* KeyRing::FindSubkey(uint32_t id, KeyPurpose purpose) const {

@@ -8,7 +8,8 @@
 //   key 01d2e3f4 64-hex-digits        older keys verify what they signed
 //
 // To rotate, put a new line first and keep the old ones for as long as tokens made with them may
-// come back. The key of a purpose is HKDF-SHA256(master, purpose); masters never leave this file.
+// come back; one that entries of a suppression list were made with, for as long as these are to
+// hold. The key of a purpose is HKDF-SHA256(master, purpose); masters never leave this file.
 #ifndef PASSERELLE_SERVER_CONVERT_KEYS_H_
 #define PASSERELLE_SERVER_CONVERT_KEYS_H_
 
@@ -22,8 +23,8 @@
 
 namespace passerelle {
 
-enum class KeyPurpose : uint8_t { kCursor, kPageToken, kRecordKey };
-inline constexpr std::size_t kKeyPurposeCount = 3;
+enum class KeyPurpose : uint8_t { kCursor, kPageToken, kRecordKey, kSuppression };
+inline constexpr std::size_t kKeyPurposeCount = 4;
 
 // Immutable after it is made; safe on any thread; copies are cheap enough to pass at start-up.
 class KeyRing {
@@ -39,6 +40,9 @@ class KeyRing {
 
   // The id of the key that signs.
   uint32_t current_id() const { return keys_.front().id; }
+
+  // The ids of all keys, the one that signs first.
+  std::vector<uint32_t> ids() const;
 
   // The 32-byte subkey of key `id` for `purpose`, or null if the ring has no such key. Lives as
   // long as this ring.

@@ -22,8 +22,8 @@ struct MembersPosition {
   uint64_t after = 0;
   uint64_t members = 0;
   uint64_t streamed = 0;
-  uint64_t excluded[5] = {};  // by storage::Exclusion
-  bool at_end = false;        // nothing but the trailer is missing
+  uint64_t excluded[storage::kExclusions] = {};  // by storage::Exclusion
+  bool at_end = false;                           // nothing but the trailer is missing
 };
 
 // Moves on to where the store says the next page begins; none: to the end.

@@ -3,10 +3,10 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "server/convert/explanation.h"
+#include "server/convert/identity.h"
 #include "server/convert/names.h"
-#include "server/convert/normalize.h"
 #include "server/convert/profile.h"
-#include "server/convert/record_plan.h"
 #include "server/errors.h"
 #include "server/limits.h"
 #include "server/services/call_steps.h"
@@ -37,27 +37,31 @@ absl::StatusOr<std::vector<storage::ProfileId>> ReadIds(const v1::BatchGetProfil
   return ids;
 }
 
-// The namespace of an identity, and its value as the store knows it.
-struct LookupKey {
-  storage::NamespaceNumber ns;
-  std::string value;
-};
+// The identity may be personal data, so the error names its namespace only.
+absl::Status IdentityNotFound(const v1::Identity& identity) {
+  return MakeError(v1::ERROR_REASON_RESOURCE_NOT_FOUND,
+                   absl::StrCat("identity in namespace ", identity.namespace_(), ": not found"));
+}
 
-absl::StatusOr<LookupKey> ReadIdentity(const v1::Identity& identity, const storage::Schema& schema,
-                                       const std::string& region) {
-  if (identity.namespace_().empty()) return errors::FieldRequired("identity.namespace");
-  if (identity.value().empty()) return errors::FieldRequired("identity.value");
-  const storage::IdentityNamespace* ns = schema.FindNamespace(identity.namespace_());
-  if (ns == nullptr) {
-    return errors::UnknownNamespace(
-        {"identity.namespace", absl::StrCat("unknown namespace ", Quoted(identity.namespace_()))});
+absl::StatusOr<storage::ProfileQuery> ReadQuery(const v1::ExplainProfileRequest& request,
+                                                const InstanceName& parent,
+                                                const IdentityContext& context) {
+  storage::ProfileQuery query;
+  if (request.has_profile()) {
+    ASSIGN_OR_RETURN(const ProfileName name, ParseProfileName({"profile", request.profile()}));
+    if (name.instance != parent.instance) {
+      return errors::NameInvalid(
+          {"profile", absl::StrCat("got one of ", ToText(InstanceName{name.instance}),
+                                   ", wanted one of ", request.parent())});
+    }
+    query.id = name.id;
+    return query;
   }
-  LookupKey key;
-  key.ns = ns->number;
-  const ValueProblem problem =
-      NormalizeIdentity(IdentityRulesOf(*ns, region), identity.value(), &key.value);
-  if (problem == ValueProblem::kOk) return key;
-  return errors::FieldInvalid({"identity.value", std::string(Describe(problem))});
+  if (!request.has_identity()) return errors::FieldRequired("profile");
+  ASSIGN_OR_RETURN(StoredIdentity identity, ReadIdentity(context, request.identity()));
+  query.ns = identity.ns;
+  query.value = std::move(identity.value);
+  return query;
 }
 
 }  // namespace
@@ -112,12 +116,10 @@ absl::Status ProfileService::Serve(CallContext& call, const v1::LookupProfileReq
                    BeginReading(context_, call, {parent.instance, request.commit_token()}));
   ASSIGN_OR_RETURN(const storage::Instance settings, context_.store->GetInstance(parent.instance));
   const auto schema = reading.instance->schema().schema();
-  ASSIGN_OR_RETURN(const LookupKey key,
-                   ReadIdentity(request.identity(), *schema, settings.default_region));
-  // The identity may be personal data, so the error names its namespace only.
-  const absl::Status missing = MakeError(
-      v1::ERROR_REASON_RESOURCE_NOT_FOUND,
-      absl::StrCat("identity in namespace ", request.identity().namespace_(), ": not found"));
+  ASSIGN_OR_RETURN(
+      const StoredIdentity key,
+      ReadIdentity({"identity", *schema, settings.default_region}, request.identity()));
+  const absl::Status missing = IdentityNotFound(request.identity());
   const auto id = reading.instance->profiles().LookupProfile(key.ns, key.value, reading.context);
   if (storage::ReasonOf(id.status()) == storage::Reason::kNotFound) return missing;
   if (!id.ok()) return id.status();
@@ -153,6 +155,25 @@ absl::Status ProfileService::Serve(CallContext& call, const v1::ListProfilesRequ
   if (shown < found.size()) {
     response->set_next_page_token(pager.Next(absl::StrCat(found[shown - 1].id.value)));
   }
+  return absl::OkStatus();
+}
+
+absl::Status ProfileService::Serve(CallContext& call, const v1::ExplainProfileRequest& request,
+                                   v1::ProfileExplanation* response) const {
+  ASSIGN_OR_RETURN(const InstanceName parent, ParseInstanceName({"parent", request.parent()}));
+  ASSIGN_OR_RETURN(const Reading reading,
+                   BeginReading(context_, call, {parent.instance, request.commit_token()}));
+  ASSIGN_OR_RETURN(const storage::Instance settings, context_.store->GetInstance(parent.instance));
+  const auto schema = reading.instance->schema().schema();
+  ASSIGN_OR_RETURN(const storage::ProfileQuery query,
+                   ReadQuery(request, parent, {"identity", *schema, settings.default_region}));
+  const auto told = reading.instance->reach().Explain(query, reading.context);
+  if (storage::ReasonOf(told.status()) == storage::Reason::kNotFound) {
+    return request.has_profile() ? errors::ResourceNotFound(request.profile())
+                                 : IdentityNotFound(request.identity());
+  }
+  if (!told.ok()) return told.status();
+  *response = ToProto({parent, *schema}, *told);
   return absl::OkStatus();
 }
 

@@ -45,6 +45,11 @@ class ProfileService final : public v1::ProfileService::CallbackService {
                                          v1::ListProfilesResponse* response) override {
     return Run(context, "ProfileService/ListProfiles", request, response);
   }
+  grpc::ServerUnaryReactor* ExplainProfile(grpc::CallbackServerContext* context,
+                                           const v1::ExplainProfileRequest* request,
+                                           v1::ProfileExplanation* response) override {
+    return Run(context, "ProfileService/ExplainProfile", request, response);
+  }
   grpc::ServerUnaryReactor* DeleteProfile(grpc::CallbackServerContext* context,
                                           const v1::DeleteProfileRequest* request,
                                           google::protobuf::Empty* response) override {
@@ -74,6 +79,8 @@ class ProfileService final : public v1::ProfileService::CallbackService {
                      v1::Profile* response) const;
   absl::Status Serve(CallContext& call, const v1::ListProfilesRequest& request,
                      v1::ListProfilesResponse* response) const;
+  absl::Status Serve(CallContext& call, const v1::ExplainProfileRequest& request,
+                     v1::ProfileExplanation* response) const;
   absl::Status Serve(CallContext& call, const v1::DeleteProfileRequest& request,
                      google::protobuf::Empty* response) const;
 

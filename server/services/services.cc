@@ -13,6 +13,7 @@
 #include "server/services/service_context.h"
 #include "server/services/source_service.h"
 #include "server/services/stream_service.h"
+#include "server/services/suppression_service.h"
 
 namespace passerelle {
 namespace {
@@ -44,6 +45,7 @@ std::vector<NamedService> MakeServices(const ServiceParts& parts) {
   services.push_back(Make<v1::LogService, LogService>(*parts.door, context));
   services.push_back(Make<v1::SourceService, SourceService>(*parts.door, context));
   services.push_back(Make<v1::StreamService, StreamService>(*parts.door, context));
+  services.push_back(Make<v1::SuppressionService, SuppressionService>(*parts.door, context));
   services.push_back(Make<v1::MaintenanceService, MaintenanceService>(*parts.door, context));
   services.push_back(Make<v1::AccessService, AccessService>(*parts.door, context));
   return services;

@@ -197,6 +197,7 @@ Checks ChecksOf(FileKind kind, bool all_pages) {
   if (kind == FileKind::kProfiles) {
     AddProfileChecks(checks);
     AddMembershipChecks(checks);
+    AddReachChecks(checks);
   } else {
     AddLogChecks(checks);
   }

@@ -86,6 +86,7 @@ void AddFileChecks(FileKind kind, bool all_pages, Checks& checks);
 void AddStreamChecks(FileKind kind, Checks& checks);
 void AddProfileChecks(Checks& checks);
 void AddMembershipChecks(Checks& checks);
+void AddReachChecks(Checks& checks);
 void AddLogChecks(Checks& checks);
 
 // All of the above that belong to a file of this kind.

@@ -46,7 +46,7 @@ constexpr char kHasColumn[] = "SELECT 1 FROM pragma_table_info(?1) WHERE name = 
 
 // Of change kinds: 5 is a generation, 3 to 5 are of an audience.
 constexpr int64_t kGeneration = 5;
-constexpr int64_t kLastChangeKind = 7;
+constexpr int64_t kLastChangeKind = 8;
 constexpr int64_t kFirstOfAudience = 3;
 
 std::string Sha256Hex(std::string_view text) {

@@ -6,6 +6,7 @@
 #include "storage/reason.h"
 #include "storage/sqlite/meta_rows.h"
 #include "storage/sqlite/profile_edits.h"
+#include "storage/sqlite/quarantine.h"
 #include "storage/sqlite/waiting.h"
 #include "storage/status.h"
 
@@ -26,15 +27,24 @@ constexpr absl::Duration kRestMax = absl::Milliseconds(500);
 
 int64_t ReadPosition(Database& db) { return MetaNumber(db, kPosition).value_or(0); }
 
-ProfileId ProfileOf(ProfileEdits& edits, NamespaceNumber ns, const OptOutRow& row) {
+ProfileId ProfileOf(ProfileEdits& edits, NamespaceNumber ns, const FollowedRow& row) {
   const ProfileId present = edits.Find(ns, row.identity);
   const ProfileId then{row.profile};
   return !present && then && edits.Exists(then) ? then : present;
 }
 
-void ApplyOne(Transaction& transaction, const Schema& schema, const OptOutRow& row) {
+Bounce BounceOf(const FollowedRow& row) {
+  const bool hard = row.failure_type == kFailureHard && row.failure_reason != kNoAddress;
+  return {row.event_us, hard || (row.flags & kQuarantine) != 0, row.failure_type,
+          row.failure_reason};
+}
+
+void ApplyOne(Transaction& transaction, const Schema& schema, const FollowedRow& row) {
   const IdentityNamespace* ns = schema.FindNamespace(row.identity_namespace);
   if (ns == nullptr) return;
+  if (row.is_bounce) {
+    return ApplyBounce(transaction, {ns->number, row.identity, row.channel}, BounceOf(row));
+  }
   auto& edits = transaction.Overlay<ProfileEdits>();
   const ProfileId profile = ProfileOf(edits, ns->number, row);
   const auto consents = ConsentsOptedOut(schema, row.channel, row.purpose);
@@ -55,12 +65,12 @@ absl::Status StoppedError() {
 
 }  // namespace
 
-OptOutFollower::OptOutFollower(InstanceContext& context, SqliteLogs& logs)
+LogFollower::LogFollower(InstanceContext& context, SqliteLogs& logs)
     : context_(context), logs_(logs) {}
 
-OptOutFollower::~OptOutFollower() { Stop(); }
+LogFollower::~LogFollower() { Stop(); }
 
-absl::Status OptOutFollower::Start() {
+absl::Status LogFollower::Start() {
   int64_t position = 0;
   RETURN_IF_ERROR(context_.profiles->Read({}, "follower: start", [&](const ReadLease& lease) {
     position = ReadPosition(lease.db());
@@ -78,7 +88,7 @@ absl::Status OptOutFollower::Start() {
   return absl::OkStatus();
 }
 
-void OptOutFollower::Stop() {
+void LogFollower::Stop() {
   if (!thread_.joinable()) return;
   logs_.Unsubscribe(subscription_);
   {
@@ -88,12 +98,12 @@ void OptOutFollower::Stop() {
   thread_.join();
 }
 
-void OptOutFollower::Wake() {
+void LogFollower::Wake() {
   absl::MutexLock lock(&mutex_);
   woken_ = true;
 }
 
-bool OptOutFollower::Rest(absl::Duration longest) {
+bool LogFollower::Rest(absl::Duration longest) {
   absl::MutexLock lock(&mutex_);
   const auto ready = [this] {
     mutex_.AssertReaderHeld();
@@ -104,7 +114,7 @@ bool OptOutFollower::Rest(absl::Duration longest) {
   return running_;
 }
 
-void OptOutFollower::Loop() {
+void LogFollower::Loop() {
   absl::Duration rest = absl::ZeroDuration();
   while (Rest(rest)) {
     const auto moved = Step();
@@ -119,18 +129,18 @@ void OptOutFollower::Loop() {
   if (applied_sequence() > written_seq_) Apply({{}, applied_sequence()}).IgnoreError();
 }
 
-// The end is read before the newest opt-out, which is noted before readers see its commit.
-absl::StatusOr<bool> OptOutFollower::Step() {
+// The end is read before the newest row to carry, which is noted before readers see its commit.
+absl::StatusOr<bool> LogFollower::Step() {
   const int64_t end = context_.logs->readers().visible_seq();
   const int64_t position = applied_sequence();
   if (end <= position) return false;
-  if (logs_.feed().newest_opt_out() <= position) {
+  if (logs_.feed().newest_followed() <= position) {
     RETURN_IF_ERROR(Advance(end));
     return true;
   }
-  OptOutPage page;
+  FollowedPage page;
   RETURN_IF_ERROR(context_.logs->Read({}, "follower: read", [&](const ReadLease& lease) {
-    page = ReadOptOuts(lease, position, kBatchMax);
+    page = ReadFollowed(lease, position, kBatchMax);
     return absl::OkStatus();
   }));
   if (!page.rows.empty()) RETURN_IF_ERROR(Apply(page));
@@ -139,7 +149,7 @@ absl::StatusOr<bool> OptOutFollower::Step() {
   return true;
 }
 
-absl::Status OptOutFollower::Advance(int64_t seq) {
+absl::Status LogFollower::Advance(int64_t seq) {
   if (seq - written_seq_ >= kWriteEvery) RETURN_IF_ERROR(Apply({{}, seq}));
   absl::MutexLock lock(&mutex_);
   applied_seq_ = std::max(applied_seq_, seq);
@@ -150,12 +160,12 @@ absl::Status OptOutFollower::Advance(int64_t seq) {
 // What the file says decides which rows are new, not this object's memory. The schema is that of
 // the transaction: an opt-out that is kept for lack of an attribute is kept before the attribute is
 // made, and so looked at again after it.
-absl::Status OptOutFollower::Apply(const OptOutPage& page) {
+absl::Status LogFollower::Apply(const FollowedPage& page) {
   const auto decide = [&](Transaction& transaction) -> absl::Status {
     const auto schema = context_.schema.Get();
     const int64_t position = ReadPosition(transaction.db());
     if (page.through <= position) return absl::OkStatus();
-    for (const OptOutRow& row : page.rows) {
+    for (const FollowedRow& row : page.rows) {
       if (row.seq > position) ApplyOne(transaction, *schema, row);
     }
     SetMetaNumber(transaction.db(), kPosition, page.through);
@@ -166,7 +176,7 @@ absl::Status OptOutFollower::Apply(const OptOutPage& page) {
   return absl::OkStatus();
 }
 
-absl::Status OptOutFollower::WaitForApplied(int64_t log_seq, const ReadContext& context) {
+absl::Status LogFollower::WaitForApplied(int64_t log_seq, const ReadContext& context) {
   absl::MutexLock lock(&mutex_);
   woken_ = true;
   const auto settled = [&] {
@@ -178,7 +188,7 @@ absl::Status OptOutFollower::WaitForApplied(int64_t log_seq, const ReadContext& 
   return applied_seq_ >= log_seq ? absl::OkStatus() : StoppedError();
 }
 
-int64_t OptOutFollower::applied_sequence() const {
+int64_t LogFollower::applied_sequence() const {
   absl::MutexLock lock(&mutex_);
   return applied_seq_;
 }

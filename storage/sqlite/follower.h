@@ -1,4 +1,7 @@
-// The follower: carries opt-outs from the log into the profiles, each exactly once.
+// The follower: carries opt-outs and bounces from the log into the profiles file, each exactly
+// once.
+//
+// A bounce counts for the address that the row names, on its delivery's channel: quarantine.h.
 //
 // Which consents an opt-out sets: ConsentsOptedOut of the delivery's channel and purpose. Seeds and
 // proofs count too: a person asked.
@@ -32,19 +35,20 @@
 
 namespace passerelle::storage::sqlite {
 
-// Thread-safe. One thread per instance. Opt-outs are applied in transactions of at most kBatchMax
-// rows, together with meta log_applied_seq of the profiles file: exactly once by position. Past
-// rows without opt-outs the position moves in memory, and is written every kWriteEvery sequences
-// and at Stop; what was not written is looked at again after a restart, and changes nothing.
-class OptOutFollower {
+// Thread-safe. One thread per instance. What it carries is applied in transactions of at most
+// kBatchMax rows, together with meta log_applied_seq of the profiles file: exactly once by
+// position. Past rows without any the position moves in memory, and is written every kWriteEvery
+// sequences and at Stop; what was not written is looked at again after a restart, and changes
+// nothing.
+class LogFollower {
  public:
   static constexpr int32_t kBatchMax = 1'000;
   static constexpr int64_t kWriteEvery = 10'000;
 
   // Both outlive it.
-  OptOutFollower(InstanceContext& context, SqliteLogs& logs);
+  LogFollower(InstanceContext& context, SqliteLogs& logs);
   // Stops.
-  ~OptOutFollower();
+  ~LogFollower();
 
   // Reads the position and begins. Once, after the schema is set.
   absl::Status Start();
@@ -52,12 +56,12 @@ class OptOutFollower {
   // closed. Idempotent.
   void Stop();
 
-  // Waits until every opt-out with a sequence up to `log_seq` is visible in the profiles file.
-  // DEADLINE_EXCEEDED kDeadlineExceeded, CANCELLED kCancelled; UNAVAILABLE kStoreClosed once
+  // Waits until everything to carry with a sequence up to `log_seq` is visible in the profiles
+  // file. DEADLINE_EXCEEDED kDeadlineExceeded, CANCELLED kCancelled; UNAVAILABLE kStoreClosed once
   // stopped.
   absl::Status WaitForApplied(int64_t log_seq, const ReadContext& context);
 
-  // The last sequence whose opt-outs are visible in the profiles file.
+  // The last sequence of which everything is visible in the profiles file.
   int64_t applied_sequence() const;
 
  private:
@@ -65,7 +69,7 @@ class OptOutFollower {
   // One step towards the end of the log; false when there.
   absl::StatusOr<bool> Step();
   absl::Status Advance(int64_t seq);
-  absl::Status Apply(const OptOutPage& page);
+  absl::Status Apply(const FollowedPage& page);
   void Wake();
   // Until woken, stopped, or `longest` has passed. False: stop.
   bool Rest(absl::Duration longest);

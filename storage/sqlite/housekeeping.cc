@@ -5,6 +5,7 @@
 #include "storage/sqlite/membership_sweep.h"
 #include "storage/sqlite/pending_revisit.h"
 #include "storage/sqlite/retention.h"
+#include "storage/sqlite/suppression_search.h"
 
 namespace passerelle::storage::sqlite {
 namespace {
@@ -12,6 +13,7 @@ namespace {
 constexpr Chore kChores[] = {
     {"membership", [](InstanceContext& context) { StartMembershipSweep(*context.profiles); }},
     {"pending opt-outs", StartRevisit},
+    {"suppressions", StartSuppressionSearch},
     {"retention", StartRetention},
 };
 

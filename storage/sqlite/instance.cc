@@ -12,6 +12,7 @@
 #include "storage/sqlite/logs.h"
 #include "storage/sqlite/profile_import.h"
 #include "storage/sqlite/profiles.h"
+#include "storage/sqlite/reach.h"
 #include "storage/sqlite/schema.h"
 #include "storage/sqlite/streams.h"
 #include "storage/sqlite/usage.h"
@@ -37,6 +38,7 @@ absl::StatusOr<std::unique_ptr<File>> OpenFile(char letter, const std::string& p
   writer.wal_limit_bytes = options.wal_threshold_bytes + kWalSlackBytes;
   writer.clock = options.clock;
   writer.disk = disk;
+  writer.address_hasher = options.address_hasher.get();
   writer.on_failure = options.on_failure;
   ReaderPoolOptions readers;
   readers.path = path;
@@ -52,7 +54,8 @@ struct SqliteInstance::Parts {
   std::unique_ptr<FlowStore> flows;
   std::unique_ptr<SqliteLogs> logs;
   std::unique_ptr<StreamStore> streams;
-  std::unique_ptr<OptOutFollower> follower;  // last: it works on the others
+  std::unique_ptr<ReachStore> reach;
+  std::unique_ptr<LogFollower> follower;  // last: it works on the others
 };
 
 SqliteInstance::SqliteInstance() : parts_(std::make_unique<Parts>()) {}
@@ -71,6 +74,7 @@ absl::Status SqliteInstance::OpenParts(const InstanceFiles& files, const StoreOp
   context_.retention = options.retention;
   context_.retention.duplicates = std::min(options.retention.duplicates, options.retention.logs);
   context_.clock = options.clock;
+  context_.address_hasher = options.address_hasher;
   context_.on_consumer_behind = options.on_consumer_behind;
   context_.on_retention_behind = options.on_retention_behind;
   context_.disk = std::move(disk);
@@ -85,7 +89,8 @@ absl::Status SqliteInstance::OpenParts(const InstanceFiles& files, const StoreOp
   parts_->importer = std::make_unique<SqliteImporter>(context_);
   parts_->audiences = std::make_unique<SqliteAudiences>(context_);
   parts_->logs = std::make_unique<SqliteLogs>(context_);
-  parts_->follower = std::make_unique<OptOutFollower>(context_, *parts_->logs);
+  parts_->reach = std::make_unique<SqliteReach>(context_);
+  parts_->follower = std::make_unique<LogFollower>(context_, *parts_->logs);
   RETURN_IF_ERROR(parts_->follower->Start());
   StartChores();
   return absl::OkStatus();
@@ -100,6 +105,7 @@ AudienceStore& SqliteInstance::audiences() { return *parts_->audiences; }
 FlowStore& SqliteInstance::flows() { return *parts_->flows; }
 LogStore& SqliteInstance::logs() { return *parts_->logs; }
 StreamStore& SqliteInstance::streams() { return *parts_->streams; }
+ReachStore& SqliteInstance::reach() { return *parts_->reach; }
 
 absl::StatusOr<Usage> SqliteInstance::GetUsage(const ReadContext& context) const {
   return MeasureUsage(context_, context);

@@ -36,6 +36,7 @@ class SqliteInstance : public InstanceStore {
   FlowStore& flows() override;
   LogStore& logs() override;
   StreamStore& streams() override;
+  ReachStore& reach() override;
 
   absl::StatusOr<Usage> GetUsage(const ReadContext& context) const override;
   absl::Status WaitFor(const CommitPosition& position, const ReadContext& context) const override;

@@ -12,6 +12,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "storage/address_hash.h"
 #include "storage/consumer.h"
 #include "storage/retention.h"
 #include "storage/schema_store.h"
@@ -45,10 +46,12 @@ struct InstanceContext {
   std::string id;
   std::shared_ptr<DiskMonitor> disk;  // null: nobody watches; the files ask it
   Retention retention;
+  std::shared_ptr<const AddressHasher> address_hasher;  // null: none
   std::function<absl::Time()> clock = [] { return absl::Now(); };
   std::function<void(const std::string& instance, const Consumer&)> on_consumer_behind;
   std::function<void(const std::string& instance, absl::Duration behind)> on_retention_behind;
-  // Every opt-out of the log up to here is in the profiles, durably. Kept by the follower.
+  // Every opt-out and bounce of the log up to here is in the profiles, durably. Kept by the
+  // follower.
   std::atomic<int64_t> log_applied_seq{0};
   RetentionTime profiles_time;
   RetentionTime logs_time;

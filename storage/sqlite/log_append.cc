@@ -36,6 +36,10 @@ bool IsOptOut(const LogRow& row) {
   return row.kind == LogKind::kTracking && row.tracking_kind == kTrackingOptOut;
 }
 
+bool IsBounce(const LogRow& row) {
+  return row.kind == LogKind::kDelivery && row.status == kStatusFailed;
+}
+
 // Tells the feed once per commit.
 class AppendNews : public TransactionOverlay {
  public:
@@ -45,12 +49,12 @@ class AppendNews : public TransactionOverlay {
     if (announced_) return;
     announced_ = true;
     transaction.OnCommitted([this, &feed](const CommitInfo& info) {
-      if (has_opt_outs) feed.NoteOptOuts(info.last_seq);
+      if (has_followed) feed.NoteFollowed(info.last_seq);
     });
     transaction.OnVisible([&feed](const CommitInfo& info) { feed.Announce(info.last_seq); });
   }
 
-  bool has_opt_outs = false;
+  bool has_followed = false;
 
  private:
   bool announced_ = false;
@@ -154,11 +158,11 @@ void AppendRequest::NumberRows(Transaction& transaction, int64_t first) {
     plan.seq = transaction.NextSeq();
     events.push_back({plan.delivery, plan.event_us, plan.seq, &row});
     numbers.CountRows(plan.delivery, 1);
-    news.has_opt_outs |= IsOptOut(row);
+    news.has_followed |= IsOptOut(row) || IsBounce(row);
   }
   if (events.empty()) return;
   news.AnnounceTo(target_.feed, transaction);
-  news.has_opt_outs |= ApplyToMessages(transaction, numbers, events);
+  news.has_followed |= ApplyToMessages(transaction, numbers, events);
 }
 
 void AppendRequest::DecideRow(Transaction& transaction, int64_t index, RowResult& result) {

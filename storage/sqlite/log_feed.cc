@@ -15,9 +15,9 @@ void LogFeed::Unsubscribe(int64_t token) {
   callbacks_.erase(token);
 }
 
-void LogFeed::NoteOptOuts(int64_t last_seq) {
-  absl::MutexLock lock(&opt_out_mutex_);
-  newest_opt_out_ = last_seq;
+void LogFeed::NoteFollowed(int64_t last_seq) {
+  absl::MutexLock lock(&followed_mutex_);
+  newest_followed_ = last_seq;
 }
 
 void LogFeed::Announce(int64_t last_seq) {
@@ -25,9 +25,9 @@ void LogFeed::Announce(int64_t last_seq) {
   for (auto& [token, callback] : callbacks_) callback(last_seq);
 }
 
-int64_t LogFeed::newest_opt_out() const {
-  absl::MutexLock lock(&opt_out_mutex_);
-  return newest_opt_out_;
+int64_t LogFeed::newest_followed() const {
+  absl::MutexLock lock(&followed_mutex_);
+  return newest_followed_;
 }
 
 }  // namespace passerelle::storage::sqlite

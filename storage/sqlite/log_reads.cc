@@ -30,13 +30,21 @@ constexpr char kPurged[] =
     "SELECT (SELECT value FROM meta WHERE key = 'log_purged_seq'),"
     " (SELECT value FROM meta WHERE key = 'log_purged_us')";
 constexpr char kEpoch[] = "SELECT value FROM meta WHERE key = 'epoch'";
-constexpr char kOptOuts[] =
-    "SELECT l.seq AS seq, l.event_us, l.namespace, l.identity, l.profile, d.channel, d.purpose "
+// kind 1: a bounce, status 2, of failure type 1 hard (reason 7: no address) or 2 soft, or flag 1.
+constexpr char kFollowed[] =
+    "SELECT l.seq AS seq, l.kind = 1, l.event_us, coalesce(l.namespace, i.namespace), "
+    "coalesce(l.identity, i.identity), l.profile, d.channel, d.purpose, l.failure_type, "
+    "l.failure_reason, l.flags "
     "FROM log l JOIN delivery d ON d.number = l.delivery "
-    "WHERE l.seq > ?1 AND l.seq <= ?2 AND l.kind = 2 AND l.tracking_kind = 3 "
-    "AND l.namespace IS NOT NULL "
+    "LEFT JOIN message m ON l.namespace IS NULL AND l.kind = 1 AND m.delivery = l.delivery "
+    "AND m.broadlog_id = l.broadlog_id "
+    "LEFT JOIN log i ON i.seq = coalesce(m.identity_seq, m.seq) "
+    "WHERE l.seq > ?1 AND l.seq <= ?2 AND (l.kind = 2 AND l.tracking_kind = 3 "
+    "AND l.namespace IS NOT NULL OR l.kind = 1 AND l.status = 2 AND (l.failure_type = 2 "
+    "OR l.failure_type = 1 AND l.failure_reason IS NOT 7 OR coalesce(l.flags, 0) & 1)) "
     "UNION ALL "
-    "SELECT o.seq, o.opt_out_us, l.namespace, l.identity, l.profile, d.channel, d.purpose "
+    "SELECT o.seq, 0, o.opt_out_us, l.namespace, l.identity, l.profile, d.channel, d.purpose, "
+    "0, 0, 0 "
     "FROM message_opt_out o JOIN log l ON l.seq = o.identity_seq "
     "JOIN delivery d ON d.number = l.delivery "
     "WHERE o.seq > ?1 AND o.seq <= ?2 ORDER BY seq LIMIT ?3";
@@ -218,23 +226,31 @@ int64_t LastLogRow(Database& db) {
   return last->Step() ? last->Int(0) : 0;
 }
 
-OptOutPage ReadOptOuts(const ReadLease& lease, int64_t after, int32_t limit) {
-  OptOutPage page;
+FollowedPage ReadFollowed(const ReadLease& lease, int64_t after, int32_t limit) {
+  FollowedPage page;
   page.through = std::min(after + kScanMax, lease.seq());
-  StatementScope get(lease.db().Prepared(kOptOuts));
+  StatementScope get(lease.db().Prepared(kFollowed));
   get->BindAll(after, page.through, limit);
-  while (get->Step()) {
-    OptOutRow row;
-    row.seq = get->Int(0);
-    row.event_us = get->Int(1);
-    row.identity_namespace = get->Text(2);
-    row.identity = get->Text(3);
-    row.profile = get->Int(4);
-    row.channel = get->Text(5);
-    row.purpose = get->Text(6);
+  int32_t read = 0;
+  int64_t last = 0;
+  for (; get->Step(); ++read) {
+    last = get->Int(0);
+    if (get->IsNull(3)) continue;  // a bounce of nobody known
+    FollowedRow row;
+    row.seq = last;
+    row.is_bounce = get->Bool(1);
+    row.event_us = get->Int(2);
+    row.identity_namespace = get->Text(3);
+    row.identity = get->Text(4);
+    row.profile = get->Int(5);
+    row.channel = get->Text(6);
+    row.purpose = get->Text(7);
+    row.failure_type = static_cast<int32_t>(get->Int(8));
+    row.failure_reason = static_cast<int32_t>(get->Int(9));
+    row.flags = static_cast<uint8_t>(get->Int(10));
     page.rows.push_back(std::move(row));
   }
-  if (static_cast<int32_t>(page.rows.size()) == limit) page.through = page.rows.back().seq;
+  if (read == limit) page.through = last;
   return page;
 }
 

@@ -45,25 +45,33 @@ int64_t FindSequenceBefore(Database& db, int64_t end, int64_t append_us);
 // The last sequence of a log row; 0 when there is none.
 int64_t LastLogRow(Database& db);
 
-// One opt-out, as the follower needs it: that of a tracking row with its identity, or of a message
-// with the identity of its delivery row (message_opt_outs.h).
-struct OptOutRow {
+// What the follower carries over. An opt-out: that of a tracking row with its identity, or of a
+// message with the identity of its delivery row (message_opt_outs.h). A bounce: a delivery row that
+// failed, hard (unless its reason is kNoAddress) or soft or flagged kQuarantine, with its identity
+// or that of its message, as known by the time of the read.
+inline constexpr int32_t kFailureHard = 1, kFailureSoft = 2, kNoAddress = 7;
+struct FollowedRow {
   int64_t seq = 0;  // where it is applied; of no other
+  bool is_bounce = false;
   int64_t event_us = 0;
   std::string identity_namespace;
   std::string identity;
   int64_t profile = 0;  // as of the append; 0: none
   std::string channel;  // of the delivery, at the time of the read
   std::string purpose;
+  // Bounces only.
+  int32_t failure_type = 0;
+  int32_t failure_reason = 0;
+  uint8_t flags = 0;  // LogFlag
 };
 
-struct OptOutPage {
-  std::vector<OptOutRow> rows;
-  int64_t through = 0;  // every opt-out at or below, and above `after`, is in `rows`
+struct FollowedPage {
+  std::vector<FollowedRow> rows;
+  int64_t through = 0;  // everything to carry at or below, and above `after`, is in `rows`
 };
 
-// At most `limit` opt-outs of somebody, looking at most at kScanMax sequences.
-OptOutPage ReadOptOuts(const ReadLease& lease, int64_t after, int32_t limit);
+// At most `limit` of somebody, in the order of sequence, looking at most at kScanMax sequences.
+FollowedPage ReadFollowed(const ReadLease& lease, int64_t after, int32_t limit);
 
 }  // namespace passerelle::storage::sqlite
 

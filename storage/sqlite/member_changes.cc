@@ -32,10 +32,10 @@ constexpr char kWindowAt[] =
     "SELECT profile, status, qualified_us FROM membership"
     " WHERE audience = ?1 AND generation = ?2 AND profile BETWEEN ?3 AND ?4"
     " AND from_seq <= ?5 AND to_seq > ?5 ORDER BY profile";
-// 2 attributes, 3 realized, 4 exited, 7 identities.
+// 2 attributes, 3 realized, 4 exited, 7 identities, 8 reach.
 constexpr char kChanges[] =
     "SELECT seq, kind, profile FROM change WHERE seq > ?1 AND seq <= ?2"
-    " AND (kind IN (2, 7) OR (kind IN (3, 4) AND audience = ?3)) ORDER BY seq";
+    " AND (kind IN (2, 7, 8) OR (kind IN (3, 4) AND audience = ?3)) ORDER BY seq";
 constexpr char kSelectProfile[] = "SELECT p.id";
 constexpr char kFromProfile[] = " FROM profile p";
 constexpr char kWhereProfile[] = " WHERE p.id = ?1";
@@ -97,7 +97,7 @@ class Changes : public MemberChanges {
     int32_t limit;
     MemberSink sink;
   };
-  // Profiles of some of the change log; true: attributes or identities changed.
+  // Profiles of some of the change log; true: attributes, identities or reach changed.
   struct Touched {
     std::map<int64_t, bool> profiles;
     int64_t up_to = 0;
@@ -106,6 +106,7 @@ class Changes : public MemberChanges {
   absl::Status NextPage(const ReadLease& lease, const Page& page) {
     RETURN_IF_ERROR(CheckMoment(*instance_.profiles, lease, from_.moment));
     RETURN_IF_ERROR(CheckMoment(*instance_.profiles, lease, to_.moment));
+    RETURN_IF_ERROR(CheckLists(instance_, lease.db(), output_));
     Start(page.db);
     if (position_.phase == kPhaseMembers) return CompareMembers(page);
     if (seen_up_to_ < position_.after) return Remember(page.db);
@@ -210,8 +211,8 @@ class Changes : public MemberChanges {
       const int64_t profile = list->Int(2);
       if (seen_.contains(static_cast<uint64_t>(profile))) continue;
       const auto kind = static_cast<ChangeKind>(list->Int(1));
-      touched.profiles[profile] |=
-          kind == ChangeKind::kAttributes || kind == ChangeKind::kIdentities;
+      touched.profiles[profile] |= kind == ChangeKind::kAttributes ||
+                                   kind == ChangeKind::kIdentities || kind == ChangeKind::kReach;
       if (static_cast<int32_t>(touched.profiles.size()) < limit) continue;
       touched.up_to = list->Int(0);
       break;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "storage/sqlite/reach_lists.h"
+
 namespace passerelle::storage::sqlite {
 namespace {
 
@@ -11,6 +13,12 @@ constexpr char kIdentities[] =
     "SELECT profile, namespace, value FROM identity INDEXED BY identity_profile"
     " WHERE profile >= ?1 ORDER BY profile, namespace";
 constexpr int kStepsBeforeSeek = 16;
+
+Exclusion ListedAs(int64_t blocks) {
+  if ((blocks & kBlockSuppressed) != 0) return Exclusion::kSuppressed;
+  if ((blocks & kBlockQuarantined) != 0) return Exclusion::kQuarantined;
+  return blocks != 0 ? Exclusion::kDenylisted : Exclusion::kNone;
+}
 
 Cell CellAt(const Statement& row, int column) {
   Cell cell;
@@ -36,7 +44,7 @@ Cell CellAt(const Statement& row, int column) {
 }  // namespace
 
 OutputPlan::OutputPlan(const Output& output, const Schema& schema)
-    : namespaces_(output.namespaces) {
+    : channel_(output.channel), namespaces_(output.namespaces) {
   for (AttributeNumber attribute : output.attributes) {
     shown_.push_back({schema.FindAttribute(attribute) == nullptr});
     columns_.push_back(attribute);
@@ -54,7 +62,7 @@ OutputPlan::OutputPlan(const Output& output, const Schema& schema)
   }
 }
 
-Exclusion OutputPlan::Judge(const Statement& row, int first) const {
+Exclusion OutputPlan::Judge(const Statement& row, int first, int64_t blocks) const {
   bool opt_in_missing = false;
   for (const Decides& consent : consents_) {
     const bool unknown = row.IsNull(first + consent.column);
@@ -62,6 +70,7 @@ Exclusion OutputPlan::Judge(const Statement& row, int first) const {
     opt_in_missing |= unknown && consent.opt_in_required;
   }
   if (opt_in_missing) return Exclusion::kNoOptIn;
+  if (blocks != 0) return ListedAs(blocks);
   for (int column : mandatory_) {
     if (row.IsNull(first + column)) return Exclusion::kMandatoryMissing;
   }
@@ -82,7 +91,9 @@ void OutputPlan::ReadCells(const Statement& row, int first, std::vector<Cell>& c
 void MemberRowReader::Read(const Statement& row, int first, MemberRow& member) {
   member.cells = {};
   member.identities = {};
-  member.exclusion = row.IsNull(first) ? Exclusion::kProfileDeleted : plan_.Judge(row, first + 1);
+  member.exclusion = row.IsNull(first)
+                         ? Exclusion::kProfileDeleted
+                         : plan_.Judge(row, first + 1, blocks_.At(member.profile).front());
   if (member.exclusion == Exclusion::kNone) ReadAll(row, first, member);
 }
 

@@ -11,6 +11,7 @@
 #include "absl/types/span.h"
 #include "storage/audience_store.h"
 #include "storage/schema.h"
+#include "storage/sqlite/block_walker.h"
 #include "storage/sqlite/database.h"
 #include "storage/types.h"
 
@@ -26,10 +27,13 @@ class OutputPlan {
   const std::vector<AttributeNumber>& columns() const { return columns_; }
   const std::vector<NamespaceNumber>& namespaces() const { return namespaces_; }
 
-  // Of an existing profile, whose columns begin at `first` in the row: opted out (any consent of
-  // the channel and purpose is false), else no opt-in (required and not true), else a mandatory
-  // attribute is null.
-  Exclusion Judge(const Statement& row, int first) const;
+  const std::string& channel() const { return channel_; }
+
+  // Of an existing profile, whose columns begin at `first` in the row, and whom lists keep out of
+  // the channel for `blocks` (bits of reach_lists.h): opted out (any consent of the channel and
+  // purpose is false), else no opt-in (required and not true), else suppressed, else in quarantine,
+  // else on the denylist, else a mandatory attribute is null.
+  Exclusion Judge(const Statement& row, int first, int64_t blocks) const;
   // The shown ones; texts live as long as the row.
   void ReadCells(const Statement& row, int first, std::vector<Cell>& cells) const;
 
@@ -41,6 +45,7 @@ class OutputPlan {
     int column;
     bool opt_in_required;
   };
+  std::string channel_;
   std::vector<AttributeNumber> columns_;
   std::vector<NamespaceNumber> namespaces_;
   std::vector<Shown> shown_;
@@ -52,10 +57,12 @@ class OutputPlan {
 // throw SQLite::Exception.
 class MemberRowReader {
  public:
-  MemberRowReader(Database& db, const OutputPlan& plan) : db_(db), plan_(plan) {}
+  MemberRowReader(Database& db, const OutputPlan& plan)
+      : db_(db), plan_(plan), blocks_(db, {plan.channel()}) {}
 
   // From a row that holds the profile's id (null when it is deleted) at `first`, then the plan's
-  // columns. Sets exclusion, and cells and identities unless it is excluded.
+  // columns. `member` has the profile. Sets exclusion, and cells and identities unless it is
+  // excluded.
   void Read(const Statement& row, int first, MemberRow& member);
   // Cells and identities whatever the exclusion; for those who leave.
   void ReadAll(const Statement& row, int first, MemberRow& member);
@@ -66,6 +73,7 @@ class MemberRowReader {
 
   Database& db_;
   const OutputPlan& plan_;
+  BlockWalker blocks_;
   std::vector<Cell> cells_;
   std::vector<std::string> identities_;
   std::vector<std::string_view> views_;

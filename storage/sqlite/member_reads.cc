@@ -10,6 +10,7 @@
 #include "storage/sqlite/audience_rows.h"
 #include "storage/sqlite/columns.h"
 #include "storage/sqlite/commit_log.h"
+#include "storage/sqlite/reach_lists.h"
 #include "storage/status.h"
 
 namespace passerelle::storage::sqlite {
@@ -124,6 +125,7 @@ class Counter {
       const int first = kFirstColumn + 1 + static_cast<int>(columns.size());
       columns.insert(columns.end(), plan.columns().begin(), plan.columns().end());
       reaches_.push_back({std::move(plan), first});
+      channels_.push_back(output.channel);
       count_.reaches.push_back({output.channel, output.purpose});
     }
     sql_ = reaches_.empty() ? kCountWindow : MembersSql(columns);
@@ -132,10 +134,11 @@ class Counter {
   // Counts on from `after`; returns up to where, nullopt at the end.
   std::optional<int64_t> CountPage(Database& db, int64_t generation, int64_t after) {
     Windows windows(db, count_.moment, generation, after);
+    BlockWalker blocks(db, channels_);
     while (windows.Next()) {
       StatementScope list(db.PreparedGenerated(sql_));
       windows.Bind(*list);
-      reaches_.empty() ? AddNumber(*list) : AddRows(*list);
+      reaches_.empty() ? AddNumber(*list) : AddRows(*list, blocks);
     }
     if (windows.at_end()) return std::nullopt;
     return windows.last();
@@ -147,13 +150,15 @@ class Counter {
   void AddNumber(Statement& number) {
     if (number.Step()) count_.members += number.Int(0);
   }
-  void AddRows(Statement& list) {
+  void AddRows(Statement& list, BlockWalker& blocks) {
     while (list.Step()) {
       ++count_.members;
       const bool deleted = list.IsNull(kFirstColumn);
+      const std::vector<int64_t>& blocked = blocks.At(ProfileId{list.Int(0)});
       for (size_t i = 0; i < reaches_.size(); ++i) {
         const Exclusion exclusion =
-            deleted ? Exclusion::kProfileDeleted : reaches_[i].plan.Judge(list, reaches_[i].first);
+            deleted ? Exclusion::kProfileDeleted
+                    : reaches_[i].plan.Judge(list, reaches_[i].first, blocked[i]);
         if (exclusion == Exclusion::kNone) {
           ++count_.reaches[i].reachable;
         } else {
@@ -164,6 +169,7 @@ class Counter {
   }
 
   std::vector<Reach> reaches_;
+  std::vector<std::string> channels_;  // one for each of them
   std::string sql_;
   MemberCount count_;
 };
@@ -206,6 +212,11 @@ absl::Status CheckMoment(const File& file, const ReadLease& lease, const Audienc
   return absl::OkStatus();
 }
 
+absl::Status CheckLists(const InstanceContext& instance, Database& db, const Output& output) {
+  if (output.channel.empty()) return absl::OkStatus();
+  return CheckSuppressionKeys(db, instance.address_hasher.get());
+}
+
 absl::StatusOr<AudienceMoment> MomentOf(const File& file, std::string_view id,
                                         std::optional<int64_t> as_of_us,
                                         const ReadContext& context) {
@@ -238,6 +249,9 @@ absl::StatusOr<MemberCount> CountMembers(const InstanceContext& instance,
   while (after.has_value()) {
     RETURN_IF_ERROR(instance.profiles->Read(context, "audiences: count", [&](const auto& lease) {
       RETURN_IF_ERROR(CheckMoment(*instance.profiles, lease, moment));
+      for (const Output& reach : reaches) {
+        RETURN_IF_ERROR(CheckLists(instance, lease.db(), reach));
+      }
       const auto at = GenerationAt(lease.db(), moment.audience, moment.sequence);
       after = at.has_value() ? counter.CountPage(lease.db(), at->generation, *after) : std::nullopt;
       return absl::OkStatus();
@@ -255,6 +269,7 @@ absl::StatusOr<std::optional<MemberPosition>> ReadMembers(
   Position next;
   RETURN_IF_ERROR(instance.profiles->Read(context, "audiences: members", [&](const auto& lease) {
     RETURN_IF_ERROR(CheckMoment(*instance.profiles, lease, moment));
+    RETURN_IF_ERROR(CheckLists(instance, lease.db(), output));
     const auto at = GenerationAt(lease.db(), moment.audience, moment.sequence);
     if (!at.has_value()) return absl::OkStatus();
     next = ReadPage(lease.db(), moment, at->generation, plan, sql, position.after, limit, sink);

@@ -35,6 +35,10 @@ std::optional<int64_t> NextProfile(Database& db, AudienceNumber audience, int64_
 // kNotFound (the audience was deleted).
 absl::Status CheckMoment(const File& file, const ReadLease& lease, const AudienceMoment& moment);
 
+// That the lists which keep people out of an output can be told: see CheckSuppressionKeys. OK for
+// an output that names no channel.
+absl::Status CheckLists(const InstanceContext& instance, Database& db, const Output& output);
+
 // The contracts are those of AudienceStore.
 absl::StatusOr<AudienceMoment> MomentOf(const File& file, std::string_view id,
                                         std::optional<int64_t> as_of_us,

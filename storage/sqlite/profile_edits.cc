@@ -7,6 +7,7 @@
 #include "storage/sqlite/identity_edits.h"
 #include "storage/sqlite/pending_opt_outs.h"
 #include "storage/sqlite/profile_rows.h"
+#include "storage/sqlite/reach_edits.h"
 
 namespace passerelle::storage::sqlite {
 namespace {
@@ -100,6 +101,7 @@ struct ProfileEdits::State {
   ProfileRows rows;
   IdentityEdits identities;
   PendingOptOuts pending;
+  ReachEdits reach;
   absl::flat_hash_map<const RecordBatch*, BatchPlan> plans;
 };
 
@@ -160,6 +162,7 @@ void ProfileEdits::State::Give(ProfileRow& row, const IdentityCell& identity,
   if (identity.derived && identities.Find(identity.ns, identity.value)) return;
   identities.Add(row.id, identity);
   row.identities_changed = true;
+  row.created ? reach.TouchNew(row.id) : reach.Touch(row.id);
   const IdentityNamespace* ns = schema.FindNamespace(identity.ns);
   if (!row.known && ns != nullptr && ns->kind == NamespaceKind::kPerson) {
     row.known = true;
@@ -284,18 +287,22 @@ bool ProfileEdits::OptOut(ProfileId profile, const Attribute& consent, int64_t e
   return state_->OptOut(profile, consent, event_us);
 }
 
+void ProfileEdits::ReconsiderReach(ProfileId profile) { state_->reach.Touch(profile); }
+
 void ProfileEdits::Delete(ProfileId profile) {
   ProfileRow& row = state_->RowOf(profile);
   const std::vector<IdentityCell> identities = state_->identities.Of(profile);
   for (const IdentityCell& identity : identities) state_->identities.Remove(profile, identity);
   row.exists = false;
   row.deleted = true;
+  state_->reach.Forget(profile);
 }
 
 absl::Status ProfileEdits::Flush(Transaction& transaction) {
   state_->identities.Flush();
   state_->rows.Flush(transaction);
   state_->pending.Flush();
+  state_->reach.Flush(transaction, state_->identities);
   return absl::OkStatus();
 }
 

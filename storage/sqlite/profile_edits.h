@@ -26,6 +26,7 @@ enum class ChangeKind : int {
   kGeneration = 5,
   kDeleted = 6,
   kIdentities = 7,
+  kReach = 8,
 };
 
 // What one record does to one profile's attributes; the outcome of ProfileEdits::Write.
@@ -45,7 +46,8 @@ std::vector<const Attribute*> ConsentsOptedOut(const Schema& schema, std::string
 // decided before in the same transaction. Methods may throw SQLite::Exception.
 //
 // Wherever a profile is given an identity, the pending opt-outs of that identity are applied, and
-// those that set at least one consent attribute are forgotten.
+// those that set at least one consent attribute are forgotten. Wherever its identities change, what
+// the lists say of it is looked at again (reach_edits.h).
 //
 // Batches, and the values of identities and cells, must live as long as the transaction; a
 // request's own memory does. Exceptions: the value of Find.
@@ -90,11 +92,15 @@ class ProfileEdits : public TransactionOverlay {
   // changed.
   bool OptOut(ProfileId profile, const Attribute& consent, int64_t event_us);
 
+  // An entry of a list that keeps the profile out (reach_lists.h) was written or removed: looks at
+  // all of its entries again when the transaction is written.
+  void ReconsiderReach(ProfileId profile);
+
   // Removes the profile and its identities. Its memberships are the caller's to end
   // (membership.h).
   void Delete(ProfileId profile);
 
-  // One pass sorted by profile; change rows for created, attributes, identities, deleted.
+  // One pass sorted by profile; change rows for created, attributes, identities, deleted, reach.
   absl::Status Flush(Transaction& transaction) override;
   int FlushRank() const override { return 10; }
 

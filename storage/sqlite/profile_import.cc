@@ -71,6 +71,7 @@ class ImportRequest : public RecordsRequest {
       return Reject(batch_.rows, RowReason::kTooManyIdentities, -1, result);
     }
     const ProfileId profile = edits.Create(identities, *schema_);
+    result.profile = profile.value;
     WriteRecord(edits, profile, batch_.rows, row, *schema_, /*in_scope=*/true, written_);
     result.outcome = Outcome::kCreated;
     result.profile_created = true;
@@ -78,6 +79,7 @@ class ImportRequest : public RecordsRequest {
   }
 
   void Update(ProfileEdits& edits, ProfileId profile, int64_t row, RowResult& result) {
+    result.profile = profile.value;
     const int added = edits.AddIdentities(profile, IdentitiesOf(batch_.rows, row), *schema_);
     if (added < 0) return Reject(batch_.rows, RowReason::kTooManyIdentities, -1, result);
     WriteRecord(edits, profile, batch_.rows, row, *schema_, /*in_scope=*/true, written_);

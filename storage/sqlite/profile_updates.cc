@@ -64,6 +64,7 @@ void UpdateRequest::DecideRow(Transaction& transaction, int64_t row, RowResult& 
   } else if (!match.profile) {
     result.outcome = Outcome::kNotFound;
   } else {
+    result.profile = match.profile.value;
     Update(transaction, match.profile, row, result);
   }
 }

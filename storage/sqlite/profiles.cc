@@ -8,100 +8,22 @@
 #include <utility>
 
 #include "storage/reason.h"
-#include "storage/sqlite/columns.h"
 #include "storage/sqlite/membership.h"
 #include "storage/sqlite/profile_edits.h"
-#include "storage/sqlite/profile_times.h"
+#include "storage/sqlite/profile_reader.h"
 #include "storage/sqlite/profile_updates.h"
 #include "storage/status.h"
 
 namespace passerelle::storage::sqlite {
 namespace {
 
-constexpr char kIdentities[] =
-    "SELECT namespace, value FROM identity WHERE profile = ?1 AND derived = 0 "
-    "ORDER BY namespace, value";
 constexpr char kLookUp[] = "SELECT profile FROM identity WHERE namespace = ?1 AND value = ?2";
 constexpr char kIdsAfter[] = "SELECT id FROM profile WHERE id > ?1 ORDER BY id LIMIT ?2";
 constexpr size_t kLookupsPerRead = 2'000;
-constexpr int kFirstAttribute = 5;  // column of SelectProfileSql
 
 absl::Status MissingProfile() {
   return MakeError(absl::StatusCode::kNotFound, Reason::kNotFound, "there is no such profile");
 }
-
-OwnedCell ReadCell(const Statement& row, int column) {
-  OwnedCell cell;
-  switch (row.Type(column)) {
-    case SQLITE_INTEGER:
-      cell.kind = Cell::Kind::kInt;
-      cell.integer = row.Int(column);
-      break;
-    case SQLITE_FLOAT:
-      cell.kind = Cell::Kind::kDouble;
-      cell.real = row.Double(column);
-      break;
-    case SQLITE_TEXT:
-      cell.kind = Cell::Kind::kText;
-      cell.text = row.Text(column);
-      break;
-    default:
-      break;
-  }
-  return cell;
-}
-
-// Reads whole profiles of one moment.
-class ProfileReader {
- public:
-  // `schema` was taken before the read began, so that its columns are there.
-  ProfileReader(Database& db, const Schema& schema) : db_(db), schema_(schema) {
-    for (const Attribute& attribute : schema.attributes()) columns_.push_back(attribute.number);
-    std::sort(columns_.begin(), columns_.end());
-    sql_ = SelectProfileSql(columns_);
-  }
-
-  // False: there is none.
-  bool Read(ProfileId id, Profile& profile) {
-    StatementScope row(db_.PreparedGenerated(sql_));
-    if (!row->BindInt(1, id.value).Step()) return false;
-    profile.id = id;
-    profile.known = row->Bool(1);
-    profile.create_us = row->Int(2);
-    profile.update_us = row->Int(3);
-    ReadTimes(*row, profile);
-    for (size_t i = 0; i < columns_.size(); ++i) {
-      const int column = kFirstAttribute + static_cast<int>(i);
-      if (!row->IsNull(column))
-        profile.attributes.emplace_back(columns_[i], ReadCell(*row, column));
-    }
-    ReadIdentities(profile);
-    return true;
-  }
-
- private:
-  void ReadTimes(const Statement& row, Profile& profile) {
-    std::vector<AttributeTime> times;
-    UnpackTimes(row.Blob(4), times);
-    for (const AttributeTime& time : times) {
-      const bool is_there = schema_.FindAttribute(time.attribute) != nullptr;
-      if (is_there) profile.attribute_times_us.emplace_back(time.attribute, time.us);
-    }
-  }
-
-  void ReadIdentities(Profile& profile) {
-    StatementScope get(db_.Prepared(kIdentities));
-    get->BindInt(1, profile.id.value);
-    while (get->Step()) {
-      profile.identities.emplace_back(NamespaceNumber{get->Int(0)}, std::string(get->Text(1)));
-    }
-  }
-
-  Database& db_;
-  const Schema& schema_;
-  std::vector<AttributeNumber> columns_;
-  std::string sql_;
-};
 
 std::vector<ProfileId> IdsAfter(Database& db, ProfileId after, int32_t limit) {
   std::vector<ProfileId> ids;

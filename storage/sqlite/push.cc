@@ -100,6 +100,7 @@ void PushRequest::DecideRow(Transaction& transaction, int64_t row, RowResult& re
   auto& edits = transaction.Overlay<ProfileEdits>();
   const ProfileId profile = FindOrCreate(edits, row, result);
   if (!profile) return;
+  result.profile = profile.value;
   WriteFields(edits, profile, row, result);
   Conclude(WriteMembership(transaction, profile, row), written_, result);
 }

@@ -42,7 +42,7 @@ constexpr char kForgetHashes[] =
     "(SELECT max(first_offset) FROM stream_batch WHERE stream = ?1 AND first_offset <= ?2)";
 constexpr char kInsertOutcome[] =
     "INSERT INTO row_outcome(stream, row_offset, record_key, outcome, reason, field, flags, stale, "
-    "out_of_scope, create_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    "out_of_scope, create_us, profile) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
 constexpr char kListOutcomes[] =
     "SELECT row_offset, record_key, outcome, reason, field, flags, stale, out_of_scope "
     "FROM row_outcome WHERE stream = ?1 AND row_offset > ?2 ORDER BY row_offset LIMIT ?3";
@@ -231,6 +231,7 @@ void InsertOutcome(Database& db, std::string_view stream, const RowResult& row, 
   insert->BindInt(4, static_cast<int64_t>(row.outcome))
       .BindInt(5, static_cast<int64_t>(row.reason));
   insert->BindText(6, row.field).BindInt(7, flags).BindInt(10, create_us);
+  if (row.profile != 0) insert->BindInt(11, row.profile);
   if (!row.stale_fields.empty()) insert->BindText(8, stale = EncodeJsonList(row.stale_fields));
   if (!row.out_of_scope_fields.empty()) {
     insert->BindText(9, out_of_scope = EncodeJsonList(row.out_of_scope_fields));

@@ -83,6 +83,7 @@ std::vector<absl::Status> OneOfEach() {
           StreamFinished("m"),
           ConsumerExpired("m", "e"),
           BackupInProgress("m"),
+          SuppressionKeyMissing("m"),
           DestinationPaused("d"),
           DestinationDeleted("d"),
           SourcePaused("s"),

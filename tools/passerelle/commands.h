@@ -24,6 +24,10 @@ void AddSources(CLI::App& app, Session& session);
 void AddConsumers(CLI::App& sources, Session& session);  // consumers, seek, pin, reconcile
 void AddOutcomes(CLI::App& app, Session& session);       // by itself, and within `streams`
 void AddStreams(CLI::App& app, Session& session);
+void AddSuppressions(CLI::App& app, Session& session);
+void AddQuarantine(CLI::App& app, Session& session);
+void AddDenylist(CLI::App& app, Session& session);
+void AddWhy(CLI::App& app, Session& session);
 void AddBackup(CLI::App& app, Session& session);
 void AddDoctor(CLI::App& app, Session& session);
 void AddAccess(CLI::App& app, Session& session);  // credentials, roles, whoami

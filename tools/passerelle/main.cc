@@ -72,6 +72,10 @@ void AddCommands(CLI::App& app, Session& session) {
   AddSources(app, session);
   AddStreams(app, session);
   AddOutcomes(app, session);
+  AddSuppressions(app, session);
+  AddQuarantine(app, session);
+  AddDenylist(app, session);
+  AddWhy(app, session);
   AddBackup(app, session);
   AddDoctor(app, session);
   AddAccess(app, session);

@@ -34,6 +34,17 @@ v1::Reach ParseReach(const std::string& text) {
   return reach;
 }
 
+absl::StatusOr<v1::Identity> ParseIdentity(const std::string& text) {
+  const std::size_t at = text.find(':');
+  if (at == std::string::npos || at == 0 || at + 1 == text.size()) {
+    return absl::InvalidArgumentError("wanted NAMESPACE:VALUE, for example email:ann@example.com");
+  }
+  v1::Identity identity;
+  identity.set_namespace_(text.substr(0, at));
+  identity.set_value(text.substr(at + 1));
+  return identity;
+}
+
 absl::StatusOr<google::protobuf::Timestamp> ParseTime(const std::string& option,
                                                       const std::string& text) {
   const std::optional<int64_t> time_us = ToMicroseconds(text);

@@ -1,4 +1,4 @@
-// Small pieces of the command line: "A=B", "CHANNEL/PURPOSE", words for enums, times. Pure.
+// Small pieces of the command line: "A=B", "A:B", "CHANNEL/PURPOSE", words for enums, times. Pure.
 #ifndef PASSERELLE_TOOLS_PARSE_H_
 #define PASSERELLE_TOOLS_PARSE_H_
 
@@ -12,6 +12,7 @@
 
 #include "absl/status/statusor.h"
 #include "passerelle/v1/audience_service.pb.h"
+#include "passerelle/v1/profile.pb.h"
 
 namespace passerelle::tools {
 
@@ -22,6 +23,8 @@ absl::StatusOr<std::pair<std::string, std::string>> ParsePair(
 std::vector<std::string> ParseList(const std::string& text);
 // "email" or "email/newsletter".
 v1::Reach ParseReach(const std::string& text);
+// "email:ann@example.com"; INVALID_ARGUMENT without a namespace or a value.
+absl::StatusOr<v1::Identity> ParseIdentity(const std::string& text);
 // RFC 3339, or a day (UTC).
 absl::StatusOr<google::protobuf::Timestamp> ParseTime(const std::string& option,
                                                       const std::string& text);

@@ -27,18 +27,21 @@ constexpr absl::Duration kLookForProblems = absl::Milliseconds(300);
 
 bool OnlyReads(const MethodDescriptor& method) {
   if (method.client_streaming() || method.server_streaming()) return false;
-  for (const char* verb : {"Get", "List", "Lookup", "BatchGet", "Count"}) {
+  for (const char* verb : {"Get", "List", "Lookup", "BatchGet", "Count", "Explain"}) {
     if (absl::StartsWith(method.name(), verb)) return true;
   }
   return false;
 }
 
 std::vector<const FileDescriptor*> ServiceFiles() {
-  return {
-      v1::GetInstanceRequest::descriptor()->file(),    v1::GetProfileRequest::descriptor()->file(),
-      v1::GetDestinationRequest::descriptor()->file(), v1::GetAudienceRequest::descriptor()->file(),
-      v1::GetDeliveryRequest::descriptor()->file(),    v1::GetSourceRequest::descriptor()->file(),
-      v1::GetWriteStreamRequest::descriptor()->file()};
+  return {v1::GetInstanceRequest::descriptor()->file(),
+          v1::GetProfileRequest::descriptor()->file(),
+          v1::GetDestinationRequest::descriptor()->file(),
+          v1::GetAudienceRequest::descriptor()->file(),
+          v1::GetDeliveryRequest::descriptor()->file(),
+          v1::GetSourceRequest::descriptor()->file(),
+          v1::GetWriteStreamRequest::descriptor()->file(),
+          v1::ListSuppressionsRequest::descriptor()->file()};
 }
 
 std::vector<std::string> RetriedMethods() {
@@ -137,7 +140,8 @@ Client::Client(std::string target, std::shared_ptr<grpc::Channel> channel,
              v1::AudienceService::NewStub(channel_), v1::AudienceSyncService::NewStub(channel_),
              v1::ActivationService::NewStub(channel_), v1::LogService::NewStub(channel_),
              v1::SourceService::NewStub(channel_), v1::StreamService::NewStub(channel_),
-             v1::AccessService::NewStub(channel_), grpc::health::v1::Health::NewStub(channel_)) {}
+             v1::AccessService::NewStub(channel_), v1::SuppressionService::NewStub(channel_),
+             grpc::health::v1::Health::NewStub(channel_)) {}
 
 bool Client::AwaitTurn(const absl::Status& status, absl::Time deadline, Backoff* backoff) {
   if (ReasonOf(status) != v1::ERROR_REASON_OVERLOADED) return false;

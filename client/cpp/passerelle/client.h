@@ -28,6 +28,7 @@
 #include "passerelle/v1/profile_sync_service.grpc.pb.h"
 #include "passerelle/v1/source_service.grpc.pb.h"
 #include "passerelle/v1/stream_service.grpc.pb.h"
+#include "passerelle/v1/suppression_service.grpc.pb.h"
 
 namespace passerelle::client {
 
@@ -96,6 +97,7 @@ class Client {
   v1::SourceService::Stub& sources() { return stub<v1::SourceService::Stub>(); }
   v1::StreamService::Stub& streams() { return stub<v1::StreamService::Stub>(); }
   v1::AccessService::Stub& access() { return stub<v1::AccessService::Stub>(); }
+  v1::SuppressionService::Stub& suppressions() { return stub<v1::SuppressionService::Stub>(); }
   grpc::health::v1::Health::Stub& health() { return stub<grpc::health::v1::Health::Stub>(); }
 
   const std::string& target() const { return target_; }
@@ -108,7 +110,8 @@ class Client {
       std::unique_ptr<v1::AudienceService::Stub>, std::unique_ptr<v1::AudienceSyncService::Stub>,
       std::unique_ptr<v1::ActivationService::Stub>, std::unique_ptr<v1::LogService::Stub>,
       std::unique_ptr<v1::SourceService::Stub>, std::unique_ptr<v1::StreamService::Stub>,
-      std::unique_ptr<v1::AccessService::Stub>, std::unique_ptr<grpc::health::v1::Health::Stub>>;
+      std::unique_ptr<v1::AccessService::Stub>, std::unique_ptr<v1::SuppressionService::Stub>,
+      std::unique_ptr<grpc::health::v1::Health::Stub>>;
 
   Client(std::string target, std::shared_ptr<grpc::Channel> channel, const ConnectOptions& options);
   // OK when the server answered anything.

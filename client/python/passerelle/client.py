@@ -37,6 +37,7 @@ from .v1 import (
     source_service_pb2,
     source_service_pb2_grpc,
     stream_service_pb2_grpc,
+    suppression_service_pb2_grpc,
 )
 
 DEFAULT_ADDRESS = "127.0.0.1:7701"
@@ -53,9 +54,14 @@ _READS = {
         *("GetIdentityNamespace", "ListIdentityNamespaces"),
     ],
     "LogService": ["GetDelivery", "ListDeliveries", "ListLogs", "GetSchema", "GetDeliveryReport"],
-    "ProfileService": ["GetProfile", "BatchGetProfiles", "LookupProfile", "ListProfiles"],
+    "ProfileService": [
+        *("GetProfile", "BatchGetProfiles", "LookupProfile", "ListProfiles", "ExplainProfile"),
+    ],
     "SourceService": ["GetSource", "ListSources", "GetConsumer", "ListConsumers"],
     "StreamService": ["GetWriteStream", "ListWriteStreams", "ListRowOutcomes"],
+    "SuppressionService": [
+        *("ListSuppressions", "ListQuarantinedAddresses", "ListDenylistEntries"),
+    ],
 }
 
 
@@ -135,6 +141,7 @@ class Client:
             profile_sync=profile_sync_service_pb2_grpc.ProfileSyncServiceStub(channel),
             sources=source_service_pb2_grpc.SourceServiceStub(channel),
             streams=stream_service_pb2_grpc.StreamServiceStub(channel),
+            suppressions=suppression_service_pb2_grpc.SuppressionServiceStub(channel),
         )
 
     def __enter__(self) -> "Client":

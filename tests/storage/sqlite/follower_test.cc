@@ -22,7 +22,7 @@ class FollowerTest : public ::testing::Test {
     context_.schema.Set(
         std::make_shared<Schema>(1, std::vector<Attribute>{}, std::vector<IdentityNamespace>{}));
     logs_ = std::make_unique<SqliteLogs>(context_);
-    follower_ = std::make_unique<OptOutFollower>(context_, *logs_);
+    follower_ = std::make_unique<LogFollower>(context_, *logs_);
     ASSERT_TRUE(follower_->Start().ok());
   }
   void TearDown() override {
@@ -48,7 +48,7 @@ class FollowerTest : public ::testing::Test {
   TempDirectory directory_;
   InstanceContext context_;
   std::unique_ptr<SqliteLogs> logs_;
-  std::unique_ptr<OptOutFollower> follower_;
+  std::unique_ptr<LogFollower> follower_;
 };
 
 TEST_F(FollowerTest, AWaitEndsAtItsDeadline) {
@@ -89,7 +89,7 @@ TEST_F(FollowerTest, ThePositionIsWrittenWhenItStops) {
   ASSERT_TRUE(made.ok()) << made.status();
   ASSERT_TRUE(follower_->WaitForApplied(made->position.sequence, {}).ok());
   follower_->Stop();
-  OptOutFollower next(context_, *logs_);
+  LogFollower next(context_, *logs_);
   ASSERT_TRUE(next.Start().ok());
   EXPECT_GE(next.applied_sequence(), made->position.sequence);
 }

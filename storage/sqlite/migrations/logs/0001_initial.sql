@@ -186,6 +186,7 @@ CREATE TABLE row_outcome (
   stale      TEXT,                          -- JSON list of field names
   out_of_scope TEXT,                        -- JSON list of field names
   create_us  INTEGER NOT NULL,
+  profile    INTEGER,                       -- not kept here: always null
   PRIMARY KEY (stream, row_offset)
 ) STRICT, WITHOUT ROWID;
 

@@ -4,7 +4,10 @@
 -- Keys of the core, and: schema_revision (the sequence of the last change of attributes or namespaces),
 -- next_namespace (the next namespace number; never used twice), next_profile (the next profile id; never used twice), log_applied_seq (the last
 -- sequence of the logs file whose opt-outs are in here), pending_revisited (pending opt-outs with a greater number have
--- not been looked at since a consent attribute was created; absent: all have), history_swept_us
+-- not been looked at since a consent attribute was created; absent: all have), suppressed_searched (profiles with
+-- a greater id have not been looked at since hashes were put on the suppression list; absent: all have),
+-- unsuppressed_searched (those kept out with a greater id have not since hashes were taken off; absent: all have),
+-- history_swept_us
 -- (when all memberships were last looked at by retention), retention_us (to where the time of retention came, to a
 -- day; absent: to the first commit).
 CREATE TABLE meta (
@@ -125,11 +128,54 @@ CREATE TABLE audience_replace (
 CREATE TABLE change (
   seq      INTEGER PRIMARY KEY,
   kind     INTEGER NOT NULL,                -- 1 created 2 attributes 3 realized 4 exited 5 generation 6 deleted
-                                            -- 7 identities
+                                            -- 7 identities 8 reach_block
   profile  INTEGER,                         -- null for a generation
   audience INTEGER,                         -- 3, 4, 5 only
   mask     BLOB                             -- 1, 2: bit n-1 (little-endian) is attribute n
 ) STRICT;
+
+-- Addresses that must not be reached; only their keyed hashes.
+CREATE TABLE suppression (
+  key       INTEGER NOT NULL,               -- id of the master key that the hash was made with
+  hash      BLOB NOT NULL CHECK (length(hash) = 32),  -- HMAC-SHA256 of namespace and value
+  channel   TEXT NOT NULL,                  -- empty: every one
+  reason    TEXT NOT NULL,
+  create_us INTEGER NOT NULL,
+  PRIMARY KEY (key, hash, channel)
+) STRICT, WITHOUT ROWID;
+
+-- Addresses that bounce, written by the follower of the log.
+CREATE TABLE quarantine (
+  number         INTEGER PRIMARY KEY,
+  namespace      INTEGER NOT NULL,
+  value          TEXT NOT NULL,             -- normalised
+  channel        TEXT NOT NULL,
+  errors         INTEGER NOT NULL,          -- that counted
+  counted_us     INTEGER NOT NULL,          -- event time of the last one that counted
+  last_us        INTEGER NOT NULL,          -- event time of the latest one
+  quarantine_us  INTEGER,                   -- since when; null: not in quarantine yet
+  failure_type   INTEGER NOT NULL,          -- of the last one that counted
+  failure_reason INTEGER NOT NULL,
+  UNIQUE (namespace, value, channel)
+) STRICT;
+
+-- Profiles that must not be reached.
+CREATE TABLE denylist (
+  profile   INTEGER NOT NULL,
+  channel   TEXT NOT NULL,                  -- empty: every one
+  reason    TEXT NOT NULL,
+  create_us INTEGER NOT NULL,
+  PRIMARY KEY (profile, channel)
+) STRICT, WITHOUT ROWID;
+
+-- What the three above mean for profiles, so that outputs need not look there: kept by whoever changes a list or
+-- the identities of a profile, in the same transaction.
+CREATE TABLE reach_block (
+  profile INTEGER NOT NULL,
+  channel TEXT NOT NULL,                    -- empty: every one
+  reasons INTEGER NOT NULL,                 -- 1 suppressed + 2 in quarantine + 4 on the denylist
+  PRIMARY KEY (profile, channel)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE destination (
   number          INTEGER PRIMARY KEY,
@@ -248,8 +294,10 @@ CREATE TABLE row_outcome (
   stale      TEXT,                          -- JSON list of field names
   out_of_scope TEXT,                        -- JSON list of field names
   create_us  INTEGER NOT NULL,
+  profile    INTEGER,                       -- whose row it was, where that is known
   PRIMARY KEY (stream, row_offset)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX row_outcome_profile ON row_outcome (profile, create_us) WHERE profile IS NOT NULL;
 
 -- Unary writes by their request id, answered again for 72 hours.
 CREATE TABLE request (
