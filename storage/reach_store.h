@@ -143,7 +143,7 @@ class ReachStore {
                                                              const ReadContext& context) const = 0;
 
   // Quarantine is kept by the follower of the log, from delivery rows that failed, by address (the
-  // row's identity, or its message's as known by then) and the delivery's channel:
+  // row's identity, or its message's as known when it is appended) and the delivery's channel:
   //   at once        a hard failure, unless its reason is 7 (no address), or the flag kQuarantine.
   //   soft failures  one counts if none counted in the kSoftErrorApartUs before it, by event time;
   //                  older than the last that counted it does not. After kSoftErrorsForgottenUs

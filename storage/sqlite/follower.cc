@@ -4,6 +4,7 @@
 
 #include "storage/fault_point.h"
 #include "storage/reason.h"
+#include "storage/sqlite/message_opt_outs.h"
 #include "storage/sqlite/meta_rows.h"
 #include "storage/sqlite/profile_edits.h"
 #include "storage/sqlite/quarantine.h"

@@ -4,6 +4,7 @@
 #include <tuple>
 #include <utility>
 
+#include "storage/sqlite/message_opt_outs.h"
 #include "storage/sqlite/report.h"
 
 namespace passerelle::storage::sqlite {
@@ -34,10 +35,6 @@ void BindText(Statement& insert, int index, std::string_view value) {
 
 bool IsOptOut(const LogRow& row) {
   return row.kind == LogKind::kTracking && row.tracking_kind == kTrackingOptOut;
-}
-
-bool IsBounce(const LogRow& row) {
-  return row.kind == LogKind::kDelivery && row.status == kStatusFailed;
 }
 
 // Tells the feed once per commit.

@@ -96,6 +96,11 @@ void NoteIdentity(const MessageEvent& event, Merged& merged) {
   merged.changed = true;
 }
 
+void NoteBounce(const MessageEvent& event, Merged& merged) {
+  if (event.row->identity_ns || merged.message.identity_seq == 0 || !IsBounce(*event.row)) return;
+  merged.opt_outs.known.push_back({event.seq, merged.message.identity_seq, std::nullopt});
+}
+
 // One that waits has its message stored, so that the delivery row finds it.
 void NoteOptOut(const MessageEvent& event, Merged& merged) {
   if (event.row->tracking_kind != kTrackingOptOut || event.row->identity_ns) return;
@@ -117,6 +122,7 @@ Merged Merge(const Message& before, bool stored, Group group) {
     if (event.row->kind == LogKind::kDelivery) {
       MergeStatus(event, merged);
       NoteIdentity(event, merged);
+      NoteBounce(event, merged);
     } else {
       MergeTracking(*event.row, merged);
       NoteOptOut(event, merged);

@@ -21,8 +21,8 @@ struct MessageEvent {
 
 // Applies rows that are appended in this transaction to their messages and to the report numbers.
 // `events` is in the order of sequence, and is sorted here by message. True: they told of whom an
-// opt-out without an identity is (message_opt_outs.h), so that the follower has something to apply.
-// May throw SQLite::Exception.
+// opt-out or bounce without an identity is (message_opt_outs.h), so that the follower has something
+// to apply. May throw SQLite::Exception.
 bool ApplyToMessages(Transaction& transaction, ReportNumbers& numbers,
                      std::vector<MessageEvent>& events);
 

@@ -30,23 +30,20 @@ constexpr char kPurged[] =
     "SELECT (SELECT value FROM meta WHERE key = 'log_purged_seq'),"
     " (SELECT value FROM meta WHERE key = 'log_purged_us')";
 constexpr char kEpoch[] = "SELECT value FROM meta WHERE key = 'epoch'";
-// kind 1: a bounce, status 2, of failure type 1 hard (reason 7: no address) or 2 soft, or flag 1.
+// Opt-outs: kind 2, tracking kind 3. Bounces: kind 1, status 2, IsBounce (message_opt_outs.h).
 constexpr char kFollowed[] =
-    "SELECT l.seq AS seq, l.kind = 1, l.event_us, coalesce(l.namespace, i.namespace), "
-    "coalesce(l.identity, i.identity), l.profile, d.channel, d.purpose, l.failure_type, "
-    "l.failure_reason, l.flags "
+    "SELECT l.seq AS seq, l.kind = 1, l.event_us, l.namespace, l.identity, l.profile, d.channel, "
+    "d.purpose, l.failure_type, l.failure_reason, l.flags "
     "FROM log l JOIN delivery d ON d.number = l.delivery "
-    "LEFT JOIN message m ON l.namespace IS NULL AND l.kind = 1 AND m.delivery = l.delivery "
-    "AND m.broadlog_id = l.broadlog_id "
-    "LEFT JOIN log i ON i.seq = coalesce(m.identity_seq, m.seq) "
-    "WHERE l.seq > ?1 AND l.seq <= ?2 AND (l.kind = 2 AND l.tracking_kind = 3 "
-    "AND l.namespace IS NOT NULL OR l.kind = 1 AND l.status = 2 AND (l.failure_type = 2 "
-    "OR l.failure_type = 1 AND l.failure_reason IS NOT 7 OR coalesce(l.flags, 0) & 1)) "
+    "WHERE l.seq > ?1 AND l.seq <= ?2 AND l.namespace IS NOT NULL "
+    "AND (l.kind = 2 AND l.tracking_kind = 3 OR l.kind = 1 AND l.status = 2 "
+    "AND (l.failure_type = 2 OR l.failure_type = 1 AND l.failure_reason IS NOT 7 "
+    "OR coalesce(l.flags, 0) & 1)) "
     "UNION ALL "
-    "SELECT o.seq, 0, o.opt_out_us, l.namespace, l.identity, l.profile, d.channel, d.purpose, "
-    "0, 0, 0 "
+    "SELECT o.seq, o.opt_out_us IS NULL, coalesce(o.opt_out_us, b.event_us), l.namespace, "
+    "l.identity, l.profile, d.channel, d.purpose, b.failure_type, b.failure_reason, b.flags "
     "FROM message_opt_out o JOIN log l ON l.seq = o.identity_seq "
-    "JOIN delivery d ON d.number = l.delivery "
+    "JOIN delivery d ON d.number = l.delivery LEFT JOIN log b ON b.seq = o.seq "
     "WHERE o.seq > ?1 AND o.seq <= ?2 ORDER BY seq LIMIT ?3";
 
 using Numbers = absl::flat_hash_set<int64_t>;
@@ -231,13 +228,9 @@ FollowedPage ReadFollowed(const ReadLease& lease, int64_t after, int32_t limit) 
   page.through = std::min(after + kScanMax, lease.seq());
   StatementScope get(lease.db().Prepared(kFollowed));
   get->BindAll(after, page.through, limit);
-  int32_t read = 0;
-  int64_t last = 0;
-  for (; get->Step(); ++read) {
-    last = get->Int(0);
-    if (get->IsNull(3)) continue;  // a bounce of nobody known
+  while (get->Step()) {
     FollowedRow row;
-    row.seq = last;
+    row.seq = get->Int(0);
     row.is_bounce = get->Bool(1);
     row.event_us = get->Int(2);
     row.identity_namespace = get->Text(3);
@@ -250,7 +243,7 @@ FollowedPage ReadFollowed(const ReadLease& lease, int64_t after, int32_t limit) 
     row.flags = static_cast<uint8_t>(get->Int(10));
     page.rows.push_back(std::move(row));
   }
-  if (read == limit) page.through = last;
+  if (static_cast<int32_t>(page.rows.size()) == limit) page.through = page.rows.back().seq;
   return page;
 }
 

@@ -45,11 +45,8 @@ int64_t FindSequenceBefore(Database& db, int64_t end, int64_t append_us);
 // The last sequence of a log row; 0 when there is none.
 int64_t LastLogRow(Database& db);
 
-// What the follower carries over. An opt-out: that of a tracking row with its identity, or of a
-// message with the identity of its delivery row (message_opt_outs.h). A bounce: a delivery row that
-// failed, hard (unless its reason is kNoAddress) or soft or flagged kQuarantine, with its identity
-// or that of its message, as known by the time of the read.
-inline constexpr int32_t kFailureHard = 1, kFailureSoft = 2, kNoAddress = 7;
+// What the follower carries over: an opt-out, or a bounce (IsBounce in message_opt_outs.h), of the
+// row with its identity or of a message with the identity of its delivery row.
 struct FollowedRow {
   int64_t seq = 0;  // where it is applied; of no other
   bool is_bounce = false;

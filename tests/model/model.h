@@ -173,6 +173,12 @@ struct World {
   };
   // By identity, then by channel and purpose.
   std::map<Identity, std::map<std::pair<std::string, std::string>, Pending>> pending_opt_outs;
+  struct Errors {
+    int counted = 0;
+    int64_t counted_us = 0, last_us = 0;
+    bool quarantined = false;
+  };
+  std::map<Identity, std::map<std::string, Errors>> bounces;  // by channel
   std::map<std::string, Stream> streams;
   std::map<std::string, Session> sessions;
   int64_t epochs = 0;
@@ -285,6 +291,9 @@ class Model : public System {
   // model_logs.cc
   RowAnswer AppendRow(const Entry& entry);
   void ApplyOptOut(const DeliveryState& delivery, const Logged& of_whom, int64_t at_us);
+  void ApplyBounce(const std::string& channel, const Entry& failed, const Identity& of_whom,
+                   int64_t at_us);
+  bool IsQuarantined(int person, const std::string& channel) const;
   const Logged* NamedRow(const Entry& entry) const;
   void RevisitPending();
   std::string ReadReport(const Operation& op) override;

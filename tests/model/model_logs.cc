@@ -10,6 +10,7 @@ namespace {
 constexpr int64_t kAheadUs = 24 * kHourUs;
 constexpr int64_t kDuplicateUs = 30 * 24 * kHourUs;
 constexpr int kSent = 1, kFailed = 2, kPending = 6, kCancelled = 7;
+constexpr int kHard = 1;
 constexpr int kClick = 1, kOpen = 2, kOptOut = 3;
 
 bool IsDuplicate(const Entry& a, int64_t a_us, const Logged& b) {
@@ -63,6 +64,12 @@ RowAnswer Model::AppendRow(const Entry& entry) {
   const Logged row = world_.log.back();
   answer.outcome = "APPENDED";
   answer.unknown = !entry.ns.empty() && person == 0;
+  const bool bounced = !entry.tracking && entry.status == kFailed;
+  if (bounced && !entry.ns.empty()) {
+    ApplyBounce(delivery->second.channel, entry, {entry.ns, entry.identity}, event_us);
+  } else if (bounced && named_before != nullptr && !named.gone) {
+    ApplyBounce(delivery->second.channel, entry, {named.entry.ns, named.entry.identity}, event_us);
+  }
   const bool opt_out = entry.tracking && entry.tracking_kind == kOptOut;
   if (opt_out && !entry.ns.empty()) {
     ApplyOptOut(delivery->second, row, event_us);
@@ -107,6 +114,32 @@ void Model::ApplyOptOut(const DeliveryState& delivery, const Logged& of_whom, in
       pending.try_emplace({delivery.channel, delivery.purpose}, World::Pending{at_us, person});
   at->second.at_us = std::max(at->second.at_us, at_us);
   if (person != 0) at->second.person = person;
+}
+
+void Model::ApplyBounce(const std::string& channel, const Entry& failed, const Identity& of_whom,
+                        int64_t at_us) {
+  World::Errors& errors = world_.bounces[of_whom][channel];
+  if (errors.quarantined) return;
+  if (failed.failure_type == kHard) {
+    errors.quarantined = true;
+    return;
+  }
+  if (errors.counted != 0 && at_us > errors.last_us + 10 * 24 * kHourUs) errors.counted = 0;
+  if (errors.counted == 0 || at_us >= errors.counted_us + 24 * kHourUs) {
+    ++errors.counted;
+    errors.counted_us = at_us;
+  }
+  errors.last_us = errors.last_us == 0 ? at_us : std::max(errors.last_us, at_us);
+  errors.quarantined = errors.counted == 5;
+}
+
+bool Model::IsQuarantined(int person, const std::string& channel) const {
+  for (const auto& [identity, channels] : world_.bounces) {
+    const auto errors = channels.find(channel);
+    if (errors == channels.end() || !errors->second.quarantined) continue;
+    if (Find(identity) == person) return true;
+  }
+  return false;
 }
 
 // Once there is a new consent.

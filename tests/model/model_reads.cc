@@ -47,6 +47,7 @@ std::string Model::Exclusion(int person, const Operation& question) const {
     opt_in_missing |= unknown && spec.opt_in_required;
   }
   if (opt_in_missing) return "NO_OPT_IN";
+  if (!question.channel.empty() && IsQuarantined(person, question.channel)) return "QUARANTINED";
   if (!question.altered || question.fields.empty()) return "";
   const auto mandatory = world_.attributes.find(question.fields.front());
   if (mandatory == world_.attributes.end()) return "";

@@ -12,8 +12,9 @@ using storage::AttributeType;
 using storage::Cell;
 using storage::Exclusion;
 
-constexpr const char* kExclusions[] = {"", "DELETED", "OPTED_OUT", "NO_OPT_IN",
-                                       "MANDATORY_MISSING"};
+constexpr const char* kExclusions[] = {
+    "",           "DELETED",     "OPTED_OUT", "NO_OPT_IN", "MANDATORY_MISSING",
+    "SUPPRESSED", "QUARANTINED", "DENYLISTED"};
 constexpr const char* kShownNamespaces[] = {"external_id", "email", "email_sha256"};
 
 Cell CellOf(const storage::OwnedCell& cell) {

@@ -10,8 +10,9 @@ namespace passerelle::model {
 namespace {
 
 constexpr const char* kShownNamespaces[] = {"external_id", "email", "email_sha256"};
-constexpr const char* kExclusions[] = {"", "DELETED", "OPTED_OUT", "NO_OPT_IN",
-                                       "MANDATORY_MISSING"};
+constexpr const char* kExclusions[] = {
+    "",           "DELETED",     "OPTED_OUT", "NO_OPT_IN", "MANDATORY_MISSING",
+    "SUPPRESSED", "QUARANTINED", "DENYLISTED"};
 
 // Walks one column, record by record.
 class ColumnWalk {

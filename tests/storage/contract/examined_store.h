@@ -120,6 +120,7 @@ class ExaminedStoreBase : public AudienceContractBase {
     mapped.mappings.back().source_field = "town";
     mapped.mappings.back().attribute = "city";
     ASSERT_TRUE(instance().flows().CreateDestination(mapped, {}).ok());
+    ASSERT_TRUE(instance().reach().CreateDenylistEntry({IdOf("8"), "email", "asked", 0}).ok());
   }
 
   void FillAudiences() {

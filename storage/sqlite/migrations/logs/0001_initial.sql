@@ -91,12 +91,12 @@ CREATE TABLE message (
   PRIMARY KEY (delivery, broadlog_id)
 ) STRICT, WITHOUT ROWID;
 
--- Opt-outs whose row has no identity: that of a delivery row of their message counts.
+-- Opt-outs and bounces whose row has no identity: that of a delivery row of their message counts.
 CREATE TABLE message_opt_out (
   seq          INTEGER PRIMARY KEY,         -- where the follower applies it: of the opt-out row or of the delivery
-                                            -- row, whichever came later
+                                            -- row, whichever came later; of the row that bounced
   identity_seq INTEGER NOT NULL,            -- the delivery row
-  opt_out_us   INTEGER NOT NULL
+  opt_out_us   INTEGER                      -- null: a bounce
 ) STRICT;
 
 -- The latest one of a message that has no delivery row with an identity yet.
