@@ -129,7 +129,7 @@ void ReadDestinations(Database& db, ProfileExplanation& told) {
   StatementScope rows(db.Prepared(kLastRows));
   rows->BindAll(told.profile.id.value, kExplainedRows);
   while (missing != 0 && rows->Step()) {
-    const auto found = place.find(rows->Text(0));
+    const auto found = place.find(std::string(rows->Text(0)));
     if (found == place.end()) continue;
     auto& destination = told.destinations[found->second];
     if (destination.last.has_value()) continue;
