@@ -170,7 +170,7 @@ TEST_F(StreamFilesTest, TheLatestMillionHashesAreKeptAndOlderOverlapsAreUnverifi
 TEST_F(StreamFilesTest, ADeletionWithALongLedgerGoesByTurnsAndLeavesNothing) {
   ASSERT_TRUE(OpenAs(StreamKind::kImportProfiles).ok());
   Write(*files().profiles,
-        "INSERT INTO row_outcome SELECT 's', value, x'00', 1, 6, '', 0, NULL, NULL, 0 "
+        "INSERT INTO row_outcome SELECT 's', value, x'00', 1, 6, '', 0, NULL, NULL, 0, NULL "
         "FROM (WITH RECURSIVE n(value) AS (SELECT 0 UNION ALL SELECT value + 1 FROM n "
         "WHERE value < 24999) SELECT value FROM n)");
   const auto deleted = instance_->streams().DeleteStream("s");
