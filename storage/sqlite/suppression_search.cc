@@ -1,11 +1,11 @@
 #include "storage/sqlite/suppression_search.h"
 
 #include <cstdint>
-#include <optional>
 #include <vector>
 
 #include "absl/time/clock.h"
 #include "storage/reason.h"
+#include "storage/sqlite/meta_rows.h"
 #include "storage/sqlite/profile_edits.h"
 #include "storage/sqlite/waiting.h"
 #include "storage/status.h"
@@ -15,26 +15,12 @@ namespace {
 
 constexpr char kSuppressed[] = "suppressed_searched";
 constexpr char kUnsuppressed[] = "unsuppressed_searched";
-constexpr char kGetPosition[] = "SELECT value FROM meta WHERE key = ?1";
-constexpr char kSetPosition[] =
-    "INSERT INTO meta(key, value) VALUES (?1, ?2) "
-    "ON CONFLICT DO UPDATE SET value = excluded.value";
 constexpr char kDropPosition[] = "DELETE FROM meta WHERE key = ?1";
 constexpr char kNextProfiles[] = "SELECT id FROM profile WHERE id > ?1 ORDER BY id LIMIT ?2";
 constexpr char kNextKeptOut[] =
     "SELECT DISTINCT profile FROM reach_block WHERE profile > ?1 AND reasons & 1 "
     "ORDER BY profile LIMIT ?2";
 constexpr absl::Duration kLookAgain = absl::Milliseconds(5);
-
-std::optional<int64_t> PositionOf(Database& db, const char* key) {
-  StatementScope get(db.Prepared(kGetPosition));
-  get->BindText(1, key);
-  return get->Step() ? std::optional<int64_t>(get->Int(0)) : std::nullopt;
-}
-
-void SetPosition(Database& db, const char* key, int64_t profile) {
-  StatementScope(db.Prepared(kSetPosition))->BindText(1, key).BindInt(2, profile).Run();
-}
 
 void SearchOn(Transaction& transaction, const char* key, const char* next_sql, int64_t after,
               int profiles) {
@@ -50,23 +36,23 @@ void SearchOn(Transaction& transaction, const char* key, const char* next_sql, i
       edits.ReconsiderReach(ProfileId{last});
     }
   }
-  if (looked_at == profiles) return SetPosition(db, key, last);
+  if (looked_at == profiles) return SetMetaNumber(db, key, last);
   StatementScope(db.Prepared(kDropPosition))->BindText(1, key).Run();
 }
 
 bool IsOrdered(Database& db) {
-  return PositionOf(db, kSuppressed).has_value() || PositionOf(db, kUnsuppressed).has_value();
+  return MetaNumber(db, kSuppressed).has_value() || MetaNumber(db, kUnsuppressed).has_value();
 }
 
 }  // namespace
 
-void OrderSuppressedSearch(Database& db) { SetPosition(db, kSuppressed, 0); }
-void OrderUnsuppressedSearch(Database& db) { SetPosition(db, kUnsuppressed, 0); }
+void OrderSuppressedSearch(Database& db) { SetMetaNumber(db, kSuppressed, 0); }
+void OrderUnsuppressedSearch(Database& db) { SetMetaNumber(db, kUnsuppressed, 0); }
 
 absl::StatusOr<bool> SearchSuppressed(Transaction& transaction, int profiles) {
   Database& db = transaction.db();
-  const auto kept_out = PositionOf(db, kUnsuppressed);
-  const auto all = PositionOf(db, kSuppressed);
+  const auto kept_out = MetaNumber(db, kUnsuppressed);
+  const auto all = MetaNumber(db, kSuppressed);
   if (kept_out.has_value()) {
     SearchOn(transaction, kUnsuppressed, kNextKeptOut, *kept_out, profiles);
   } else if (all.has_value()) {
