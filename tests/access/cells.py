@@ -23,6 +23,7 @@ from passerelle.v1 import (
     profile_sync_service_pb2,
     source_service_pb2,
     stream_service_pb2,
+    suppression_service_pb2,
 )
 
 FILES = (
@@ -38,6 +39,7 @@ FILES = (
     profile_sync_service_pb2,
     source_service_pb2,
     stream_service_pb2,
+    suppression_service_pb2,
 )
 NAMING = ("name", "parent", "destination", "instance", "audience", "stream")
 OWN, HIDDEN, ABSENT = "own", "hidden", "absent"  # the last two as long as each other

@@ -16,7 +16,7 @@ BIN = pathlib.Path(os.environ.get("PASSERELLE_BIN", "build/release/bin"))
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
     folder = tmp_path_factory.mktemp("reach")
-    process = subprocess.Popen([BIN / "passerelled", "--data", folder / "data", "--listen", "127.0.0.1:0"],
+    process = subprocess.Popen([BIN / "passerelled", "--data", folder / "data", "--listen", "127.0.0.1:0", "--insecure-loopback"],
                                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     yield json.loads(process.stdout.readline())["address"]
     process.send_signal(signal.SIGTERM)
