@@ -41,7 +41,7 @@ FILES = (
     stream_service_pb2,
     suppression_service_pb2,
 )
-NAMING = ("name", "parent", "destination", "instance", "audience", "stream")
+NAMING = ("name", "parent", "destination", "instance", "audience", "stream", "profile")
 OWN, HIDDEN, ABSENT = "own", "hidden", "absent"  # the last two as long as each other
 ABOUT_ONESELF = ("GetCaller", "ListInstances")
 PATIENCE_SECONDS = 60
