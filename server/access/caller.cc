@@ -22,7 +22,7 @@ using google::protobuf::Reflection;
 // The fields that say what a request is about; what lies in others is no name.
 bool IsNaming(const FieldDescriptor& field) {
   constexpr absl::string_view kNaming[] = {"name",     "names",    "parent", "destination",
-                                           "instance", "audience", "stream"};
+                                           "instance", "audience", "stream", "profile"};
   return field.type() == FieldDescriptor::TYPE_STRING &&
          std::find(std::begin(kNaming), std::end(kNaming), field.name()) != std::end(kNaming);
 }
