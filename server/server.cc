@@ -210,7 +210,7 @@ absl::Status PasserelleServer::OpenStore() {
   store.queue_bytes = options_.write_queue_bytes;
   store.wal_threshold_bytes = options_.wal_threshold_bytes;
   store.clock = [this] { return door_->clock().Now(); };
-  store.address_hasher = address_hashes_;
+  store.store_keys = store_subkeys_;
   store.disk.low_bytes = options_.disk_low_bytes;
   store.disk.reserve_bytes = options_.disk_reserve_bytes;
   store.disk.period = kDiskPeriod;
@@ -231,7 +231,7 @@ absl::Status PasserelleServer::OpenStore() {
 absl::Status PasserelleServer::OpenKeys() {
   ASSIGN_OR_RETURN(KeyRing keys, KeyRing::OpenOrCreate(options_.EffectiveKeyFile()));
   keys_ = std::make_unique<KeyRing>(std::move(keys));
-  address_hashes_->UseKeys(keys_.get());
+  store_subkeys_->UseKeys(keys_.get());
   return absl::OkStatus();
 }
 

@@ -13,7 +13,7 @@
 #include "absl/time/time.h"
 #include "server/access/access_watch.h"
 #include "server/access/credentials.h"
-#include "server/convert/address_hashes.h"
+#include "server/convert/store_subkeys.h"
 #include "server/convert/keys.h"
 #include "server/listener.h"
 #include "server/options.h"
@@ -94,7 +94,7 @@ class PasserelleServer {
   std::string address_;
   std::atomic<bool> store_failed_{false};
   // In the order of dependence: each outlives those after it.
-  std::shared_ptr<AddressHashes> address_hashes_ = std::make_shared<AddressHashes>();
+  std::shared_ptr<StoreSubkeys> store_subkeys_ = std::make_shared<StoreSubkeys>();
   std::unique_ptr<KeyRing> keys_;
   std::unique_ptr<storage::Store> store_;
   std::unique_ptr<TokenCodec> tokens_;

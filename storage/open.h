@@ -9,7 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "storage/address_hash.h"
+#include "storage/store_keys.h"
 #include "storage/disk.h"
 #include "storage/retention.h"
 #include "storage/store.h"
@@ -32,7 +32,7 @@ struct StoreOptions {
   absl::Duration housekeeping_period = absl::Hours(1);
   // Makes the keyed hashes of the suppression lists; null: nothing can be put on them. Shared by
   // all threads of the store.
-  std::shared_ptr<const AddressHasher> address_hasher;
+  std::shared_ptr<const StoreKeys> store_keys;
   // When the disk counts as full. Not watched by default.
   DiskOptions disk;
   Retention retention;

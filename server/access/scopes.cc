@@ -38,7 +38,8 @@ std::vector<BuiltInRole> MakeRoles() {
       {"operator", "Flows, streams, backups, no personal data",
        SetOf({v1::SCOPE_INSTANCES_READ, v1::SCOPE_SCHEMA_READ, v1::SCOPE_AUDIENCES_READ,
               v1::SCOPE_FLOWS_READ, v1::SCOPE_FLOWS_WRITE, v1::SCOPE_REPORTS_READ,
-              v1::SCOPE_STREAMS_READ, v1::SCOPE_STREAMS_WRITE, v1::SCOPE_MAINTENANCE})},
+              v1::SCOPE_STREAMS_READ, v1::SCOPE_STREAMS_WRITE, v1::SCOPE_MAINTENANCE,
+              v1::SCOPE_AUDIT_READ})},
   };
 }
 

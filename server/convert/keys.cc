@@ -16,8 +16,8 @@ namespace {
 constexpr std::size_t kMaxKeys = 64;
 constexpr std::size_t kMasterHexDigits = 64;
 constexpr std::size_t kIdHexDigits = 8;
-constexpr std::string_view kPurposeNames[kKeyPurposeCount] = {"cursor", "page_token", "record_key",
-                                                              "suppression"};
+constexpr std::string_view kPurposeNames[kKeyPurposeCount] = {
+    "cursor", "page_token", "record_key", "suppression", "tombstone", "audit", "secret", "receipt"};
 constexpr char kHeader[] =
     "# Passerelle master keys: the first signs, all verify. Keep this file private (mode 0600) "
     "and\n"

@@ -7,9 +7,10 @@
 //   key 9f0c21aa 64-hex-digits        the first key signs
 //   key 01d2e3f4 64-hex-digits        older keys verify what they signed
 //
-// To rotate, put a new line first and keep the old ones for as long as tokens made with them may
-// come back; one that entries of a suppression list were made with, for as long as these are to
-// hold. The key of a purpose is HKDF-SHA256(master, purpose); masters never leave this file.
+// To rotate, put a new line first and keep the old ones: tokens made with them may come back, and
+// the hashes of suppression lists and of erased people, the audit trail and what is encrypted need
+// the keys they were made with. The key of a purpose is HKDF-SHA256(master, purpose); masters never
+// leave this file.
 #ifndef PASSERELLE_SERVER_CONVERT_KEYS_H_
 #define PASSERELLE_SERVER_CONVERT_KEYS_H_
 
@@ -23,8 +24,17 @@
 
 namespace passerelle {
 
-enum class KeyPurpose : uint8_t { kCursor, kPageToken, kRecordKey, kSuppression };
-inline constexpr std::size_t kKeyPurposeCount = 4;
+enum class KeyPurpose : uint8_t {
+  kCursor,
+  kPageToken,
+  kRecordKey,
+  kSuppression,
+  kTombstone,
+  kAudit,
+  kSecret,
+  kReceipt,
+};
+inline constexpr std::size_t kKeyPurposeCount = 8;
 
 // Immutable after it is made; safe on any thread; copies are cheap enough to pass at start-up.
 class KeyRing {

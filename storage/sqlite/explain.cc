@@ -75,8 +75,8 @@ void AddUntold(Database& db, ProfileExplanation& told) {
   }
 }
 
-void ReadBlocks(Database& db, const AddressHasher* hasher, ProfileExplanation& told) {
-  ReachLists lists(db, hasher);
+void ReadBlocks(Database& db, const StoreKeys* keys, ProfileExplanation& told) {
+  ReachLists lists(db, keys);
   if (lists.empty()) return;
   std::vector<std::string> texts;
   const std::vector<IdentityCell> identities = ReadIdentities(db, told.profile.id, texts);
@@ -153,7 +153,7 @@ absl::StatusOr<ProfileExplanation> Explain(const InstanceContext& context,
       return MakeError(absl::StatusCode::kNotFound, Reason::kNotFound, "there is no such profile");
     }
     ReadMemberships(db, lease.seq(), told);
-    ReadBlocks(db, context.address_hasher.get(), told);
+    ReadBlocks(db, context.store_keys.get(), told);
     ReadDestinations(db, told);
     return absl::OkStatus();
   }));

@@ -38,7 +38,7 @@ absl::StatusOr<std::unique_ptr<File>> OpenFile(char letter, const std::string& p
   writer.wal_limit_bytes = options.wal_threshold_bytes + kWalSlackBytes;
   writer.clock = options.clock;
   writer.disk = disk;
-  writer.address_hasher = options.address_hasher.get();
+  writer.store_keys = options.store_keys.get();
   writer.on_failure = options.on_failure;
   ReaderPoolOptions readers;
   readers.path = path;
@@ -74,7 +74,7 @@ absl::Status SqliteInstance::OpenParts(const InstanceFiles& files, const StoreOp
   context_.retention = options.retention;
   context_.retention.duplicates = std::min(options.retention.duplicates, options.retention.logs);
   context_.clock = options.clock;
-  context_.address_hasher = options.address_hasher;
+  context_.store_keys = options.store_keys;
   context_.on_consumer_behind = options.on_consumer_behind;
   context_.on_retention_behind = options.on_retention_behind;
   context_.disk = std::move(disk);

@@ -12,7 +12,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "storage/address_hash.h"
+#include "storage/store_keys.h"
 #include "storage/consumer.h"
 #include "storage/retention.h"
 #include "storage/schema_store.h"
@@ -46,7 +46,7 @@ struct InstanceContext {
   std::string id;
   std::shared_ptr<DiskMonitor> disk;  // null: nobody watches; the files ask it
   Retention retention;
-  std::shared_ptr<const AddressHasher> address_hasher;  // null: none
+  std::shared_ptr<const StoreKeys> store_keys;  // null: none
   std::function<absl::Time()> clock = [] { return absl::Now(); };
   std::function<void(const std::string& instance, const Consumer&)> on_consumer_behind;
   std::function<void(const std::string& instance, absl::Duration behind)> on_retention_behind;

@@ -214,7 +214,7 @@ absl::Status CheckMoment(const File& file, const ReadLease& lease, const Audienc
 
 absl::Status CheckLists(const InstanceContext& instance, Database& db, const Output& output) {
   if (output.channel.empty()) return absl::OkStatus();
-  return CheckSuppressionKeys(db, instance.address_hasher.get());
+  return CheckSuppressionKeys(db, instance.store_keys.get());
 }
 
 absl::StatusOr<AudienceMoment> MomentOf(const File& file, std::string_view id,

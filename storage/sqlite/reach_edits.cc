@@ -37,7 +37,7 @@ bool Has(const std::vector<ProfileId>& sorted, ProfileId profile) {
 void ReachEdits::Flush(Transaction& transaction, IdentityEdits& identities) {
   if (touched_.empty() && made_.empty() && deleted_.empty()) return;
   Database& db = transaction.db();
-  ReachLists lists(db, transaction.address_hasher());
+  ReachLists lists(db, transaction.store_keys());
   if (lists.empty()) return;
   SortOnce(made_);
   SortOnce(deleted_);

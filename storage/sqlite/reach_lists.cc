@@ -41,8 +41,8 @@ std::vector<uint32_t> KeysInUse(Database& db) {
   }
 }
 
-std::vector<uint32_t> KeysOf(const AddressHasher* hasher) {
-  return hasher == nullptr ? std::vector<uint32_t>() : hasher->Keys();
+std::vector<uint32_t> KeysOf(const StoreKeys* keys) {
+  return keys == nullptr ? std::vector<uint32_t>() : keys->Keys();
 }
 
 bool Has(const std::vector<uint32_t>& keys, uint32_t key) {
@@ -51,7 +51,7 @@ bool Has(const std::vector<uint32_t>& keys, uint32_t key) {
 
 }  // namespace
 
-ReachLists::ReachLists(Database& db, const AddressHasher* hasher) : db_(db), hasher_(hasher) {
+ReachLists::ReachLists(Database& db, const StoreKeys* keys) : db_(db), store_keys_(keys) {
   StatementScope any(db.Prepared(kAnyEntry));
   const bool found = any->Step();
   has_quarantine_ = found && any->Bool(0);
@@ -61,7 +61,7 @@ ReachLists::ReachLists(Database& db, const AddressHasher* hasher) : db_(db), has
 }
 
 void ReachLists::ReadKeys() {
-  const std::vector<uint32_t> given = KeysOf(hasher_);
+  const std::vector<uint32_t> given = KeysOf(store_keys_);
   for (const uint32_t key : KeysInUse(db_)) {
     Has(given, key) ? keys_.push_back(key) : static_cast<void>(misses_keys_ = true);
   }
@@ -106,7 +106,7 @@ void ReachLists::VisitSuppressions(const IdentityCell& identity,
   if (ns == nullptr || (identity.derived && ns->is_derived)) return;
   const HashableAddress address = AddressOf(identity.ns, identity.value);
   for (const uint32_t key : keys_) {
-    const std::string hash = hasher_->Hash(key, address);
+    const std::string hash = store_keys_->HashAddress(key, AddressUse::kSuppression, address);
     StatementScope get(db_.Prepared(kSuppressed));
     get->BindInt(1, key).BindBlob(2, hash);
     while (get->Step()) {
@@ -138,10 +138,10 @@ void ReachLists::VisitDenylist(ProfileId profile,
   }
 }
 
-absl::Status CheckSuppressionKeys(Database& db, const AddressHasher* hasher) {
+absl::Status CheckSuppressionKeys(Database& db, const StoreKeys* keys) {
   const std::vector<uint32_t> used = KeysInUse(db);
   if (used.empty()) return absl::OkStatus();
-  const std::vector<uint32_t> given = KeysOf(hasher);
+  const std::vector<uint32_t> given = KeysOf(keys);
   for (const uint32_t key : used) {
     if (Has(given, key)) continue;
     const std::string id = absl::StrFormat("%08x", key);

@@ -11,7 +11,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/types/span.h"
-#include "storage/address_hash.h"
+#include "storage/store_keys.h"
 #include "storage/sqlite/database.h"
 #include "storage/types.h"
 
@@ -34,15 +34,15 @@ struct ListEntry {
 // throw SQLite::Exception.
 class ReachLists {
  public:
-  // `hasher` may be null and outlives this.
-  ReachLists(Database& db, const AddressHasher* hasher);
+  // `keys` may be null and outlives this.
+  ReachLists(Database& db, const StoreKeys* keys);
 
   // No list has an entry.
   bool empty() const { return empty_; }
-  // Keys of the suppression list that the hasher does not have: nobody can tell whom their entries
+  // Keys of the suppression list that the keys does not have: nobody can tell whom their entries
   // are for.
   bool misses_keys() const { return misses_keys_; }
-  // Keys of the suppression list that the hasher has.
+  // Keys of the suppression list that the keys has.
   const std::vector<uint32_t>& keys() const { return keys_; }
 
   // The address of an identity; of a namespace that is gone its name_space is empty.
@@ -69,7 +69,7 @@ class ReachLists {
   void VisitDenylist(ProfileId profile, absl::FunctionRef<void(const ListEntry&)> take) const;
 
   Database& db_;
-  const AddressHasher* const hasher_;
+  const StoreKeys* const store_keys_;
   bool empty_ = true;
   bool has_quarantine_ = false;
   bool misses_keys_ = false;
@@ -78,8 +78,8 @@ class ReachLists {
 };
 
 // FAILED_PRECONDITION kSuppressionKeyMissing (metadata "key") while the suppression list has an
-// entry of a key that `hasher` (may be null) does not have. May throw SQLite::Exception.
-absl::Status CheckSuppressionKeys(Database& db, const AddressHasher* hasher);
+// entry of a key that `keys` (may be null) does not have. May throw SQLite::Exception.
+absl::Status CheckSuppressionKeys(Database& db, const StoreKeys* keys);
 
 // All identities of a profile, derived ones included; values are copied into `texts`. May throw
 // SQLite::Exception.

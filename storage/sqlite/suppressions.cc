@@ -51,9 +51,9 @@ class ListWriter {
       : transaction_(transaction),
         db_(transaction.db()),
         schema_(schema),
-        hasher_(transaction.address_hasher()),
-        lists_(db_, hasher_) {
-    if (hasher_ != nullptr) given_ = hasher_->Keys();
+        store_keys_(transaction.store_keys()),
+        lists_(db_, store_keys_) {
+    if (store_keys_ != nullptr) given_ = store_keys_->Keys();
   }
 
   void Import(const SuppressionRow& row, RowResult& result) {
@@ -104,7 +104,8 @@ class ListWriter {
       RejectRow(RowReason::kUnknownNamespace, kNamespaceField, result);
       return hashes;
     }
-    for (const uint32_t key : given_) hashes.push_back({key, hasher_->Hash(key, address)});
+    for (const uint32_t key : given_)
+      hashes.push_back({key, store_keys_->HashAddress(key, AddressUse::kSuppression, address)});
     return hashes;
   }
 
@@ -145,7 +146,7 @@ class ListWriter {
   Transaction& transaction_;
   Database& db_;
   const Schema& schema_;
-  const AddressHasher* const hasher_;
+  const StoreKeys* const store_keys_;
   ReachLists lists_;
   std::vector<uint32_t> given_;
   bool searches_ = false;
@@ -227,8 +228,7 @@ absl::StatusOr<ListKey> ReadListKey(const std::string& text) {
 absl::StatusOr<SuppressionAck> ImportSuppressions(InstanceContext& context,
                                                   const SuppressionBatch& batch,
                                                   const ReadContext& caller) {
-  const bool has_keys =
-      context.address_hasher != nullptr && !context.address_hasher->Keys().empty();
+  const bool has_keys = context.store_keys != nullptr && !context.store_keys->Keys().empty();
   if (!has_keys) {
     return MakeError(absl::StatusCode::kFailedPrecondition, Reason::kSuppressionKeyMissing,
                      "there is no master key to hash addresses with");

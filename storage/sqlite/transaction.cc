@@ -20,7 +20,7 @@ Transaction::Transaction(Database& db, const Start& start)
       epoch_(start.epoch),
       first_seq_(start.next_seq),
       commit_us_(start.commit_us),
-      address_hasher_(start.address_hasher),
+      store_keys_(start.store_keys),
       next_seq_(start.next_seq) {}
 
 Transaction::Slot* Transaction::NextToFlush() {

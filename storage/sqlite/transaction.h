@@ -15,7 +15,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
-#include "storage/address_hash.h"
+#include "storage/store_keys.h"
 #include "storage/sqlite/database.h"
 
 namespace passerelle::storage::sqlite {
@@ -48,7 +48,7 @@ class Transaction {
     int64_t epoch = 0;
     int64_t next_seq = 0;
     int64_t commit_us = 0;
-    const AddressHasher* address_hasher = nullptr;
+    const StoreKeys* store_keys = nullptr;
   };
   Transaction(Database& db, const Start& start);
   Transaction(const Transaction&) = delete;
@@ -62,7 +62,7 @@ class Transaction {
   int64_t commit_us() const { return commit_us_; }
   int64_t epoch() const { return epoch_; }
   // Null: the store was given none.
-  const AddressHasher* address_hasher() const { return address_hasher_; }
+  const StoreKeys* store_keys() const { return store_keys_; }
 
   // The next sequence: greater than every sequence given out before in this file. Numbers of
   // refused requests and rolled-back transactions may be skipped or given out again; committed ones
@@ -117,7 +117,7 @@ class Transaction {
   const int64_t epoch_;
   const int64_t first_seq_;
   const int64_t commit_us_;
-  const AddressHasher* const address_hasher_;
+  const StoreKeys* const store_keys_;
   int64_t next_seq_;
   int64_t dirty_bytes_ = 0;
   std::vector<Slot> slots_;

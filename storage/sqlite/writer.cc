@@ -201,7 +201,7 @@ void Writer::RetryAlone(Batch batch) {
 absl::Status Writer::Attempt(Batch& batch, bool take_more) {
   const CommitInfo last = last_commit();
   Transaction transaction(*db_,
-                          {last.epoch, last.last_seq + 1, CommitTimeUs(), options_.address_hasher});
+                          {last.epoch, last.last_seq + 1, CommitTimeUs(), options_.store_keys});
   absl::Status status = RunRead(*db_, "writing", [&] {
     StatementScope begin(db_->Prepared(kBegin));
     begin->Run();

@@ -53,7 +53,7 @@ struct WriterOptions {
   // Time for commit times; a clock that goes back does not take them back.
   std::function<absl::Time()> clock = [] { return absl::Now(); };
   // Makes the keyed hashes of suppression lists; null: nobody does. Outlives the writer.
-  const AddressHasher* address_hasher = nullptr;
+  const StoreKeys* store_keys = nullptr;
   // Asked about every request and told of a full disk; null: nobody. Outlives the writer.
   DiskMonitor* disk = nullptr;
   // Called once, on the writer's thread, when the file stops taking writes after an I/O error.

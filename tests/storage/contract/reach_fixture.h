@@ -3,8 +3,6 @@
 #ifndef PASSERELLE_TESTS_STORAGE_CONTRACT_REACH_FIXTURE_H_
 #define PASSERELLE_TESTS_STORAGE_CONTRACT_REACH_FIXTURE_H_
 
-#include <openssl/sha.h>
-
 #include <map>
 #include <memory>
 #include <string>
@@ -14,32 +12,9 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "tests/storage/contract/audience_fixture.h"
+#include "tests/storage/contract/sample_keys.h"
 
 namespace passerelle::storage {
-
-inline std::string Sha256Of(const std::string& text) {
-  unsigned char digest[SHA256_DIGEST_LENGTH];
-  SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest);
-  return std::string(reinterpret_cast<const char*>(digest), sizeof(digest));
-}
-inline std::string Sha256HexOf(const std::string& text) {
-  return absl::BytesToHexString(Sha256Of(text));
-}
-
-// Hashes as a server does, under keys that are their numbers.
-class SampleHasher : public AddressHasher {
- public:
-  explicit SampleHasher(std::vector<uint32_t> keys) : keys_(std::move(keys)) {}
-  std::vector<uint32_t> Keys() const override { return keys_; }
-  std::string Hash(uint32_t key, const HashableAddress& address) const override {
-    const std::string value(address.value);
-    return Sha256Of(absl::StrCat(key, "/", std::string(address.name_space), "/",
-                                 address.is_clear ? Sha256HexOf(value) : value));
-  }
-
- private:
-  const std::vector<uint32_t> keys_;
-};
 
 class ReachContractBase : public AudienceContractBase {
  protected:
@@ -47,7 +22,7 @@ class ReachContractBase : public AudienceContractBase {
 
   // Profiles "1" to "9" have addresses 1@example.com ... and are members of vip.
   void SetUp() override {
-    options_.address_hasher = std::make_shared<SampleHasher>(std::vector<uint32_t>{kKey});
+    options_.store_keys = std::make_shared<SampleKeys>(std::vector<uint32_t>{kKey});
     AudienceContractBase::SetUp();
     if (HasFatalFailure()) return;
     std::vector<Pushed> members;

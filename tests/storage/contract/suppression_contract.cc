@@ -235,7 +235,7 @@ TEST_P(SuppressionContract, ChangesOfTheListAreChangesOfWhoIsOnIt) {
 
 TEST_P(SuppressionContract, ANewKeyMakesNewEntriesAndTheOldOnesStillHold) {
   Suppress({Clear("1@example.com")});
-  options_.address_hasher = std::make_shared<SampleHasher>(std::vector<uint32_t>{8, kKey});
+  options_.store_keys = std::make_shared<SampleKeys>(std::vector<uint32_t>{8, kKey});
   Open();
   EXPECT_THAT(Suppress({Clear("1@example.com"), Clear("2@example.com")}),
               ElementsAre(Outcome::kUnchanged, Outcome::kCreated));
@@ -249,7 +249,7 @@ TEST_P(SuppressionContract, ANewKeyMakesNewEntriesAndTheOldOnesStillHold) {
 TEST_P(SuppressionContract, WithoutTheKeyOfAnEntryNoOutputOfAChannelIsGiven) {
   Suppress({Clear("1@example.com")});
   const std::vector<Suppression> listed = Listed();
-  options_.address_hasher = std::make_shared<SampleHasher>(std::vector<uint32_t>{8});
+  options_.store_keys = std::make_shared<SampleKeys>(std::vector<uint32_t>{8});
   Open();
   const RefusalOf refused{absl::StatusCode::kFailedPrecondition, Reason::kSuppressionKeyMissing};
   const absl::Status read = ReadAll(Now(), For("email"), [](const MemberRow&) {});
@@ -267,7 +267,7 @@ TEST_P(SuppressionContract, WithoutTheKeyOfAnEntryNoOutputOfAChannelIsGiven) {
 }
 
 TEST_P(SuppressionContract, AStoreWithoutKeysTakesNoEntry) {
-  options_.address_hasher = nullptr;
+  options_.store_keys = nullptr;
   Open();
   EXPECT_EQ(Refused(instance().reach().ImportSuppressions({{Clear("1@example.com")}, false}, {})),
             (RefusalOf{absl::StatusCode::kFailedPrecondition, Reason::kSuppressionKeyMissing}));
