@@ -207,7 +207,8 @@ class Gathering {
       row_.request.rows_total = total;
       return Write([&](Database& db) { SetProgress(db, row_); });
     };
-    RETURN_IF_ERROR(logs.Search(progress));
+    RETURN_IF_ERROR(
+        logs.Search([](const PersonLogs::Names&) { return absl::OkStatus(); }, progress));
     RETURN_IF_ERROR(
         logs.Visit([&](const std::vector<int64_t>& rows) { return GatherRows(rows); }, progress));
     ASSIGN_OR_RETURN(const auto messages, logs.Messages());

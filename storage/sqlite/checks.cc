@@ -198,6 +198,7 @@ Checks ChecksOf(FileKind kind, bool all_pages) {
     AddProfileChecks(checks);
     AddMembershipChecks(checks);
     AddReachChecks(checks);
+    AddPrivacyChecks(checks);
   } else {
     AddLogChecks(checks);
   }

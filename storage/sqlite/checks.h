@@ -87,6 +87,7 @@ void AddStreamChecks(FileKind kind, Checks& checks);
 void AddProfileChecks(Checks& checks);
 void AddMembershipChecks(Checks& checks);
 void AddReachChecks(Checks& checks);
+void AddPrivacyChecks(Checks& checks);
 void AddLogChecks(Checks& checks);
 
 // All of the above that belong to a file of this kind.

@@ -169,12 +169,25 @@ class EraseRun {
     return erased;
   }
 
+  // Addresses that were the person's; not where they are somebody else's now.
+  absl::Status ForgetFormer(const PersonLogs::Names& former) {
+    const auto schema = context_.schema.Get();
+    return Write([&](Transaction& transaction) {
+      Erasure erasure(transaction, context_, row_.number, row_.key);
+      for (const auto& [ns_id, value] : former) {
+        const IdentityNamespace* ns = schema->FindNamespace(ns_id);
+        if (ns != nullptr) erasure.EraseAddress({ns->number, value, false});
+      }
+      return absl::OkStatus();
+    });
+  }
+
   absl::Status ClearLogs() {
     PersonLogs logs(context_, *person_, stop_);
     RETURN_IF_ERROR(logs.Begin());
     const auto progress = [this](int64_t done, int64_t total) { return Progress(done, total); };
-    RETURN_IF_ERROR(logs.Search(progress));
-    FAULT_POINT("erase-log-searched");
+    RETURN_IF_ERROR(logs.Search(
+        [this](const PersonLogs::Names& former) { return ForgetFormer(former); }, progress));
     ASSIGN_OR_RETURN(const int64_t cleared, logs.Clear(progress));
     RETURN_IF_ERROR(Write([&](Transaction& transaction) {
       SetPrivacyCount(transaction.db(), row_.number, "logs.log", cleared);

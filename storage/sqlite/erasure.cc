@@ -78,13 +78,22 @@ void Erasure::EraseProfile(ProfileId profile) {
   edits.Delete(profile);
 }
 
-void Erasure::EraseIdentity(const IdentityCell& identity) {
-  const std::string_view ns = NamespaceId(*schema_, identity.ns);
-  if (ns.empty() || identity.value.empty()) return;
+void Erasure::DropAddress(const IdentityCell& identity) {
   StatementScope(db_.Prepared(kDropQuarantine))->BindAll(identity.ns.value, identity.value).Run();
   Count("profiles.quarantine", sqlite3_changes64(db_.handle()));
   StatementScope(db_.Prepared(kDropPending))->BindAll(identity.ns.value, identity.value).Run();
   Count("profiles.pending_opt_out", sqlite3_changes64(db_.handle()));
+}
+
+void Erasure::EraseAddress(const IdentityCell& identity) {
+  auto& edits = transaction_.Overlay<ProfileEdits>();
+  if (!edits.Find(identity.ns, identity.value)) DropAddress(identity);
+}
+
+void Erasure::EraseIdentity(const IdentityCell& identity) {
+  const std::string_view ns = NamespaceId(*schema_, identity.ns);
+  if (ns.empty() || identity.value.empty()) return;
+  DropAddress(identity);
   const StoreKeys& keys = *context_.store_keys;
   for (const uint32_t key : keys.Keys()) {
     for (std::string& hash :

@@ -45,7 +45,9 @@ class Erasure {
   // The profile, as its deletion does it, with all that is kept of it and of its identities; a
   // tombstone of each of those. Archives about it go.
   void EraseProfile(ProfileId profile);
-  // What is kept of an address alone, and a tombstone.
+  // What is kept of an address alone, if no profile has it.
+  void EraseAddress(const IdentityCell& identity);
+  // The same whoever has it, and a tombstone.
   void EraseIdentity(const IdentityCell& identity);
   // A tombstone by its hash.
   void Bury(std::string hash);
@@ -57,6 +59,7 @@ class Erasure {
 
  private:
   void Count(std::string_view table, int64_t rows);
+  void DropAddress(const IdentityCell& identity);
 
   Transaction& transaction_;
   Database& db_;

@@ -5,7 +5,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "storage/fault_point.h"
 #include "storage/reason.h"
 #include "storage/sqlite/erasure.h"
 #include "storage/sqlite/meta_rows.h"
@@ -23,14 +22,8 @@ struct Seen {
   int64_t entries = 0;
 };
 
-absl::StatusOr<Seen> LoadSeen(const InstanceContext& context) {
-  Seen seen;
-  RETURN_IF_ERROR(context.profiles->Read({}, "journal: position", [&](const ReadLease& lease) {
-    seen.journal = MetaNumber(lease.db(), kJournal).value_or(0);
-    seen.entries = MetaNumber(lease.db(), kLines).value_or(0);
-    return absl::OkStatus();
-  }));
-  return seen;
+Seen LoadSeen(Database& db) {
+  return {MetaNumber(db, kJournal).value_or(0), MetaNumber(db, kLines).value_or(0)};
 }
 
 absl::Status ShortenedError(const ErasureJournal& journal, const std::string& instance) {
@@ -109,11 +102,21 @@ void RememberJournal(Database& db, const ErasureJournal& journal, int64_t entry)
   SetMetaNumber(db, kLines, entry);
 }
 
+absl::Status CheckJournalLength(Database& db, const ErasureJournal& journal,
+                                const std::string& instance) {
+  const Seen seen = LoadSeen(db);
+  const bool is_short = seen.journal == journal.id() && seen.entries > journal.last();
+  return is_short ? ShortenedError(journal, instance) : absl::OkStatus();
+}
+
 absl::Status ReplayJournal(InstanceContext& context, bool is_new) {
   const ErasureJournal& journal = *context.journal;
-  ASSIGN_OR_RETURN(const Seen seen, LoadSeen(context));
+  Seen seen;
+  RETURN_IF_ERROR(context.profiles->Read({}, "journal: position", [&](const ReadLease& lease) {
+    seen = LoadSeen(lease.db());
+    return CheckJournalLength(lease.db(), journal, context.id);
+  }));
   const bool is_known = seen.journal == journal.id();
-  if (is_known && seen.entries > journal.last()) return ShortenedError(journal, context.id);
   if (is_known && seen.entries == journal.last()) return absl::OkStatus();
   std::vector<JournalEntry> entries;
   if (!is_new) {
@@ -125,7 +128,6 @@ absl::Status ReplayJournal(InstanceContext& context, bool is_new) {
     all.push_back({&entry, {}});
     RETURN_IF_ERROR(FindProfiles(context, all.back()));
   }
-  FAULT_POINT("journal-before-replay");
   const auto write = [&](Transaction& transaction) {
     for (const Again& again : all) Apply(transaction, context, again);
     RememberJournal(transaction.db(), journal, journal.last());

@@ -2,6 +2,8 @@
 #ifndef PASSERELLE_STORAGE_SQLITE_JOURNAL_REPLAY_H_
 #define PASSERELLE_STORAGE_SQLITE_JOURNAL_REPLAY_H_
 
+#include <string>
+
 #include "absl/status/status.h"
 #include "storage/sqlite/erasure_journal.h"
 #include "storage/sqlite/instance_context.h"
@@ -14,6 +16,11 @@ namespace passerelle::storage::sqlite {
 // instance was made just now, and none of them is about it. DATA_LOSS kDamagedFile: the file has
 // seen more of the journal than there is.
 absl::Status ReplayJournal(InstanceContext& context, bool is_new);
+
+// DATA_LOSS kDamagedFile as above, of a profiles file that is not open yet. May throw
+// SQLite::Exception.
+absl::Status CheckJournalLength(Database& db, const ErasureJournal& journal,
+                                const std::string& instance);
 
 // In the transaction that ends the journalling of an erasure: the file has seen this entry. May
 // throw SQLite::Exception.

@@ -5,7 +5,6 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "storage/fault_point.h"
 #include "storage/reason.h"
 #include "storage/sqlite/admin_write.h"
 #include "storage/sqlite/archive.h"
@@ -186,7 +185,6 @@ absl::StatusOr<Written<PrivacyRequest>> SqlitePrivacy::CreateRequest(const Priva
   };
   ASSIGN_OR_RETURN(const CommitPosition position,
                    WriteAdmin(*context_.profiles, write, decide, present, WriteKind::kRelieving));
-  FAULT_POINT("privacy-created");
   return Written<PrivacyRequest>{std::move(row.request), position};
 }
 

@@ -32,6 +32,10 @@ constexpr char kMessages[] =
 constexpr char kSearch[] =
     "SELECT seq, delivery, broadlog_id, profile, namespace, identity FROM log WHERE seq > ?1 "
     "ORDER BY seq LIMIT ?2";
+// No row of the message says any more whom it went to.
+constexpr char kForgetIdentity[] =
+    "UPDATE message SET identity_seq = 0 WHERE (delivery, broadlog_id) = "
+    "(SELECT delivery, broadlog_id FROM log WHERE seq = ?1) AND identity_seq IS NOT 0";
 constexpr char kWalk[] =
     "SELECT seq, delivery, broadlog_id FROM log WHERE seq > ?1 ORDER BY seq LIMIT ?2";
 
@@ -86,16 +90,19 @@ absl::StatusOr<PersonLogs::Page> PersonLogs::SearchPage(int64_t after) {
   RETURN_IF_ERROR(CheckRunning());
   Page page;
   RETURN_IF_ERROR(context_.logs->Read({}, "privacy: search", [&](const ReadLease& lease) {
-    page = {after, lease.seq(), false, {}, {}};
+    page = {after, lease.seq(), false, {}, {}, {}};
     StatementScope rows(lease.db().Prepared(kSearch));
     rows->BindAll(after, kPageRows);
     int64_t seen = 0;
     for (; rows->Step(); ++seen) {
       page.last_seq = rows->Int(0);
-      const bool is_theirs =
-          person_.profiles.contains(rows->Int(3)) ||
-          (!rows->IsNull(4) && person_.matcher.Matches({rows->Text(4), rows->Text(5)}));
-      if (is_theirs) page.messages.emplace_back(rows->Int(1), rows->Int(2));
+      const bool of_profile = person_.profiles.contains(rows->Int(3));
+      const bool named =
+          !rows->IsNull(4) && person_.matcher.Matches({rows->Text(4), rows->Text(5)});
+      if (of_profile || named) page.messages.emplace_back(rows->Int(1), rows->Int(2));
+      if (of_profile && !named && !rows->IsNull(4)) {
+        page.former.emplace_back(rows->Text(4), rows->Text(5));
+      }
     }
     page.more = seen == kPageRows;
     return absl::OkStatus();
@@ -108,7 +115,7 @@ absl::StatusOr<PersonLogs::Page> PersonLogs::MessagePage(
   RETURN_IF_ERROR(CheckRunning());
   Page page;
   RETURN_IF_ERROR(context_.logs->Read({}, "privacy: rows", [&](const ReadLease& lease) {
-    page = {after, lease.seq(), false, {}, {}};
+    page = {after, lease.seq(), false, {}, {}, {}};
     StatementScope rows(lease.db().Prepared(kWalk));
     rows->BindAll(after, kPageRows);
     int64_t seen = 0;
@@ -136,7 +143,7 @@ absl::Status PersonLogs::SaveFound(const Page& page) {
   return context_.logs->Write(save, WriteKind::kRelieving).status();
 }
 
-absl::Status PersonLogs::Search(const Progress& progress) {
+absl::Status PersonLogs::Search(TakeNames take_former, const Progress& progress) {
   ASSIGN_OR_RETURN(const Work work, LoadWork());
   Page page;
   page.last_seq = work.searched_seq;
@@ -146,6 +153,7 @@ absl::Status PersonLogs::Search(const Progress& progress) {
     const bool saves = !page.messages.empty() || !page.more || ++quiet == kQuietPages;
     if (!saves) continue;
     quiet = 0;
+    if (!page.former.empty()) RETURN_IF_ERROR(take_former(page.former));
     RETURN_IF_ERROR(SaveFound(page));
     RETURN_IF_ERROR(progress(page.last_seq, 2 * page.end_seq));
     FAULT_POINT("privacy-log-searched");
@@ -173,6 +181,7 @@ absl::Status PersonLogs::ClearRows(const Page& page) {
     for (const int64_t seq : page.rows) {
       StatementScope(db.Prepared(clear))->BindAll(seq).Run();
       cleared += sqlite3_changes64(db.handle());
+      StatementScope(db.Prepared(kForgetIdentity))->BindAll(seq).Run();
     }
     StatementScope(db.Prepared(kSetCleared))
         ->BindAll(person_.request, page.last_seq, cleared)

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -33,6 +34,9 @@ struct SearchedPerson {
 class PersonLogs {
  public:
   using Message = std::pair<int64_t, int64_t>;  // delivery number, broadlog id
+  // Identities, with ids of namespaces.
+  using Names = std::vector<std::pair<std::string, std::string>>;
+  using TakeNames = absl::FunctionRef<absl::Status(const Names&)>;
   // Told how many sequences were looked at, of how many.
   using Progress = std::function<absl::Status(int64_t done, int64_t total)>;
 
@@ -47,8 +51,9 @@ class PersonLogs {
   // Forgets what was begun.
   absl::Status End();
 
-  // Finds the messages.
-  absl::Status Search(const Progress& progress);
+  // Finds the messages. Gives the identities under which rows of the profiles were appended and
+  // that are none of those searched for: the person's then, and perhaps somebody else's now.
+  absl::Status Search(TakeNames take_former, const Progress& progress);
   // Clears all rows of the messages. Returns how many rows that was, of all calls since Begin.
   absl::StatusOr<int64_t> Clear(const Progress& progress);
   // Gives the sequences of all rows of the messages, page by page.
@@ -70,6 +75,7 @@ class PersonLogs {
     bool more = false;
     std::vector<int64_t> rows;
     std::vector<Message> messages;
+    Names former;
   };
   absl::StatusOr<Page> SearchPage(int64_t after);
   absl::StatusOr<Page> MessagePage(int64_t after, const absl::flat_hash_set<Message>& messages);

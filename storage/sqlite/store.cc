@@ -66,8 +66,8 @@ absl::Status SqliteStore::Start() {
   }));
   for (const std::string& id : interrupted) RETURN_IF_ERROR(EndDeletion(id));
   const bool first_start = control_->last_commit().last_seq == 0;
-  RETURN_IF_ERROR(CheckErasedKeys());
   RETURN_IF_ERROR(OpenJournal());
+  RETURN_IF_ERROR(CheckErased());
   if (!first_start) return ReplayJournals();
   Instance instance;
   instance.id = kDefaultInstance;

@@ -51,7 +51,8 @@ class SqliteStore : public Store {
 
   explicit SqliteStore(const StoreOptions& options) : options_(options) {}
   absl::Status Start();
-  absl::Status CheckErasedKeys() const;
+  // That the keys of tombstones are there, and the journal as long as it was.
+  absl::Status CheckErased() const;
   absl::Status OpenJournal();
   absl::StatusOr<std::shared_ptr<ErasureJournal>> FindJournal(int64_t remembered);
   // Opens the instances that the journal tells of, so that whoever was erased is erased anew.

@@ -5,6 +5,7 @@
 #include "storage/reason.h"
 #include "storage/sqlite/folders.h"
 #include "storage/sqlite/instance_rows.h"
+#include "storage/sqlite/journal_replay.h"
 #include "storage/sqlite/meta_rows.h"
 #include "storage/sqlite/run.h"
 #include "storage/sqlite/store.h"
@@ -30,14 +31,16 @@ absl::Status MissingJournal(const std::string& path) {
 
 }  // namespace
 
-absl::Status SqliteStore::CheckErasedKeys() const {
+absl::Status SqliteStore::CheckErased() const {
   for (const InstanceFiles& files : directory_->instances()) {
     if (!Exists(files.profiles_path)) continue;
     DatabaseOptions options;
     options.path = files.profiles_path;
     ASSIGN_OR_RETURN(auto db, OpenDatabase(options));
-    RETURN_IF_ERROR(RunRead(*db, "tombstones: keys",
-                            [&] { return CheckTombstoneKeys(*db, options_.store_keys.get()); }));
+    RETURN_IF_ERROR(RunRead(*db, "tombstones: keys", [&] {
+      RETURN_IF_ERROR(CheckTombstoneKeys(*db, options_.store_keys.get()));
+      return journal_ == nullptr ? absl::OkStatus() : CheckJournalLength(*db, *journal_, files.id);
+    }));
   }
   return absl::OkStatus();
 }

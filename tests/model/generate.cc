@@ -74,13 +74,16 @@ Operation Generator::WorldOperation() {
   Operation op;
   const int dice = Below(100);
   op.altered = Chance(50);
-  op.verb = dice < 35   ? Verb::kDeleteProfile
+  op.verb = dice < 6    ? Verb::kErase
+            : dice < 35 ? Verb::kDeleteProfile
             : dice < 55 ? Verb::kRestart
             : dice < 68 ? Verb::kBackup
             : dice < 80 ? Verb::kRestore
                         : Verb::kJump;
   if (op.verb == Verb::kJump && scope_.wire) op.verb = Verb::kDeleteProfile;
-  if (op.verb == Verb::kDeleteProfile) op.identity = AnyIdentity();
+  if (op.verb == Verb::kErase && scope_.wire) op.verb = Verb::kDeleteProfile;
+  const bool of_somebody = op.verb == Verb::kDeleteProfile || op.verb == Verb::kErase;
+  if (of_somebody) op.identity = AnyIdentity();
   if (op.verb != Verb::kJump) return op;
   op.jump_us = Any<int64_t>({7, 7, 31, 80, 745, 2'281, 9'841}) * kHourUs;
   if (Chance(25)) op.jump_us = -kHourUs * 3 / 2;

@@ -4,7 +4,7 @@
 //
 // One file per family of operations: model_schema.cc, model_plan.cc, model_profiles.cc,
 // model_members.cc, model_streams.cc, model_logs.cc, model_consumers.cc, model_reads.cc,
-// model_retention.cc.
+// model_retention.cc, model_erase.cc.
 #ifndef PASSERELLE_TESTS_MODEL_MODEL_H_
 #define PASSERELLE_TESTS_MODEL_MODEL_H_
 
@@ -130,7 +130,8 @@ struct Logged {
   int64_t event_us = 0;
   int64_t append_us = 0;
   int person = 0;
-  bool gone = false;  // past its time; reports go on counting it
+  bool gone = false;     // past its time; reports go on counting it
+  bool nobodys = false;  // of somebody who was erased: no opt-out that waits
 };
 
 // Of the log; what it has read are so many rows from the first one on.
@@ -187,6 +188,8 @@ struct World {
   std::vector<Logged> log;
   std::map<std::string, Reader> readers;
   std::map<std::string, Note> notes;
+  std::set<Identity> buried;  // of those who were erased; hashes instead of clear addresses
+  size_t journal_seen = 0;
   int64_t profiles_us = 0;  // of the last commit
   int64_t logs_us = 0;
 };
@@ -258,7 +261,18 @@ class Model : public System {
   std::vector<std::string> ConsentsOptedOut(const std::string& channel,
                                             const std::string& purpose) const;
   std::string DeleteProfile(const Operation& op) override;
+  void RemovePerson(int person);
   int Find(const Identity& identity) const;
+
+  // model_erase.cc
+  std::string Erase(const Operation& op) override;
+  void EraseAnew();
+  bool IsBuried(const Identity& identity) const;
+  bool IsSuppressed(const Plan& plan, const Row& row) const;
+  void Bury(const std::set<Identity>& identities);
+  void ForgetAddresses(const std::set<int>& gone);
+  void ClearLog(const std::set<int>& gone);
+  void ClearMessage(const std::string& delivery, int64_t message);
 
   // model_members.cc
   void PushRow(const Plan& plan, const Row& row, int person, RowAnswer& answer);
@@ -346,7 +360,8 @@ class Model : public System {
   int64_t now_us_ = 0;
   int64_t commit_us_ = 0;  // of the operation in progress
   World world_;
-  std::unique_ptr<const World> saved_;  // by the last backup
+  std::unique_ptr<const World> saved_;       // by the last backup
+  std::vector<std::set<Identity>> journal_;  // of erasures; no backup takes it back
   int64_t received_ = 0;
   int64_t applied_ = 0;
 };

@@ -57,6 +57,15 @@ RowAnswer Model::AppendRow(const Entry& entry) {
     answer.outcome = "DUPLICATE";
     return answer;
   }
+  if (!entry.ns.empty() && IsBuried({entry.ns, entry.identity})) {
+    Logged nameless{entry, event_us, commit_us_, 0};
+    nameless.entry.ns.clear();
+    nameless.entry.identity.clear();
+    nameless.nobodys = true;
+    world_.log.push_back(nameless);
+    answer.outcome = "SUPPRESSED";
+    return answer;
+  }
   const int person = entry.ns.empty() ? 0 : Find({entry.ns, entry.identity});
   const Logged* named_before = NamedRow(entry);
   const Logged named = named_before == nullptr ? Logged() : *named_before;
@@ -79,7 +88,7 @@ RowAnswer Model::AppendRow(const Entry& entry) {
     std::optional<int64_t> waiting_us;  // nothing is less than any time
     for (const Logged& other : world_.log) {
       const Entry& e = other.entry;
-      const bool waits = e.tracking && e.tracking_kind == kOptOut && e.ns.empty();
+      const bool waits = e.tracking && e.tracking_kind == kOptOut && e.ns.empty() && !other.nobodys;
       if (!waits || e.delivery != entry.delivery || e.message != entry.message) continue;
       waiting_us = std::max(waiting_us, std::optional<int64_t>(other.event_us));
     }

@@ -38,6 +38,7 @@ void Model::PushRow(const Plan& plan, const Row& row, int person, RowAnswer& ans
     person = Create(kept);
     answer.created = true;
   }
+  answer.person = person;
   const Written written = WriteFields(plan, row, person, true, answer);
   List& list = world_.lists.at(plan.audiences.at(row.audience));
   const Move move = plan.kind == Kind::kReplace

@@ -92,6 +92,10 @@ void Model::DecideRows(const Plan& plan, const Operation& op, int64_t first, Ack
 RowAnswer Model::DecideRow(const Plan& plan, const Row& row) {
   RowAnswer answer;
   if (IsRefusedAlone(plan, row, answer)) return answer;
+  if (IsSuppressed(plan, row)) {
+    answer.outcome = "SUPPRESSED";
+    return answer;
+  }
   const int person = Match(plan, row);
   if (person < 0) {
     answer.outcome = "AMBIGUOUS";
@@ -188,8 +192,9 @@ std::string Model::IdentityInUse(const Plan& plan, const Row& row, int person) c
 }
 
 void Model::ImportRow(const Plan& plan, const Row& row, int person, RowAnswer& answer) {
+  answer.person = person;
   if (person == 0) {
-    person = Create(row.identities);
+    answer.person = person = Create(row.identities);
     answer.created = true;
     answer.outcome = "CREATED";
     answer.attributes = WriteFields(plan, row, person, true, answer).changed;
@@ -217,6 +222,7 @@ void Model::SyncRow(const Plan& plan, const Row& row, int person, RowAnswer& ans
     answer.outcome = "NOT_FOUND";
     return;
   }
+  answer.person = person;
   const bool in_scope = IsInScope(plan, person);
   const std::string in_use = in_scope ? IdentityInUse(plan, row, person) : "";
   if (!in_use.empty()) return Reject("IDENTITY_IN_USE", in_use, answer);
@@ -360,6 +366,11 @@ std::string Model::DeleteProfile(const Operation& op) {
   ProfilesCommit();
   const int person = Find(op.identity);
   if (person == 0) return Refuse("NOT_FOUND", "RESOURCE_NOT_FOUND");
+  RemovePerson(person);
+  return "OK";
+}
+
+void Model::RemovePerson(int person) {
   for (auto& [number, list] : world_.lists) {
     list.members.erase(person);
     if (list.staging.has_value()) list.staging->members.erase(person);
@@ -368,7 +379,6 @@ std::string Model::DeleteProfile(const Operation& op) {
     at = at->second.person == person ? world_.owners.erase(at) : std::next(at);
   }
   world_.people.erase(person);
-  return "OK";
 }
 
 }  // namespace passerelle::model

@@ -45,6 +45,7 @@ std::string Model::Backup() {
 std::string Model::Restore() {
   world_ = *saved_;
   world_.notes.clear();
+  EraseAnew();
   Reopen();
   return "OK";
 }

@@ -146,6 +146,18 @@ std::string StoreSystem::DeleteProfile(const Operation& op) {
   return Told(instance().profiles().DeleteProfile(*id, {}));
 }
 
+std::string StoreSystem::Erase(const Operation& op) {
+  const auto* ns = instance().schema().schema()->FindNamespace(op.identity.first);
+  if (ns == nullptr) return "NOT_FOUND RESOURCE_NOT_FOUND";
+  storage::PrivacyRequest request;
+  request.id = absl::StrCat("e", ++erasures_);
+  request.kind = storage::PrivacyKind::kErase;
+  const bool has_hash = op.identity.first == "email";
+  const storage::PrivacySubject subject{
+      {}, {{ns->number, op.identity.second, has_hash ? HashOf(op.identity.second) : ""}}};
+  return Told(instance().privacy().CreateRequest(request, subject, {}));
+}
+
 std::string StoreSystem::ReadFlows() {
   std::string text = "OK\n";
   const auto destinations = instance().flows().ListDestinations({}, {});

@@ -135,7 +135,11 @@ std::string StoreSystem::ReadOutcomes(const Operation& op) {
   while (true) {
     const auto page = instance().streams().ListRowOutcomes(op.id, {}, scan, {});
     if (!page.ok()) return TextOf(page.status());
-    for (const storage::RowResult& row : page->rows) absl::StrAppend(&text, TextOf(AnswerOf(row)));
+    for (const storage::RowResult& row : page->rows) {
+      RowAnswer told = AnswerOf(row);
+      if (told.outcome == "SUPPRESSED") told.key.clear();
+      absl::StrAppend(&text, TextOf(told));
+    }
     if (page->at_end) return text;
     scan.after_offset = page->after_offset;
   }

@@ -8,6 +8,7 @@
 #include "absl/time/clock.h"
 #include "storage/maintenance.h"
 #include "storage/reason.h"
+#include "tests/storage/contract/sample_keys.h"
 
 namespace passerelle::model {
 namespace {
@@ -141,6 +142,8 @@ void StoreSystem::OpenStore() {
   storage::StoreOptions options;
   options.directory = data_;
   options.backup_directory = directory_ + "/backups";
+  options.erasure_journal = directory_ + "/erasures";
+  options.store_keys = std::make_shared<storage::SampleKeys>(std::vector<uint32_t>{7});
   options.readers_per_file = 1;
   options.cache_bytes_per_writer = int64_t{2} << 20;
   options.clock = [this] { return absl::FromUnixMicros(now_us_.load()); };

@@ -93,6 +93,7 @@ class StoreSystem : public System {
   std::string ChangeDestination(const Operation& op) override;
   std::string ChangeDelivery(const Operation& op) override;
   std::string DeleteProfile(const Operation& op) override;
+  std::string Erase(const Operation& op) override;
 
   absl::Status MakePlan(const Operation& op, Plan& plan);
   absl::Status AddDestination(const Operation& op, Plan& plan);
@@ -151,6 +152,7 @@ class StoreSystem : public System {
   };
   Names names_, saved_names_;  // as they are, and at the last backup
   int backups_ = 0;
+  int erasures_ = 0;
   int64_t restored_us_ = 0;     // when last
   std::set<int64_t> appended_;  // messages, for a planted bug
 };

@@ -31,6 +31,7 @@ constexpr const char* kVerbs[] = {"nothing",
                                   "seek",
                                   "batch",
                                   "delete profile",
+                                  "erase",
                                   "open",
                                   "send",
                                   "finish",
@@ -115,7 +116,7 @@ std::string DescribeSchema(const Operation& op) {
     return absl::StrCat(" ", op.channel, "/", op.purpose, " ", absl::StrJoin(op.audiences, ","));
   }
   if (op.verb == Verb::kJump) return absl::StrCat(" ", op.jump_us / kSecondUs, "s");
-  if (op.verb == Verb::kDeleteProfile) {
+  if (op.verb == Verb::kDeleteProfile || op.verb == Verb::kErase) {
     return absl::StrCat(" ", op.identity.first, ":", op.identity.second);
   }
   return "";
@@ -247,6 +248,8 @@ std::string System::Do(const Operation& op) {
       return Batch(op);
     case Verb::kDeleteProfile:
       return DeleteProfile(op);
+    case Verb::kErase:
+      return Erase(op);
     case Verb::kOpen:
       return Open(op);
     case Verb::kSend:

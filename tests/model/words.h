@@ -114,6 +114,7 @@ enum class Verb {
   // rows
   kBatch,
   kDeleteProfile,
+  kErase,  // whoever has the identity
   // streams
   kOpen,
   kSend,
@@ -153,7 +154,7 @@ struct Operation {
   std::vector<Entry> entries;
   std::string request_id;
   bool all_or_nothing = false;
-  std::pair<std::string, std::string> identity;  // of the profile to delete
+  std::pair<std::string, std::string> identity;  // of the profile to delete or erase
   // Streams.
   std::string session;
   int resend = 0;           // so many records the stream has already come first
@@ -186,6 +187,7 @@ struct RowAnswer {
   std::string key, outcome, reason, field;
   std::set<std::string> stale, out_of_scope;
   bool created = false, membership = false, attributes = false, unknown = false;
+  int person = 0;  // whose row it was; not told
 };
 
 struct Ack {
@@ -238,6 +240,7 @@ class System {
 
   virtual std::string Batch(const Operation& op) = 0;
   virtual std::string DeleteProfile(const Operation& op) = 0;
+  virtual std::string Erase(const Operation&) { return kNothing; }
   virtual std::string Open(const Operation& op) = 0;
   virtual std::string Send(const Operation& op) = 0;
   virtual std::string Finish(const Operation& op) = 0;

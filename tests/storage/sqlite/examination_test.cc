@@ -117,6 +117,24 @@ const Damage kDamages[] = {
      "quarantine", "has it and is not kept out"},
     {"SuppressionSearch", kProfilesDb, "INSERT INTO meta VALUES ('suppressed_searched', 'x')",
      "suppressions", "meta suppressed_searched is no profile id", false},
+    {"PrivacyRequest", kProfilesDb,
+     "INSERT INTO privacy_request VALUES (9, 'r', 7, 2, 1, 0, 0, 7, NULL, 0, '', 0, 0, '', x'', "
+     "x'', 0, 0, 0, 9)",
+     "privacy requests", "has no known kind, state or step"},
+    {"ErasureOfNobody", kProfilesDb,
+     "INSERT INTO privacy_request VALUES (9, 'r', 2, 1, 1, 0, 0, 7, NULL, 0, '', 0, 0, '', x'', "
+     "x'', 0, 0, 0, 9)",
+     "privacy requests", "nothing says whom it is about", false},
+    {"ArchiveWithoutParts", kProfilesDb,
+     "INSERT INTO privacy_request VALUES (9, 'r', 1, 2, 0, 0, 0, 7, NULL, 0, '', 100, 5, '', x'', "
+     "x'', 0, 0, 1, 9)",
+     "privacy requests", "has 0 parts of its archive, wanted 1"},
+    {"ReceiptOfNothing", kProfilesDb,
+     "INSERT INTO privacy_request VALUES (9, 'r', 2, 2, 0, 0, 0, 7, 5, 0, '', 0, 0, 's', x'', x'', "
+     "0, 0, 1, 9)",
+     "privacy requests", "still says whom it was about"},
+    {"WhoseRequestIsGone", kProfilesDb, "INSERT INTO privacy_profile VALUES (99, 1)", "privacy",
+     "1 rows of privacy_profile are of no privacy request"},
     {"StreamOffset", kProfilesDb,
      "UPDATE write_stream SET next_offset = next_offset + 1 WHERE id = 'people'", "streams",
      "its outcomes add up to 20 rows, but 21 were received"},

@@ -1,0 +1,237 @@
+// The erasure journal: who was erased stays so, whatever backup is restored; and what is done with
+// a journal that is missing or damaged.
+#include <gmock/gmock.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+
+#include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
+#include "storage/maintenance.h"
+#include "tests/storage/contract/privacy_fixture.h"
+
+namespace passerelle::storage {
+namespace {
+
+using absl::StatusCode;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+const RefusalOf kMissing{StatusCode::kFailedPrecondition, Reason::kErasureJournalMissing};
+const RefusalOf kDamaged{StatusCode::kDataLoss, Reason::kDamagedFile};
+
+class ErasureJournalContract : public PrivacyContractBase {
+ protected:
+  void SetUp() override {
+    options_.backup_directory = backups_.path() + "/sets";
+    PrivacyContractBase::SetUp();
+  }
+  void Close() {
+    instance_.reset();
+    store_.reset();
+  }
+  RefusalOf Opened(const std::string& directory = "") {
+    Close();
+    StoreOptions options = options_;
+    if (!directory.empty()) options.directory = directory;
+    return Refused(GetParam().open(options));
+  }
+  void Backup(const std::string& name) {
+    const auto run = store().StartBackup({name, ""}, [] {});
+    ASSERT_TRUE(run.ok()) << run.status();
+    ASSERT_TRUE(Becomes([&] { return (*run)->ended(); }));
+    ASSERT_TRUE((*run)->result().ok()) << (*run)->result().status();
+  }
+  std::string Restored(const std::string& name, const std::string& data) {
+    Close();
+    const std::string path = backups_.File(data);
+    const auto report =
+        RestoreStore({options_.backup_directory + "/" + name, path, false, options_.clock});
+    EXPECT_TRUE(report.ok()) << report.status();
+    return path;
+  }
+  size_t Lines() const {
+    const std::string text = Journal();
+    return static_cast<size_t>(std::count(text.begin(), text.end(), '\n'));
+  }
+
+  TempDirectory backups_;
+};
+PASSERELLE_CONTRACT(ErasureJournalContract);
+
+TEST_P(ErasureJournalContract, ItIsMadeForItsOwnerAloneAndSaysNothingInClear) {
+  EXPECT_EQ(Lines(), 1u);
+  struct stat info;
+  ASSERT_EQ(stat(options_.erasure_journal.c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777, 0600u);
+  Erased("r", WithMail("3@example.com"));
+  EXPECT_EQ(Lines(), 2u);
+  EXPECT_THAT(Journal(), HasSubstr("\"request\":\"r\""));
+  EXPECT_THAT(Journal(), Not(HasSubstr("3@example.com")));
+  EXPECT_THAT(Journal(), Not(HasSubstr(Sha256HexOf("3@example.com"))));
+}
+
+TEST_P(ErasureJournalContract, ABackupOfBeforeDoesNotBringAnybodyBack) {
+  ASSERT_TRUE(Append({{1, "3@example.com", 0, "", "for 3", IdOf("3").value},
+                      {1, "", kTrackingClick, "http://x/?u=3"}})
+                  .ok());
+  Backup("before");
+  Erased("r", WithProfile(IdOf("3")));
+  OpenAt(Restored("before", "restored"));
+  ASSERT_FALSE(HasFailure());
+  EXPECT_FALSE(instance().profiles().LookupProfile(external, "3", {}).ok());
+  EXPECT_EQ(CountProfiles(), kProfiles - 1);
+  EXPECT_EQ(ImportOne({}, {{email, "3@example.com"}}, {}).outcome, Outcome::kSuppressed);
+  AwaitEnd("r");
+  EXPECT_EQ(Get("r").state, PrivacyState::kSucceeded) << Get("r").failure;
+  EXPECT_THAT(Bytes(), Not(HasSubstr("3@example.com")));
+  EXPECT_THAT(Bytes(), Not(HasSubstr("http://x/?u=3")));
+  EXPECT_EQ(Lines(), 2u);
+  Open();
+  EXPECT_EQ(CountProfiles(), kProfiles - 1) << "a second start finds nothing new";
+}
+
+TEST_P(ErasureJournalContract, ABackupOfBetweenKnowsWhatItKnew) {
+  Erased("first", WithMail("3@example.com"));
+  Backup("between");
+  Erased("second", WithMail("4@example.com"));
+  OpenAt(Restored("between", "restored"));
+  ASSERT_FALSE(HasFailure());
+  EXPECT_EQ(CountProfiles(), kProfiles - 2);
+  AwaitEnd("second");
+  EXPECT_EQ(Get("first").state, PrivacyState::kSucceeded);
+  EXPECT_FALSE(privacy().GetRequest("again-1", {}).ok());
+}
+
+TEST_P(ErasureJournalContract, ARestoredStoreWithoutItsJournalDoesNotOpen) {
+  Backup("before");
+  Erased("r", WithMail("3@example.com"));
+  const std::string kept = Journal();
+  const std::string data = Restored("before", "restored");
+  std::filesystem::remove(options_.erasure_journal);
+  EXPECT_EQ(Opened(data), kMissing);
+  WriteJournal(kept);
+  OpenAt(data);
+  EXPECT_EQ(CountProfiles(), kProfiles - 1);
+}
+
+TEST_P(ErasureJournalContract, AStoreThatRemembersItDoesNotOpenWithoutIt) {
+  Close();
+  std::filesystem::remove(options_.erasure_journal);
+  EXPECT_EQ(Opened(), kMissing);
+  const auto refused = GetParam().open(options_);
+  EXPECT_THAT(std::string(refused.status().message()), HasSubstr(options_.erasure_journal));
+  EXPECT_THAT(std::string(refused.status().message()), HasSubstr("--no-erasure-journal"));
+  EXPECT_FALSE(std::filesystem::exists(options_.erasure_journal));
+}
+
+TEST_P(ErasureJournalContract, WhoSaysSoBeginsANewOne) {
+  Erased("r", WithMail("3@example.com"));
+  Close();
+  std::filesystem::remove(options_.erasure_journal);
+  options_.without_erasure_journal = true;
+  Open();
+  EXPECT_EQ(Lines(), 1u);
+  Erased("s", WithMail("4@example.com"));
+  EXPECT_EQ(Lines(), 2u);
+  options_.without_erasure_journal = false;
+  Open();
+  EXPECT_EQ(CountProfiles(), kProfiles - 2);
+}
+
+TEST_P(ErasureJournalContract, WhoSaysSoGoesOnWithoutOne) {
+  options_.erasure_journal = "";
+  EXPECT_EQ(Opened(), kMissing);
+  options_.without_erasure_journal = true;
+  Open();
+  Erased("r", WithMail("3@example.com"));
+  options_.without_erasure_journal = false;
+  Open();
+  EXPECT_EQ(CountProfiles(), kProfiles - 1);
+}
+
+TEST_P(ErasureJournalContract, ALineThatWasNotWrittenToItsEndIsCut) {
+  Erased("r", WithMail("3@example.com"));
+  Close();
+  WriteJournal(Journal() + "{\"instance\":\"default\",\"requ");
+  Open();
+  ASSERT_FALSE(HasFailure());
+  Erased("s", WithMail("4@example.com"));
+  EXPECT_EQ(Lines(), 3u);
+  Open();
+  EXPECT_FALSE(HasFailure());
+}
+
+TEST_P(ErasureJournalContract, AnyOtherDamageIsRefused) {
+  for (const char* id : {"r", "s", "t"}) Erased(id, WithMail(std::string(id) + "@example.com"));
+  Close();
+  const std::string sound = Journal();
+  const std::vector<std::string> lines = absl::StrSplit(sound, '\n');
+  ASSERT_EQ(lines.size(), 5u);
+  std::string changed = sound;
+  changed[sound.find("\"request\":\"s\"") + 11] = 'x';
+  std::string key = sound;
+  key.replace(sound.find("\"mac\":\"") + 7, 2, "zz");
+  const std::vector<std::string> damages = {
+      changed,
+      key,
+      lines[0] + "\n" + lines[2] + "\n" + lines[3] + "\n",                    // one is missing
+      lines[0] + "\n" + lines[2] + "\n" + lines[1] + "\n" + lines[3] + "\n",  // two are swapped
+      lines[1] + "\n" + lines[2] + "\n",                                      // the first is
+      lines[0] + "\n" + lines[1] + "\n",                                      // the last are
+      "no journal at all\n" + sound,
+  };
+  for (size_t i = 0; i < damages.size(); ++i) {
+    WriteJournal(damages[i]);
+    EXPECT_EQ(Opened(), kDamaged) << "damage " << i;
+    EXPECT_EQ(Journal(), damages[i]) << "a refusal changes nothing";
+  }
+  WriteJournal(sound);
+  Open();
+}
+
+TEST_P(ErasureJournalContract, TheJournalOfAnotherStoreIsRefused) {
+  EXPECT_EQ(Opened(directory_.File("other")),
+            (RefusalOf{StatusCode::kFailedPrecondition, Reason::kMixedSet}));
+}
+
+TEST_P(ErasureJournalContract, AJournalOfAKeyThatIsGoneIsRefused) {
+  options_.store_keys = std::make_shared<SampleKeys>(std::vector<uint32_t>{8});
+  EXPECT_EQ(Opened(), (RefusalOf{StatusCode::kFailedPrecondition, Reason::kSuppressionKeyMissing}));
+  options_.store_keys = nullptr;
+  EXPECT_EQ(Opened(), (RefusalOf{StatusCode::kFailedPrecondition, Reason::kSuppressionKeyMissing}));
+}
+
+TEST_P(ErasureJournalContract, AnInstanceThatIsMadeAnewHasNothingOfItsNamesake) {
+  Instance other;
+  other.id = "other";
+  ASSERT_TRUE(store().CreateInstance(other, {}).ok());
+  {
+    const auto opened = *store().OpenInstance("other");
+    PrivacySubject subject = WithMail("3@example.com");
+    ASSERT_TRUE(opened->privacy().CreateRequest(Asked("r", PrivacyKind::kErase), subject, {}).ok());
+    ASSERT_TRUE(opened->WaitForBackground({}).ok());
+  }
+  ASSERT_TRUE(store().DeleteInstance("other", {}).ok());
+  ASSERT_TRUE(store().CreateInstance(other, {}).ok());
+  instance_ = *store().OpenInstance("other");
+  EXPECT_EQ(ImportOne({}, {{email, "3@example.com"}}, {}).outcome, Outcome::kCreated);
+}
+
+TEST_P(ErasureJournalContract, AnErasureWaitsForItsJournal) {
+  Close();
+  const std::string kept = Journal();
+  Open();
+  std::filesystem::remove(options_.erasure_journal);
+  ASSERT_TRUE(Ask("r", PrivacyKind::kErase, WithMail("3@example.com")).ok());
+  absl::SleepFor(absl::Milliseconds(300));
+  EXPECT_EQ(Get("r").state, PrivacyState::kRunning);
+  EXPECT_EQ(Get("r").step, PrivacyStep::kProfile);
+  WriteJournal(kept);
+  AwaitEnd("r");
+  EXPECT_EQ(Get("r").state, PrivacyState::kSucceeded);
+  EXPECT_EQ(Lines(), 2u);
+}
+
+}  // namespace
+}  // namespace passerelle::storage
