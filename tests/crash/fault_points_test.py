@@ -17,6 +17,7 @@ live_server.use_client()
 from backup_deaths_test import BACKUP_FAULTS, RESTORE_FAULTS  # noqa: E402
 import disk_test  # noqa: E402
 import io_test  # noqa: E402
+from key_rotation_test import EDIT_FAULTS  # noqa: E402
 from scenario import SIGKILLED, Scenario  # noqa: E402
 
 # Where to die: at which time the place is reached, and for checkpoints how many microseconds into it.
@@ -52,7 +53,7 @@ def named(macro: str) -> set[str]:
 
 
 def test_every_fault_point_and_planted_bug_in_the_sources_is_tried():
-    assert named("FAULT_POINT") == {*FAULTS, *BACKUP_FAULTS, *RESTORE_FAULTS}
+    assert named("FAULT_POINT") == {*FAULTS, *BACKUP_FAULTS, *RESTORE_FAULTS, *EDIT_FAULTS}
     assert named("PLANTED") == {*PLANTS, *io_test.PLANTS, *disk_test.PLANTS, *disk_test.LONG_PLANTS}
 
 
