@@ -68,12 +68,14 @@ class Store:
         self.stores = stores
         self.data = folder / "data"
         self.key = folder / "data.key"
+        self.journal = folder / "data.erasures"
         self.take("clean")
 
     def take(self, name: str) -> None:
         shutil.rmtree(self.data, ignore_errors=True)
         shutil.copytree(self.stores / name, self.data)
         shutil.copy2(self.stores / f"{name}.key", self.key)
+        shutil.copy2(self.stores / f"{name}.erasures", self.journal)
 
     def path(self, name: str) -> pathlib.Path:
         return self.data / name
