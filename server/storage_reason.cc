@@ -13,6 +13,7 @@ v1::ErrorReason PublicReason(storage::Reason reason) {
     case Reason::kLockedByAnotherServer:
     case Reason::kMixedSet:
     case Reason::kFollowerAhead:
+    case Reason::kErasureJournalMissing:
     case Reason::kStoreFailed:
     case Reason::kStoreClosed:
     case Reason::kIoError:
@@ -52,6 +53,8 @@ v1::ErrorReason PublicReason(storage::Reason reason) {
       return v1::ERROR_REASON_UNKNOWN_NAMESPACE;
     case Reason::kAttributeNotWritable:
       return v1::ERROR_REASON_ATTRIBUTE_NOT_WRITABLE;
+    case Reason::kIdentityConflict:
+      return v1::ERROR_REASON_FIELD_INVALID;
     case Reason::kSuppressionKeyMissing:
       return v1::ERROR_REASON_SUPPRESSION_KEY_MISSING;
     case Reason::kAudienceNotAList:

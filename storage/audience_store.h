@@ -145,25 +145,24 @@ class AudienceStore {
 
   // Pushes memberships and attributes, one transaction, records in order.
   //
-  // Matching, policies, times of attributes: as ProfileStore::SubmitUpdates, without scope. Unknown
-  // profiles: as the destination's on_unknown says; with kKeepAsUnknown only the device identities
-  // of the row are stored, and a row without one is REJECTED kDeviceIdentityRequired. An
-  // exit creates nobody: for an unknown profile it is NOT_FOUND; and it needs no mandatory field.
-  // Membership:
-  // the time that counts for a stored row is the later of its own and its generation's as_of; an
-  // older push is STALE, kept in history as an empty interval; an equal or newer one counts
-  // (missing time = commit time). Realized while realized, or exited while exited: no membership
-  // change, the time advances. Exit of a profile that never was in: UNCHANGED, but its time is
-  // kept. Outcome: CREATED > REALIZED / EXITED > UPDATED > UNCHANGED; STALE only if nothing
-  // applied. While a replace of the audience is staged, a push with a time at or after its as_of
-  // also lands in the staging, where it wins (unless it is STALE; of two such pushes the later time
-  // wins); pushes before the begin with such a time are carried into it.
-  // With batch.replace the memberships of the records go to the staging only (realized ones; an
-  // exited one is REJECTED kFieldInvalid "status"), attributes apply at once. The outcome is
-  // against the present generation: REALIZED if the profile is not in it, UNCHANGED if it is, if it
-  // was staged before, or if a push that wins says so too; STALE if a push that wins says exited,
-  // or the present generation's as_of is later. NOT_FOUND kStreamNotFound when the staging is gone.
-  // A STALE membership is named "status" in stale_fields.
+  // SUPPRESSED, matching, policies, times of attributes: as ProfileStore::SubmitUpdates, without
+  // scope. Unknown profiles: as the destination's on_unknown says; with kKeepAsUnknown only the
+  // device identities of the row are stored, and a row without one is REJECTED
+  // kDeviceIdentityRequired. An exit creates nobody: for an unknown profile it is NOT_FOUND; and it
+  // needs no mandatory field. Membership: the time that counts for a stored row is the later of its
+  // own and its generation's as_of; an older push is STALE, kept in history as an empty interval;
+  // an equal or newer one counts (missing time = commit time). Realized while realized, or exited
+  // while exited: no membership change, the time advances. Exit of a profile that never was in:
+  // UNCHANGED, but its time is kept. Outcome: CREATED > REALIZED / EXITED > UPDATED > UNCHANGED;
+  // STALE only if nothing applied. While a replace of the audience is staged, a push with a time at
+  // or after its as_of also lands in the staging, where it wins (unless it is STALE; of two such
+  // pushes the later time wins); pushes before the begin with such a time are carried into it. With
+  // batch.replace the memberships of the records go to the staging only (realized ones; an exited
+  // one is REJECTED kFieldInvalid "status"), attributes apply at once. The outcome is against the
+  // present generation: REALIZED if the profile is not in it, UNCHANGED if it is, if it was staged
+  // before, or if a push that wins says so too; STALE if a push that wins says exited, or the
+  // present generation's as_of is later. NOT_FOUND kStreamNotFound when the staging is gone. A
+  // STALE membership is named "status" in stale_fields.
   //
   // Never blocks; statuses and queueing as ProfileStore::SubmitUpdates.
   virtual absl::Status SubmitPush(PushBatch& batch, Done<WriteAck>& done) = 0;

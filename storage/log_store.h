@@ -106,9 +106,11 @@ class LogStore {
   // or tracking kind, event time) was appended within Retention::duplicates, also earlier in this
   // batch (log id: broadlog_id of delivery rows, tracking_log_id of tracking rows; a row without an
   // event time takes the commit time); REJECTED kUnknownDelivery, kTimeInFuture (more than 24 h
-  // ahead of the commit time). A DUPLICATE is no refusal: all_or_nothing does not roll back for it,
-  // so that a batch can be sent again. Message states and report numbers change in the same
-  // transaction. Never blocks; statuses and queueing as ProfileStore::SubmitUpdates, with
+  // ahead of the commit time). SUPPRESSED instead of APPENDED where the identity is one of somebody
+  // who was erased (privacy_store.h): stored and counted as any other, but without identity and
+  // texts, and nobody's opt-out or bounce. A DUPLICATE is no refusal: all_or_nothing does not roll
+  // back for it, so that a batch can be sent again. Message states and report numbers change in the
+  // same transaction. Never blocks; statuses and queueing as ProfileStore::SubmitUpdates, with
   // OnLogsSpace.
   virtual absl::Status SubmitAppend(AppendBatch& batch, Done<WriteAck>& done) = 0;
 

@@ -9,10 +9,10 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "storage/store_keys.h"
 #include "storage/disk.h"
 #include "storage/retention.h"
 #include "storage/store.h"
+#include "storage/store_keys.h"
 
 namespace passerelle::storage {
 
@@ -30,9 +30,25 @@ struct StoreOptions {
   // How often each open instance is tidied: what nobody can read any more goes. At least a
   // millisecond; real time, not the clock's.
   absl::Duration housekeeping_period = absl::Hours(1);
-  // Makes the keyed hashes of the suppression lists; null: nothing can be put on them. Shared by
-  // all threads of the store.
+  // Makes the keyed hashes of the suppression lists and of tombstones; null: nothing can be put on
+  // the lists, nobody can be erased. Shared by all threads of the store.
   std::shared_ptr<const StoreKeys> store_keys;
+  // The erasure journal: a file outside of `directory` that says who was erased, in keyed hashes,
+  // so that a backup that still knows them can be restored without bringing them back. Made when
+  // absent, mode 0600; the folder must be there. Empty: none is kept. What OpenStore does with it:
+  //   of another store       FAILED_PRECONDITION kMixedSet
+  //   absent, but remembered by this store, or this store was restored from a backup
+  //                          FAILED_PRECONDITION kErasureJournalMissing
+  //   damaged, or shorter than what the store has seen of it     DATA_LOSS kDamagedFile; a last
+  //   line
+  //                          that was not written to its end is cut off instead
+  //   entries that the store does not know     the people are erased anew: nobody sees them from
+  //                          OpenStore on, the rest follows in the background
+  // FAILED_PRECONDITION kSuppressionKeyMissing: it, or the tombstones of an instance, were made
+  // with a key that `store_keys` does not have.
+  std::string erasure_journal;
+  // Instead of kErasureJournalMissing: begins a new journal; with an empty path, goes on without.
+  bool without_erasure_journal = false;
   // When the disk counts as full. Not watched by default.
   DiskOptions disk;
   Retention retention;

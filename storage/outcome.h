@@ -30,7 +30,8 @@ enum class Outcome : uint8_t {
 };
 inline constexpr int kOutcomes = 15;
 
-// True for outcomes after which nothing of the row is stored.
+// True for outcomes after which nothing of the row is stored (of a log row that is SUPPRESSED
+// nothing that tells who it is of).
 constexpr bool IsRefusal(Outcome o) { return o >= Outcome::kRejected && o <= Outcome::kStale; }
 
 // Same names and numbers as passerelle.v1.RowReason.

@@ -22,6 +22,7 @@ class ProfileImporter {
   //   none known      CREATED, with all of them; pending opt-outs of any of them are applied.
   //   one profile     UPDATED or UNCHANGED or STALE; identities it does not have are added (a
   //   change). several         AMBIGUOUS, nothing applies.
+  // SUPPRESSED as ProfileStore::SubmitUpdates says.
   // REJECTED: kIdentityMissing; kTooManyIdentities past kIdentitiesPerProfileMax. Fields follow the
   // rules of ProfileStore::SubmitUpdates for values, times and policies. A refused record does not
   // stop the others.

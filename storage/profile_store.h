@@ -49,6 +49,9 @@ class ProfileStore {
   // transaction; records in order, a later one sees an earlier one; a refused one does not stop the
   // others.
   //
+  // SUPPRESSED, nothing applies: an identity of the record, or one that a field would write, is one
+  // of somebody who was erased (privacy_store.h). Judged after what the record says alone, before
+  // anything is looked up.
   // Matching: all identities (not derived ones) are looked up; none known is NOT_FOUND, several
   // profiles are AMBIGUOUS, or the first in the destination's namespace order with FIRST_MATCH.
   // Scope: a destination that names audiences updates profiles that are realized in any of them

@@ -21,6 +21,7 @@ enum class Reason : int {
   kMixedSet,               // files of different stores or instances lie side by side
   kDamagedFile,            // unreadable, truncated or missing
   kFollowerAhead,          // derived data is newer than what it was derived from
+  kErasureJournalMissing,  // metadata "file"; the data may hold people who were erased
   // The store as a whole.
   kCommitOutcomeUnknown,  // the write may or may not have been stored
   kStoreFailed,           // an earlier I/O error stopped writes to this file; nothing was written
@@ -44,7 +45,8 @@ enum class Reason : int {
   kUnknownAttribute,
   kUnknownNamespace,
   kAttributeNotWritable,
-  kSuppressionKeyMissing,
+  kSuppressionKeyMissing,  // also of tombstones
+  kIdentityConflict,       // identities that were to be of one person are of several
   kAudienceNotAList,
   kNotPaused,
   // Streams and batches; see stream_store.h.

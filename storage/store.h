@@ -16,6 +16,7 @@
 #include "storage/flow_store.h"
 #include "storage/log_store.h"
 #include "storage/maintenance.h"
+#include "storage/privacy_store.h"
 #include "storage/profile_import.h"
 #include "storage/profile_store.h"
 #include "storage/reach_store.h"
@@ -58,6 +59,7 @@ class InstanceStore {
   virtual LogStore& logs() = 0;
   virtual StreamStore& streams() = 0;
   virtual ReachStore& reach() = 0;
+  virtual PrivacyStore& privacy() = 0;
 
   virtual absl::StatusOr<Usage> GetUsage(const ReadContext& context) const = 0;
 
@@ -68,9 +70,9 @@ class InstanceStore {
   virtual absl::Status WaitFor(const CommitPosition& position,
                                const ReadContext& context) const = 0;
 
-  // Waits until no sweep, no opt-out that is applied later and no look for suppressed profiles has
-  // anything left to do in the background; what comes after the call is not waited for. The errors
-  // of a read that waits.
+  // Waits until no sweep, no opt-out that is applied later, no look for suppressed profiles and no
+  // privacy request has anything left to do in the background; what comes after the call is not
+  // waited for. The errors of a read that waits.
   virtual absl::Status WaitForBackground(const ReadContext& context) const = 0;
 
   // The last log sequence whose opt-outs and bounces are in the profiles file.

@@ -40,9 +40,10 @@ Bounce BounceOf(const FollowedRow& row) {
           row.failure_reason};
 }
 
-void ApplyOne(Transaction& transaction, const Schema& schema, const FollowedRow& row) {
+void ApplyOne(Transaction& transaction, const Schema& schema, const Tombstones& tombstones,
+              const FollowedRow& row) {
   const IdentityNamespace* ns = schema.FindNamespace(row.identity_namespace);
-  if (ns == nullptr) return;
+  if (ns == nullptr || tombstones.Has(schema, {ns->id, row.identity})) return;
   if (row.is_bounce) {
     return ApplyBounce(transaction, {ns->number, row.identity, row.channel}, BounceOf(row));
   }
@@ -167,7 +168,7 @@ absl::Status LogFollower::Apply(const FollowedPage& page) {
     const int64_t position = ReadPosition(transaction.db());
     if (page.through <= position) return absl::OkStatus();
     for (const FollowedRow& row : page.rows) {
-      if (row.seq > position) ApplyOne(transaction, *schema, row);
+      if (row.seq > position) ApplyOne(transaction, *schema, context_.tombstones, row);
     }
     SetMetaNumber(transaction.db(), kPosition, page.through);
     return absl::OkStatus();

@@ -16,7 +16,7 @@
 // one has none, of another that has. Where no delivery row with an identity was appended before
 // it, it is applied when the first one is, at that row's sequence and with its own time; of many
 // that wait so the latest. Until then, and for ever without one, it asks for nobody. A row of a
-// namespace that is gone asks for nobody.
+// namespace that is gone, or with an identity of somebody who was erased, asks for nobody.
 #ifndef PASSERELLE_STORAGE_SQLITE_FOLLOWER_H_
 #define PASSERELLE_STORAGE_SQLITE_FOLLOWER_H_
 

@@ -9,7 +9,10 @@
 #include "storage/sqlite/flows.h"
 #include "storage/sqlite/follower.h"
 #include "storage/sqlite/housekeeping.h"
+#include "storage/sqlite/journal_replay.h"
 #include "storage/sqlite/logs.h"
+#include "storage/sqlite/privacy.h"
+#include "storage/sqlite/privacy_worker.h"
 #include "storage/sqlite/profile_import.h"
 #include "storage/sqlite/profiles.h"
 #include "storage/sqlite/reach.h"
@@ -55,21 +58,25 @@ struct SqliteInstance::Parts {
   std::unique_ptr<SqliteLogs> logs;
   std::unique_ptr<StreamStore> streams;
   std::unique_ptr<ReachStore> reach;
-  std::unique_ptr<LogFollower> follower;  // last: it works on the others
+  std::unique_ptr<PrivacyStore> privacy;
+  std::unique_ptr<LogFollower> follower;  // last: these work on the others
+  std::unique_ptr<PrivacyWorker> worker;
 };
 
 SqliteInstance::SqliteInstance() : parts_(std::make_unique<Parts>()) {}
 SqliteInstance::~SqliteInstance() { Close().IgnoreError(); }
 
 absl::StatusOr<std::shared_ptr<SqliteInstance>> SqliteInstance::Open(
-    const InstanceFiles& files, const StoreOptions& options, std::shared_ptr<DiskMonitor> disk) {
+    const InstanceFiles& files, const StoreOptions& options, std::shared_ptr<DiskMonitor> disk,
+    std::shared_ptr<ErasureJournal> journal) {
   std::shared_ptr<SqliteInstance> instance(new SqliteInstance());
-  RETURN_IF_ERROR(instance->OpenParts(files, options, std::move(disk)));
+  instance->context_.disk = std::move(disk);
+  instance->context_.journal = std::move(journal);
+  RETURN_IF_ERROR(instance->OpenParts(files, options));
   return instance;
 }
 
-absl::Status SqliteInstance::OpenParts(const InstanceFiles& files, const StoreOptions& options,
-                                       std::shared_ptr<DiskMonitor> disk) {
+absl::Status SqliteInstance::OpenParts(const InstanceFiles& files, const StoreOptions& options) {
   context_.id = files.id;
   context_.retention = options.retention;
   context_.retention.duplicates = std::min(options.retention.duplicates, options.retention.logs);
@@ -77,11 +84,28 @@ absl::Status SqliteInstance::OpenParts(const InstanceFiles& files, const StoreOp
   context_.store_keys = options.store_keys;
   context_.on_consumer_behind = options.on_consumer_behind;
   context_.on_retention_behind = options.on_retention_behind;
-  context_.disk = std::move(disk);
   ASSIGN_OR_RETURN(context_.profiles,
                    OpenFile('p', files.profiles_path, options, context_.disk.get()));
   ASSIGN_OR_RETURN(context_.logs, OpenFile('l', files.logs_path, options, context_.disk.get()));
+  const bool is_new = context_.profiles->last_commit().last_seq == 0;
   RETURN_IF_ERROR(PrepareSchema(context_));
+  RETURN_IF_ERROR(LoadErased(is_new));
+  MakeParts(options);
+  RETURN_IF_ERROR(parts_->follower->Start());
+  parts_->worker->Start();
+  StartChores();
+  return absl::OkStatus();
+}
+
+absl::Status SqliteInstance::LoadErased(bool is_new) {
+  context_.tombstones.UseKeys(context_.store_keys.get());
+  RETURN_IF_ERROR(context_.profiles->Read({}, "tombstones: load", [&](const ReadLease& lease) {
+    return context_.tombstones.Load(lease.db());
+  }));
+  return context_.journal == nullptr ? absl::OkStatus() : ReplayJournal(context_, is_new);
+}
+
+void SqliteInstance::MakeParts(const StoreOptions& options) {
   parts_->schema = std::make_unique<SqliteSchema>(context_);
   parts_->streams = std::make_unique<SqliteStreams>(context_, options.max_streams);
   parts_->flows = std::make_unique<SqliteFlows>(context_);
@@ -90,10 +114,10 @@ absl::Status SqliteInstance::OpenParts(const InstanceFiles& files, const StoreOp
   parts_->audiences = std::make_unique<SqliteAudiences>(context_);
   parts_->logs = std::make_unique<SqliteLogs>(context_);
   parts_->reach = std::make_unique<SqliteReach>(context_);
+  parts_->worker = std::make_unique<PrivacyWorker>(context_);
+  parts_->privacy = std::make_unique<SqlitePrivacy>(
+      context_, [worker = parts_->worker.get()] { worker->Wake(); });
   parts_->follower = std::make_unique<LogFollower>(context_, *parts_->logs);
-  RETURN_IF_ERROR(parts_->follower->Start());
-  StartChores();
-  return absl::OkStatus();
 }
 
 void SqliteInstance::StartChores() { sqlite::StartChores(context_); }
@@ -106,6 +130,7 @@ FlowStore& SqliteInstance::flows() { return *parts_->flows; }
 LogStore& SqliteInstance::logs() { return *parts_->logs; }
 StreamStore& SqliteInstance::streams() { return *parts_->streams; }
 ReachStore& SqliteInstance::reach() { return *parts_->reach; }
+PrivacyStore& SqliteInstance::privacy() { return *parts_->privacy; }
 
 absl::StatusOr<Usage> SqliteInstance::GetUsage(const ReadContext& context) const {
   return MeasureUsage(context_, context);
@@ -139,6 +164,7 @@ absl::Status SqliteInstance::WaitFor(const CommitPosition& position,
 }
 
 absl::Status SqliteInstance::WaitForBackground(const ReadContext& context) const {
+  RETURN_IF_ERROR(parts_->worker->WaitUntilIdle(context));
   RETURN_IF_ERROR(context_.profiles->WaitForBackground(context));
   return context_.logs->WaitForBackground(context);
 }
@@ -161,6 +187,7 @@ absl::Status SqliteInstance::CheckReady() const {
 absl::Status SqliteInstance::Close() {
   absl::MutexLock lock(&close_mutex_);
   absl::Status status;
+  if (parts_->worker != nullptr) parts_->worker->Stop();
   if (parts_->follower != nullptr) parts_->follower->Stop();
   if (context_.logs != nullptr) status.Update(context_.logs->Close());
   if (context_.profiles != nullptr) status.Update(context_.profiles->Close());

@@ -22,10 +22,11 @@ absl::StatusOr<std::unique_ptr<File>> OpenFile(char letter, const std::string& p
 class SqliteInstance : public InstanceStore {
  public:
   // Opens both files (which exist and are migrated), makes the built-in namespaces of a new
-  // instance, starts the follower and the chores.
-  static absl::StatusOr<std::shared_ptr<SqliteInstance>> Open(const InstanceFiles& files,
-                                                              const StoreOptions& options,
-                                                              std::shared_ptr<DiskMonitor> disk);
+  // instance, starts the follower, the work on privacy requests and the chores.
+  // `journal` may be null; people whom it says to be erased are, before this returns.
+  static absl::StatusOr<std::shared_ptr<SqliteInstance>> Open(
+      const InstanceFiles& files, const StoreOptions& options, std::shared_ptr<DiskMonitor> disk,
+      std::shared_ptr<ErasureJournal> journal);
   ~SqliteInstance() override;
 
   const std::string& id() const override { return context_.id; }
@@ -37,6 +38,7 @@ class SqliteInstance : public InstanceStore {
   LogStore& logs() override;
   StreamStore& streams() override;
   ReachStore& reach() override;
+  PrivacyStore& privacy() override;
 
   absl::StatusOr<Usage> GetUsage(const ReadContext& context) const override;
   absl::Status WaitFor(const CommitPosition& position, const ReadContext& context) const override;
@@ -58,8 +60,9 @@ class SqliteInstance : public InstanceStore {
  private:
   struct Parts;
   SqliteInstance();
-  absl::Status OpenParts(const InstanceFiles& files, const StoreOptions& options,
-                         std::shared_ptr<DiskMonitor> disk);
+  absl::Status OpenParts(const InstanceFiles& files, const StoreOptions& options);
+  absl::Status LoadErased(bool is_new);
+  void MakeParts(const StoreOptions& options);
 
   InstanceContext context_;
   std::unique_ptr<Parts> parts_;

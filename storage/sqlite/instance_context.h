@@ -12,14 +12,17 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "storage/store_keys.h"
 #include "storage/consumer.h"
 #include "storage/retention.h"
 #include "storage/schema_store.h"
 #include "storage/sqlite/file.h"
 #include "storage/sqlite/retention_time.h"
+#include "storage/sqlite/tombstones.h"
+#include "storage/store_keys.h"
 
 namespace passerelle::storage::sqlite {
+
+class ErasureJournal;
 
 // The present schema: replaced as a whole when a schema change is durable, before its Done. Between
 // the decision and the commit of a schema change no other request shares its transaction (schema
@@ -47,6 +50,7 @@ struct InstanceContext {
   std::shared_ptr<DiskMonitor> disk;  // null: nobody watches; the files ask it
   Retention retention;
   std::shared_ptr<const StoreKeys> store_keys;  // null: none
+  std::shared_ptr<ErasureJournal> journal;      // null: none is kept
   std::function<absl::Time()> clock = [] { return absl::Now(); };
   std::function<void(const std::string& instance, const Consumer&)> on_consumer_behind;
   std::function<void(const std::string& instance, absl::Duration behind)> on_retention_behind;
@@ -58,6 +62,7 @@ struct InstanceContext {
   std::unique_ptr<File> profiles;
   std::unique_ptr<File> logs;
   SchemaHolder schema;
+  Tombstones tombstones;
 };
 
 }  // namespace passerelle::storage::sqlite

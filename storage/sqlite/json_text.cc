@@ -8,21 +8,6 @@
 namespace passerelle::storage::sqlite {
 namespace {
 
-void AppendString(std::string& out, std::string_view text) {
-  out.push_back('"');
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      out.push_back('\\');
-      out.push_back(c);
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      absl::StrAppendFormat(&out, "\\u%04x", static_cast<unsigned char>(c));
-    } else {
-      out.push_back(c);
-    }
-  }
-  out.push_back('"');
-}
-
 // `at` stands after a backslash; moves it past the escape.
 char Unescape(std::string_view json, size_t& at) {
   const char c = json[at++];
@@ -46,11 +31,26 @@ std::string TakeString(std::string_view json, size_t& at) {
 
 }  // namespace
 
+void AppendJsonString(std::string& out, std::string_view text) {
+  out.push_back('"');
+  for (const char c : text) {
+    if (c == '"' || c == '\\') {
+      out.push_back('\\');
+      out.push_back(c);
+    } else if (static_cast<unsigned char>(c) < 0x20) {
+      absl::StrAppendFormat(&out, "\\u%04x", static_cast<unsigned char>(c));
+    } else {
+      out.push_back(c);
+    }
+  }
+  out.push_back('"');
+}
+
 std::string EncodeJsonList(const std::vector<std::string>& items) {
   std::string out = "[";
   for (const std::string& item : items) {
     if (out.size() > 1) out.push_back(',');
-    AppendString(out, item);
+    AppendJsonString(out, item);
   }
   out.push_back(']');
   return out;

@@ -10,7 +10,11 @@
 
 namespace passerelle::storage::sqlite {
 
-// ["a","b"]: quotes, backslashes and control characters escaped, other bytes as they are.
+// Appends the text as a JSON string: quotes, backslashes and control characters escaped, other
+// bytes as they are.
+void AppendJsonString(std::string& out, std::string_view text);
+
+// ["a","b"]
 std::string EncodeJsonList(const std::vector<std::string>& items);
 // What EncodeJsonList made; anything else gives the strings found so far.
 std::vector<std::string> DecodeJsonList(std::string_view json);

@@ -82,6 +82,7 @@ absl::Status AppendRequest::BeginBatch(Transaction& transaction, int64_t first) 
   plans_.assign(batch_.rows.size(), Plan{});
   Judge(transaction, first);
   TakeKeys(transaction, first);
+  Suppress(first);
   NumberRows(transaction, first);
   return absl::OkStatus();
 }
@@ -143,6 +144,25 @@ void AppendRequest::TakeKeys(Transaction& transaction, int64_t first) {
   }
 }
 
+// Asked on the writer's thread: an erasure looks for what was decided before its tombstones.
+void AppendRequest::Suppress(int64_t first) {
+  suppressed_.clear();
+  const Tombstones& tombstones = target_.context.tombstones;
+  if (tombstones.empty()) return;
+  const auto schema = target_.context.schema.Get();
+  for (int64_t i = first; i < row_count(); ++i) {
+    const LogRow& row = batch_.rows[i].row;
+    if (plans_[i].seq == 0 || !row.identity_ns) continue;
+    if (!tombstones.Has(*schema, {row.identity_namespace, row.identity})) continue;
+    plans_[i].suppressed = &suppressed_.emplace_back(WithoutPerson(row));
+  }
+}
+
+const LogRow& AppendRequest::StoredRow(int64_t index) const {
+  const LogRow* suppressed = plans_[index].suppressed;
+  return suppressed != nullptr ? *suppressed : batch_.rows[index].row;
+}
+
 void AppendRequest::NumberRows(Transaction& transaction, int64_t first) {
   std::vector<MessageEvent> events;
   events.reserve(batch_.rows.size() - first);
@@ -151,11 +171,12 @@ void AppendRequest::NumberRows(Transaction& transaction, int64_t first) {
   for (int64_t i = first; i < row_count(); ++i) {
     Plan& plan = plans_[i];
     if (plan.seq == 0) continue;
-    const LogRow& row = batch_.rows[i].row;
+    const LogRow& row = StoredRow(i);
+    const bool suppressed = plan.suppressed != nullptr;
     plan.seq = transaction.NextSeq();
-    events.push_back({plan.delivery, plan.event_us, plan.seq, &row});
+    events.push_back({plan.delivery, plan.event_us, plan.seq, &row, suppressed});
     numbers.CountRows(plan.delivery, 1);
-    news.has_followed |= IsOptOut(row) || IsBounce(row);
+    news.has_followed |= !suppressed && (IsOptOut(row) || IsBounce(row));
   }
   if (events.empty()) return;
   news.AnnounceTo(target_.feed, transaction);
@@ -164,7 +185,7 @@ void AppendRequest::NumberRows(Transaction& transaction, int64_t first) {
 
 void AppendRequest::DecideRow(Transaction& transaction, int64_t index, RowResult& result) {
   const Plan& plan = plans_[index];
-  const LogRow& row = batch_.rows[index].row;
+  const LogRow& row = StoredRow(index);
   if (plan.reason != RowReason::kNone) {
     result.outcome = Outcome::kRejected;
     result.reason = plan.reason;
@@ -176,7 +197,7 @@ void AppendRequest::DecideRow(Transaction& transaction, int64_t index, RowResult
     return;
   }
   Insert(transaction, row, plan);
-  result.outcome = Outcome::kAppended;
+  result.outcome = plan.suppressed != nullptr ? Outcome::kSuppressed : Outcome::kAppended;
   result.profile_unknown = row.identity_ns && row.profile == 0;
 }
 

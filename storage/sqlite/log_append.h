@@ -4,6 +4,7 @@
 #define PASSERELLE_STORAGE_SQLITE_LOG_APPEND_H_
 
 #include <cstdint>
+#include <deque>
 #include <string_view>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "storage/log_store.h"
 #include "storage/sqlite/deliveries.h"
 #include "storage/sqlite/ingest_request.h"
+#include "storage/sqlite/instance_context.h"
 #include "storage/sqlite/log_feed.h"
 #include "storage/sqlite/log_messages.h"
 
@@ -21,6 +23,7 @@ struct AppendTarget {
   Deliveries& deliveries;
   LogFeed& feed;
   int64_t duplicate_window_us = 0;
+  const InstanceContext& context;  // its schema and tombstones
 };
 
 // LogStore::SubmitAppend as a request.
@@ -47,6 +50,7 @@ class AppendRequest : public IngestRequest {
     int64_t event_us = 0;
     int64_t seq = 0;  // 0: not appended
     RowReason reason = RowReason::kNone;
+    const LogRow* suppressed = nullptr;  // what is stored instead
   };
   // The key of a row in log_key, with its index.
   struct Key {
@@ -58,6 +62,8 @@ class AppendRequest : public IngestRequest {
   RowReason JudgeRow(const LogRow& row, int64_t commit_us, Plan& plan) const;
   std::vector<Key> SortedKeys(int64_t first) const;
   void TakeKeys(Transaction& transaction, int64_t first);
+  void Suppress(int64_t first);
+  const LogRow& StoredRow(int64_t index) const;
   void NumberRows(Transaction& transaction, int64_t first);
   void Insert(Transaction& transaction, const LogRow& row, const Plan& plan);
 
@@ -65,6 +71,7 @@ class AppendRequest : public IngestRequest {
   const AppendTarget target_;
   int64_t bytes_ = 0;
   std::vector<Plan> plans_;
+  std::deque<LogRow> suppressed_;
 };
 
 }  // namespace passerelle::storage::sqlite

@@ -122,10 +122,10 @@ Merged Merge(const Message& before, bool stored, Group group) {
     if (event.row->kind == LogKind::kDelivery) {
       MergeStatus(event, merged);
       NoteIdentity(event, merged);
-      NoteBounce(event, merged);
+      if (!event.suppressed) NoteBounce(event, merged);
     } else {
       MergeTracking(*event.row, merged);
-      NoteOptOut(event, merged);
+      if (!event.suppressed) NoteOptOut(event, merged);
     }
   }
   return merged;

@@ -17,6 +17,7 @@ struct MessageEvent {
   int64_t event_us = 0;
   int64_t seq = 0;
   const LogRow* row = nullptr;
+  bool suppressed = false;  // counts as a row, and is nobody's opt-out or bounce
 };
 
 // Applies rows that are appended in this transaction to their messages and to the report numbers.

@@ -51,7 +51,7 @@ absl::StatusOr<std::vector<std::string>> SqliteLogs::DeliveriesOfAudience(
 
 absl::Status SqliteLogs::SubmitAppend(AppendBatch& batch, Done<WriteAck>& done) {
   const AppendTarget target{deliveries_, feed_,
-                            absl::ToInt64Microseconds(context_.retention.duplicates)};
+                            absl::ToInt64Microseconds(context_.retention.duplicates), context_};
   auto append = std::make_unique<AppendRequest>(std::move(batch), std::move(done), target);
   std::unique_ptr<WriteRequest> request = std::move(append);
   absl::Status status = file_.writer().Submit(std::move(request));

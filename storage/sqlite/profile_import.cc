@@ -53,6 +53,10 @@ class ImportRequest : public RecordsRequest {
 
   void DecideRow(Transaction& transaction, int64_t row, RowResult& result) override {
     if (IsRefusedAlone(batch_.rows, row, transaction.commit_us(), result)) return;
+    if (context_.tombstones.HasAnyOf(*schema_, batch_.rows, row)) {
+      result.outcome = Outcome::kSuppressed;
+      return;
+    }
     auto& edits = transaction.Overlay<ProfileEdits>();
     const ProfileMatch match = MatchProfile(edits, batch_.rows, row, nullptr);
     if (match.ambiguous) {

@@ -57,6 +57,10 @@ bool UpdateRequest::IsInScope(Transaction& transaction, ProfileId profile) {
 
 void UpdateRequest::DecideRow(Transaction& transaction, int64_t row, RowResult& result) {
   if (IsRefusedAlone(batch_.rows, row, transaction.commit_us(), result)) return;
+  if (context_.tombstones.HasAnyOf(*schema_, batch_.rows, row)) {
+    result.outcome = Outcome::kSuppressed;
+    return;
+  }
   auto& edits = transaction.Overlay<ProfileEdits>();
   const ProfileMatch match = MatchProfile(edits, batch_.rows, row, rules_.get());
   if (match.ambiguous) {

@@ -124,7 +124,10 @@ bool PushRequest::IsRefused(Transaction& transaction, int64_t row, RowResult& re
     RejectNamed(RowReason::kFieldInvalid, kStatusField, result);
     return true;
   }
-  return IsRefusedAlone(batch_.rows, row, transaction.commit_us(), result);
+  if (IsRefusedAlone(batch_.rows, row, transaction.commit_us(), result)) return true;
+  if (!context_.tombstones.HasAnyOf(*schema_, batch_.rows, row)) return false;
+  result.outcome = Outcome::kSuppressed;
+  return true;
 }
 
 ProfileId PushRequest::FindOrCreate(ProfileEdits& edits, int64_t row, RowResult& result) const {

@@ -8,12 +8,15 @@
 #include "absl/time/clock.h"
 #include "storage/sqlite/history_retention.h"
 #include "storage/sqlite/log_retention.h"
+#include "storage/sqlite/privacy_rows.h"
 #include "storage/sqlite/stream_retention.h"
 
 namespace passerelle::storage::sqlite {
 namespace {
 
 constexpr char kName[] = "retention";
+
+constexpr int kArchivesPerTurn = 20;
 
 // Looking for what is due may take this long before others go in between.
 constexpr absl::Duration kLookFor = absl::Milliseconds(20);
@@ -79,6 +82,10 @@ void StartRetention(InstanceContext& context) {
   std::vector<Sweep::Part> profiles = StreamParts(context, context.profiles_time);
   auto history = std::make_shared<HistorySweep>(context.retention, context.profiles_time);
   profiles.push_back([history](Transaction& transaction) { return history->Turn(transaction); });
+  profiles.push_back([&](Transaction& transaction) {
+    const int64_t now_us = absl::ToUnixMicros(context.clock());
+    return ExpireArchives(transaction.db(), now_us, kArchivesPerTurn) == kArchivesPerTurn;
+  });
   Start(*context.profiles, std::move(profiles));
 }
 

@@ -52,6 +52,8 @@ class Statement {
   // or Reset(). Types convert as SQLite does; NULL reads as 0 or an empty view.
   int64_t Int(int column) const { return sqlite3_column_int64(stmt_, column); }
   double Double(int column) const { return sqlite3_column_double(stmt_, column); }
+  // As the SQL calls it.
+  std::string_view Name(int column) const { return sqlite3_column_name(stmt_, column); }
   bool Bool(int column) const { return Int(column) != 0; }
   std::string_view Text(int column) const;
   std::string_view Blob(int column) const;

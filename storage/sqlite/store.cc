@@ -66,7 +66,9 @@ absl::Status SqliteStore::Start() {
   }));
   for (const std::string& id : interrupted) RETURN_IF_ERROR(EndDeletion(id));
   const bool first_start = control_->last_commit().last_seq == 0;
-  if (!first_start) return absl::OkStatus();
+  RETURN_IF_ERROR(CheckErasedKeys());
+  RETURN_IF_ERROR(OpenJournal());
+  if (!first_start) return ReplayJournals();
   Instance instance;
   instance.id = kDefaultInstance;
   return CreateInstance(instance, {}).status();
@@ -209,7 +211,8 @@ absl::StatusOr<std::shared_ptr<SqliteInstance>> SqliteStore::FindOpen(std::strin
 absl::StatusOr<std::shared_ptr<SqliteInstance>> SqliteStore::OpenRegistered(std::string_view id) {
   ASSIGN_OR_RETURN(auto instance, FindOpen(id));
   if (instance != nullptr) return instance;
-  ASSIGN_OR_RETURN(instance, SqliteInstance::Open(directory_->FilesOf(id), options_, disk_));
+  ASSIGN_OR_RETURN(instance,
+                   SqliteInstance::Open(directory_->FilesOf(id), options_, disk_, journal_));
   absl::MutexLock lock(&mutex_);
   if (closed_) return ClosedError();
   instances_[std::string(id)] = instance;

@@ -16,6 +16,7 @@
 #include "storage/sqlite/backups.h"
 #include "storage/sqlite/data_directory.h"
 #include "storage/sqlite/disk_monitor.h"
+#include "storage/sqlite/erasure_journal.h"
 #include "storage/sqlite/file.h"
 #include "storage/sqlite/housekeeping.h"
 #include "storage/sqlite/instance.h"
@@ -50,6 +51,11 @@ class SqliteStore : public Store {
 
   explicit SqliteStore(const StoreOptions& options) : options_(options) {}
   absl::Status Start();
+  absl::Status CheckErasedKeys() const;
+  absl::Status OpenJournal();
+  absl::StatusOr<std::shared_ptr<ErasureJournal>> FindJournal(int64_t remembered);
+  // Opens the instances that the journal tells of, so that whoever was erased is erased anew.
+  absl::Status ReplayJournals();
   absl::Status EndDeletion(const std::string& id);
   // Null when it is not open. UNAVAILABLE kStoreClosed.
   absl::StatusOr<std::shared_ptr<SqliteInstance>> FindOpen(std::string_view id) const;
@@ -66,6 +72,7 @@ class SqliteStore : public Store {
   std::unique_ptr<File> control_;
   std::unique_ptr<SqliteAccess> access_;
   std::unique_ptr<Backups> backups_;
+  std::shared_ptr<ErasureJournal> journal_;  // null: none is kept
   // Held while instances are made, opened or deleted; before mutex_.
   absl::Mutex lifecycle_mutex_;
   mutable absl::Mutex mutex_;

@@ -15,8 +15,8 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
-#include "storage/store_keys.h"
 #include "storage/sqlite/database.h"
+#include "storage/store_keys.h"
 
 namespace passerelle::storage::sqlite {
 

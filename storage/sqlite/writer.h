@@ -102,6 +102,12 @@ class Writer {
   // or kStoreFailed: nothing of it was called.
   absl::Status Interleave(std::shared_ptr<Interlude> work);
 
+  // Empties the write-ahead log, and zeroes what lies between the rows of the file's pages
+  // (page_scrub.h): what was deleted before the call is nowhere in the file when it returns. Other
+  // transactions go on in between; reads that are in the way for long are cut. Blocks; not from the
+  // writer's thread. UNAVAILABLE kStoreClosed, kStoreFailed, kIoError.
+  absl::Status EmptyLog();
+
   // Refuses new requests, finishes the waiting ones (all turns included), empties the write-ahead
   // log, ends the thread. Returns the checkpoint's status. Idempotent. Not from the writer's
   // thread.
@@ -114,6 +120,7 @@ class Writer {
   CommitInfo last_commit() const;
 
  private:
+  class LogEmptier;
   struct Entry {
     std::unique_ptr<WriteRequest> request;
     absl::Status refusal;

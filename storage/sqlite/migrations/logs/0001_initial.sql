@@ -107,6 +107,20 @@ CREATE TABLE nameless_opt_out (
   PRIMARY KEY (delivery, broadlog_id)
 ) STRICT, WITHOUT ROWID;
 
+-- Messages that went to whom a privacy request is about, as long as it is at work on the log, and how far it is.
+CREATE TABLE privacy_message (
+  request     INTEGER NOT NULL,             -- number of privacy_request
+  delivery    INTEGER NOT NULL,
+  broadlog_id INTEGER NOT NULL,
+  PRIMARY KEY (request, delivery, broadlog_id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE privacy_work (
+  request      INTEGER PRIMARY KEY,
+  searched_seq INTEGER NOT NULL,            -- messages of rows up to here are found
+  cleared_seq  INTEGER NOT NULL,            -- rows of those messages up to here are cleared
+  cleared_rows INTEGER NOT NULL
+) STRICT;
+
 -- Report numbers. measure 1: messages by status (key1), failure type and reason (key2 = type * 1000 + reason);
 -- 2: messages that are seeds or proofs; 3: tracking rows by kind (key1); 4: distinct messages by measure of
 -- report_set (key1). Seeds and proofs are in 2 only.

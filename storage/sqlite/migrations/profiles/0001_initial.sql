@@ -9,7 +9,8 @@
 -- unsuppressed_searched (those kept out with a greater id have not since hashes were taken off; absent: all have),
 -- history_swept_us
 -- (when all memberships were last looked at by retention), retention_us (to where the time of retention came, to a
--- day; absent: to the first commit).
+-- day; absent: to the first commit), journal and journal_lines (which erasure journal this file has seen, and how
+-- much of it).
 CREATE TABLE meta (
   key   TEXT PRIMARY KEY,
   value ANY
@@ -244,6 +245,68 @@ CREATE TABLE pending_opt_out (
   profile    INTEGER NOT NULL,              -- whose it is if the identity leads to nobody; 0: nobody known
   UNIQUE (namespace, value, channel, purpose)
 ) STRICT;
+
+-- What people asked for (storage/privacy_store.h). Done in the background, in the order of number.
+CREATE TABLE privacy_request (
+  number            INTEGER PRIMARY KEY,    -- the sequence of its creation
+  id                TEXT NOT NULL UNIQUE,
+  kind              INTEGER NOT NULL,       -- 1 access 2 erase
+  state             INTEGER NOT NULL,       -- 1 running 2 succeeded 3 failed
+  step              INTEGER NOT NULL,       -- 0 none 1 profile 2 ledger 3 logs 4 empty logs 5 scan
+  rows_done         INTEGER NOT NULL,
+  rows_total        INTEGER NOT NULL,
+  key               INTEGER NOT NULL,       -- id of the master key that privacy_hash was made with
+  profile           INTEGER,                -- who; null: nobody, or forgotten
+  tombstones        INTEGER NOT NULL,
+  failure           TEXT NOT NULL,
+  archive_bytes     INTEGER NOT NULL,
+  archive_expire_us INTEGER NOT NULL,       -- 0: there is none
+  statement         TEXT NOT NULL,          -- of an erasure that succeeded: JSON
+  signature         BLOB NOT NULL,
+  public_key        BLOB NOT NULL,
+  signing_key       INTEGER NOT NULL,
+  create_us         INTEGER NOT NULL,
+  end_us            INTEGER NOT NULL,       -- 0: it runs
+  revision          INTEGER NOT NULL
+) STRICT;
+CREATE INDEX privacy_request_running ON privacy_request (number) WHERE state = 1;
+
+-- Whom a request is about, as long as it runs or has an archive.
+CREATE TABLE privacy_hash (
+  request INTEGER NOT NULL,
+  usage   INTEGER NOT NULL,                 -- what for: 1 suppression 2 tombstone
+  key     INTEGER NOT NULL,
+  hash    BLOB NOT NULL CHECK (length(hash) = 32),
+  PRIMARY KEY (request, usage, key, hash)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE privacy_profile (
+  request INTEGER NOT NULL,
+  profile INTEGER NOT NULL,                 -- the person is, or was, this one
+  PRIMARY KEY (request, profile)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE privacy_count (
+  request INTEGER NOT NULL,
+  name    TEXT NOT NULL,                    -- of the table, with its file: profiles.identity
+  rows    INTEGER NOT NULL,
+  PRIMARY KEY (request, name)
+) STRICT, WITHOUT ROWID;
+
+-- The archive of an access request: JSON lines, cut into chunks of one size, each sealed by itself.
+CREATE TABLE privacy_archive (
+  request INTEGER NOT NULL,
+  chunk   INTEGER NOT NULL,                 -- from 0
+  sealed  BLOB NOT NULL,
+  PRIMARY KEY (request, chunk)
+) STRICT;
+
+-- Identities of people who were erased; only their keyed hashes. For ever.
+CREATE TABLE tombstone (
+  key       INTEGER NOT NULL,               -- id of the master key that the hash was made with
+  hash      BLOB NOT NULL CHECK (length(hash) = 32),  -- HMAC-SHA256 of namespace and value
+  create_us INTEGER NOT NULL,
+  PRIMARY KEY (key, hash)
+) STRICT, WITHOUT ROWID;
 
 -- Names of all write streams of the instance, also of those in the logs file.
 CREATE TABLE stream_name (
