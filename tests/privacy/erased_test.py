@@ -22,7 +22,7 @@ def test_an_erased_person_is_nowhere_and_never_comes_back():
     code, told = run()
     figures = re.search(r"restarts=1 deaths=(\d+) restores=2 came_back=(\d+) wrong=0 seconds=\d+ hits=0$", told.strip())
     assert code == 0 and figures, told
-    assert int(figures[1]) == len(erasing.DEATHS_MS) and int(figures[2]) > 50
+    assert int(figures[1]) == len(erasing.DEATHS) + len(erasing.ACCESS_FAULTS) and int(figures[2]) > 50
     for place in ("files named profiles.db:", "files named logs.db:", "files named d.erasures:", "the server's log:",
                   "answers of calls that read:"):
         assert place in told, told

@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -39,8 +40,11 @@ DELIVERIES = ("spring", "summer")
 # What the harness itself puts where nothing must be, and what a server with a bug leaves behind.
 OWN_PLANTS = ("file", "answer", "log", "archive")
 SERVER_PLANTS = ("erase-keeps-log-rows", "erase-keeps-outcomes", "erase-keeps-write-ahead-log", "erase-keeps-no-tombstones")
-# Milliseconds between the answer to an erasure and the death of the server.
-DEATHS_MS = (0, 3, 20)
+# Where the server dies while it erases, or collects; "": as soon as it has answered.
+ERASE_FAULTS = ("erase-before-journal", "erase-after-journal", "erase-after-ledger", "erase-after-logs",
+                "erase-logs-emptied", "erase-before-receipt")
+ACCESS_FAULTS = ("archive-chunk-written",)
+DEATHS = ("", *ERASE_FAULTS)
 
 
 @dataclasses.dataclass
@@ -198,9 +202,11 @@ class World:
         self.end(kill=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def start(self) -> None:
-        program = "passerelled_faults" if self.planted in SERVER_PLANTS else "passerelled"
-        os.environ["PASSERELLE_PLANT"] = self.planted if self.planted in SERVER_PLANTS else ""
+    def start(self, fault: str = "") -> None:
+        """A server that dies at `fault`, if one is named."""
+        plant = self.planted if self.planted in SERVER_PLANTS else ""
+        os.environ |= {"PASSERELLE_PLANT": plant, "PASSERELLE_FAULT": f"{fault}:1" if fault else ""}
+        program = "passerelled_faults" if plant or fault else "passerelled"
         self.server = live_server.LiveServer(self.folder, *self.options, program=program)
         self.client = passerelle.connect(self.server.address)
         if self.planter is None:
@@ -217,6 +223,20 @@ class World:
             self.wrong.append("the server did not end in order")
         self.server.__exit__()
         self.server = None
+
+    def ask_and_die(self, kind: str, name: str, fault: str) -> None:
+        """The server dies at `fault` and is started again; its answer may not come."""
+        self.end()
+        self.start(fault)
+        try:
+            self.planter.ask(kind, name)
+        except PasserelleError as error:
+            self.check(bool(fault) and error.reason != "RESOURCE_ALREADY_EXISTS", f"{kind}: {error}")
+        if fault:
+            code = self.server.process.wait(timeout=PATIENCE_SECONDS)
+            self.check(code == -signal.SIGKILL, f"it ended with {code} instead of dying at {fault}")
+        self.end(kill=True)
+        self.start()
 
     def answers(self) -> Answers:
         return Answers(self.client, self.planter, self.profile)
@@ -251,8 +271,11 @@ class World:
         return b"".join(part.data for part in self.client.stubs.privacy.DownloadArchive(request, timeout=PATIENCE_SECONDS))
 
     def ask_for_all(self, name: str) -> None:
-        """The archive holds every value that was told."""
         self.planter.ask("ACCESS", name)
+        self.check_archive(name)
+
+    def check_archive(self, name: str) -> None:
+        """It holds every value that was told, and nothing of others."""
         self.wait(name)
         archive = self.archive(name)
         if self.planted == "archive":
