@@ -247,14 +247,20 @@ absl::Status PasserelleServer::OpenKeys() {
 }
 
 // Keys that are there are read before the store is touched, so that a bad key file leaves it as it
-// is; new ones are made after, when all else is well.
+// is. New ones are made after, when all else is well; then the store is opened once more, because
+// it keeps its erasure journal with them from the beginning.
 absl::Status PasserelleServer::OpenParts() {
   const bool has_keys = PathExists(options_.EffectiveKeyFile());
   const bool has_store = PathExists(absl::StrCat(options_.data, "/store/control.db"));
   if (has_keys) RETURN_IF_ERROR(OpenKeys());
   if (options_.no_erasure_journal) LogNoJournal(options_);
   RETURN_IF_ERROR(OpenStore());
-  if (!has_keys) RETURN_IF_ERROR(OpenKeys());
+  if (!has_keys) {
+    RETURN_IF_ERROR(OpenKeys());
+    if (store_ != nullptr) RETURN_IF_ERROR(store_->Close());
+    store_.reset();
+    RETURN_IF_ERROR(OpenStore());
+  }
   if (!has_keys && has_store) {
     Log(LogLevel::kWarning, "master_key_made",
         {{"detail",
