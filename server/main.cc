@@ -2,7 +2,7 @@
 //
 // Exit codes: 0 after an orderly end, 1 when it cannot start or the store failed, 2 for settings
 // that are wrong. On stdout: one JSON line once it serves. Everything else goes to the log.
-// `passerelled restore` and `doctor` work on a stopped store: see store_commands.h.
+// `passerelled restore` and `doctor` work on a stopped store, `keys` on its keys: store_commands.h.
 #include <signal.h>
 #include <time.h>
 

@@ -107,6 +107,9 @@ const TextFlag kTextFlags[] = {
      "where the first admin key is written (default: DATA.admin.key)"},
     {"--backup-directory", &Options::backup_directory,
      "where backups are made (default: backups in the data directory)"},
+    {"--erasure-journal", &Options::erasure_journal,
+     "who was erased, for restores to erase anew; keep it apart from backups (default: "
+     "DATA.erasures)"},
     {"--log-level", &Options::log_level, "debug, info, warning, error or off"},
 };
 
@@ -119,6 +122,8 @@ struct SwitchFlag {
 const SwitchFlag kSwitchFlags[] = {
     {"--insecure-loopback", &Options::insecure_loopback,
      "no credentials: anybody on this machine may do everything; for development"},
+    {"--no-erasure-journal", &Options::no_erasure_journal,
+     "serve without the erasure journal: nobody is erased anew after a restore"},
     {"--reflection,!--no-reflection", &Options::reflection, "serve reflection"},
     {"--tls-require-client-cert,!--no-tls-require-client-cert", &Options::tls_require_client_cert,
      "refuse clients without a certificate of --tls-client-ca"},
@@ -313,6 +318,10 @@ std::string Options::EffectiveBackupDirectory() const {
   return backup_directory.empty() ? absl::StrCat(data, "/backups") : backup_directory;
 }
 
+std::string Options::EffectiveErasureJournal() const {
+  return erasure_journal.empty() ? Beside(data, ".erasures") : erasure_journal;
+}
+
 LogLevel Options::EffectiveLogLevel() const {
   LogLevel level = LogLevel::kInfo;
   ParseLogLevel(log_level, &level);
@@ -341,7 +350,9 @@ absl::StatusOr<ParsedOptions> ParseOptions(std::vector<std::string> arguments) {
   bool print_config = false;
   bool check_config = false;
   CLI::App app("passerelled: joins a customer data platform to a campaign system", "passerelled");
-  app.footer("For a stopped store: passerelled restore --help, passerelled doctor --help");
+  app.footer(
+      "For a stopped store: passerelled restore --help, passerelled doctor --help; its keys: "
+      "passerelled keys --help");
   DeclareFlags(&parsed.options, &app);
   app.add_flag("--print-config", print_config, "print the settings as TOML and exit")
       ->configurable(false);

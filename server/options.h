@@ -33,6 +33,11 @@ struct Options {
   // Where the first admin key is written; empty: the data directory's path with ".admin.key" after
   // it.
   std::string admin_key_file;
+  // The erasure journal: who was erased, by keyed hashes; no part of backups. Empty: the data
+  // directory's path with ".erasures" after it. Without it a store that has erased somebody is not
+  // served, unless no_erasure_journal says so.
+  std::string erasure_journal;
+  bool no_erasure_journal = false;
   // Anybody who reaches the address may do everything: for development. Only on this machine.
   bool insecure_loopback = false;
   std::string log_level = "info";
@@ -102,6 +107,7 @@ struct Options {
   std::string EffectiveKeyFile() const;
   std::string EffectiveAdminKeyFile() const;
   std::string EffectiveBackupDirectory() const;
+  std::string EffectiveErasureJournal() const;
   LogLevel EffectiveLogLevel() const;
 };
 

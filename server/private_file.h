@@ -2,6 +2,7 @@
 #ifndef PASSERELLE_SERVER_PRIVATE_FILE_H_
 #define PASSERELLE_SERVER_PRIVATE_FILE_H_
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,6 +25,12 @@ struct PrivateFile {
 
   // Makes it (mode 0600, synced, complete or absent). One that somebody else made meanwhile stays.
   absl::Status Create(std::string_view text) const;
+
+  // Puts what `edit` makes of its text in its place: whoever reads it meanwhile, or after a crash,
+  // has the old text or the new one, and the mode stays. Refuses what Read refuses, a file that is
+  // missing, and one that is being edited; then, and when `edit` fails, nothing is changed.
+  absl::Status Edit(
+      const std::function<absl::StatusOr<std::string>(const std::string&)>& edit) const;
 };
 
 }  // namespace passerelle

@@ -132,6 +132,15 @@ storage::Retention RetentionOf(const Options& options) {
   return retention;
 }
 
+void LogNoJournal(const Options& options) {
+  Log(LogLevel::kWarning, "no_erasure_journal",
+      {{"detail",
+        absl::StrCat("--no-erasure-journal: whoever was erased since the backup that this "
+                     "store may come from is not erased anew; if there is an erasure "
+                     "journal, stop the server and put it at ",
+                     options.EffectiveErasureJournal())}});
+}
+
 void LogConsumer(const std::string& instance, const storage::Consumer& consumer) {
   const bool expired = consumer.state == storage::Consumer::State::kExpired;
   Log(LogLevel::kWarning, expired ? "consumer_expired" : "consumer_behind",
@@ -216,6 +225,8 @@ absl::Status PasserelleServer::OpenStore() {
   store.disk.period = kDiskPeriod;
   store.disk.on_change = LogDisk;
   store.housekeeping_period = absl::Seconds(options_.housekeeping_seconds);
+  store.erasure_journal = options_.EffectiveErasureJournal();
+  store.without_erasure_journal = options_.no_erasure_journal;
   store.retention = RetentionOf(options_);
   store.on_consumer_behind = LogConsumer;
   store.on_retention_behind = LogRetention;
@@ -236,13 +247,20 @@ absl::Status PasserelleServer::OpenKeys() {
 }
 
 // Keys that are there are read before the store is touched, so that a bad key file leaves it as it
-// is; new ones are made after, when all else is well.
+// is. New ones are made after, when all else is well; then the store is opened once more, because
+// it keeps its erasure journal with them from the beginning.
 absl::Status PasserelleServer::OpenParts() {
   const bool has_keys = PathExists(options_.EffectiveKeyFile());
   const bool has_store = PathExists(absl::StrCat(options_.data, "/store/control.db"));
   if (has_keys) RETURN_IF_ERROR(OpenKeys());
+  if (options_.no_erasure_journal) LogNoJournal(options_);
   RETURN_IF_ERROR(OpenStore());
-  if (!has_keys) RETURN_IF_ERROR(OpenKeys());
+  if (!has_keys) {
+    RETURN_IF_ERROR(OpenKeys());
+    if (store_ != nullptr) RETURN_IF_ERROR(store_->Close());
+    store_.reset();
+    RETURN_IF_ERROR(OpenStore());
+  }
   if (!has_keys && has_store) {
     Log(LogLevel::kWarning, "master_key_made",
         {{"detail",

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "server/doctor_command.h"
+#include "server/keys_command.h"
 #include "server/options.h"
 #include "storage/maintenance.h"
 
@@ -12,6 +13,7 @@ namespace {
 
 constexpr char kRestore[] = "restore";
 constexpr char kDoctor[] = "doctor";
+constexpr char kKeys[] = "keys";
 constexpr int kExitFailed = 1;
 constexpr int kExitUsage = 2;
 
@@ -47,6 +49,11 @@ void TellRestored(const RestoreFlags& flags, const storage::RestoreReport& repor
       << ".key, or what --key-file says). With another key all data is there, but cursors and "
          "tokens of before are not recognised at all and record keys of before cannot be "
          "compared.\n"
+      << "The erasure journal belongs beside it (" << flags.data
+      << ".erasures, or what --erasure-journal says): whoever was erased since the backup is "
+         "erased "
+         "anew when the server starts. Without the journal it does not start, unless "
+         "--no-erasure-journal says that nobody is to be erased anew.\n"
       << "Cursors, commit tokens and page tokens of before are refused with STORE_RESTORED: "
          "clients "
          "begin again without them. Ingest streams go on at the offset that the server tells them; "
@@ -87,14 +94,47 @@ int Doctor(const DoctorFlags& flags, const Streams& streams) {
   return kExitFailed;
 }
 
+struct KeysCommands {
+  KeysFlags flags;
+  CLI::App* group = nullptr;
+  CLI::App* rotate = nullptr;
+};
+
+void DeclareKeys(KeysCommands* keys, CLI::App* app) {
+  keys->group = app->add_subcommand(kKeys, "the master keys of a store");
+  keys->group->require_subcommand(1);
+  keys->rotate = keys->group->add_subcommand(
+      "rotate", "puts a new key first; the old ones stay and verify what they signed");
+  CLI::App* list = keys->group->add_subcommand("list", "tells ids and which key signs, no secrets");
+  for (CLI::App* command : {keys->rotate, list}) {
+    command
+        ->add_option("--key-file", keys->flags.key_file,
+                     "master key file (default: DATA.key) [PASSERELLE_KEY_FILE]")
+        ->envname("PASSERELLE_KEY_FILE");
+    command->add_option("--data", keys->flags.data, "data directory of the store [PASSERELLE_DATA]")
+        ->envname("PASSERELLE_DATA");
+    command->add_flag("--json", keys->flags.json, "print one JSON object");
+  }
+}
+
+int Keys(const KeysCommands& keys, const Streams& streams) {
+  const absl::Status done = keys.rotate->parsed() ? RotateKeys(keys.flags, *streams.out)
+                                                  : ListKeys(keys.flags, *streams.out);
+  if (done.ok()) return 0;
+  *streams.err << "passerelled keys: " << done.message() << "\n";
+  return absl::IsInvalidArgument(done) ? kExitUsage : kExitFailed;
+}
+
 }  // namespace
 
 bool IsStoreCommand(const std::vector<std::string>& arguments) {
-  return !arguments.empty() && (arguments[0] == kRestore || arguments[0] == kDoctor);
+  return !arguments.empty() &&
+         (arguments[0] == kRestore || arguments[0] == kDoctor || arguments[0] == kKeys);
 }
 
 int RunStoreCommand(const std::vector<std::string>& arguments, const Streams& streams) {
-  CLI::App app("passerelled: work on a store that no server has open", "passerelled");
+  CLI::App app("passerelled: work on a store that no server has open, and on its keys",
+               "passerelled");
   app.require_subcommand(1);
   RestoreFlags restore_flags;
   CLI::App* restore = app.add_subcommand(kRestore, "makes a store from a backup, or checks one");
@@ -102,6 +142,8 @@ int RunStoreCommand(const std::vector<std::string>& arguments, const Streams& st
   DoctorFlags doctor_flags;
   CLI::App* doctor = app.add_subcommand(kDoctor, "looks whether a stopped store is sound");
   DeclareDoctor(&doctor_flags, doctor);
+  KeysCommands keys;
+  DeclareKeys(&keys, &app);
   std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
   try {
     app.parse(std::move(reversed));
@@ -111,6 +153,7 @@ int RunStoreCommand(const std::vector<std::string>& arguments, const Streams& st
   } catch (const CLI::ParseError& error) {
     return app.exit(error, *streams.out, *streams.err) == 0 ? 0 : kExitUsage;
   }
+  if (keys.group->parsed()) return Keys(keys, streams);
   return doctor->parsed() ? Doctor(doctor_flags, streams) : Restore(restore_flags, streams);
 }
 

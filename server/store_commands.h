@@ -1,7 +1,7 @@
 // What passerelled does with a store that no server has open: `passerelled restore` and
-// `passerelled doctor`.
+// `passerelled doctor`; and with its master key file, also while it serves: `passerelled keys`.
 //
-// Exit codes of restore: 0 done, 1 refused or failed (the store is as before), 2 wrong usage; of
+// Exit codes of restore and keys: 0 done, 1 refused or failed (all is as before), 2 wrong usage; of
 // doctor: 0 sound, 1 damaged, or it could not look, 2 wrong usage.
 #ifndef PASSERELLE_SERVER_STORE_COMMANDS_H_
 #define PASSERELLE_SERVER_STORE_COMMANDS_H_
@@ -20,7 +20,8 @@ struct Streams {
   std::ostream* out = nullptr;
   std::ostream* err = nullptr;
 };
-// Runs it and returns the exit code. --data is also read from PASSERELLE_DATA.
+// Runs it and returns the exit code. --data is also read from PASSERELLE_DATA, --key-file from
+// PASSERELLE_KEY_FILE.
 int RunStoreCommand(const std::vector<std::string>& arguments, const Streams& streams);
 
 }  // namespace passerelle

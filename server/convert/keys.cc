@@ -2,6 +2,8 @@
 
 #include <openssl/rand.h>
 
+#include <algorithm>
+
 #include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -9,11 +11,11 @@
 #include "server/convert/hash.h"
 #include "server/convert/text.h"
 #include "server/private_file.h"
+#include "storage/status.h"
 
 namespace passerelle {
 namespace {
 
-constexpr std::size_t kMaxKeys = 64;
 constexpr std::size_t kMasterHexDigits = 64;
 constexpr std::size_t kIdHexDigits = 8;
 constexpr std::string_view kPurposeNames[kKeyPurposeCount] = {
@@ -34,34 +36,90 @@ bool IsHex(std::string_view text) {
   return !text.empty();
 }
 
-absl::StatusOr<std::string> NewKeyFileText() {
+PrivateFile FileAt(const std::string& path) {
+  return {path, "key file", "the master key file", "--key-file"};
+}
+
+// What is wrong with the content, with where it is.
+absl::StatusOr<KeyRing> ParseAt(const std::string& path, std::string_view text) {
+  absl::StatusOr<KeyRing> ring = KeyRing::Parse(text);
+  if (ring.ok()) return ring;
+  return absl::FailedPreconditionError(
+      absl::StrCat("key file ", path, ": ", std::string(ring.status().message()),
+                   "; put the master key file of this store back"));
+}
+
+// One line, its end included.
+absl::StatusOr<std::string> NewKeyLine() {
   std::string bytes(4 + 32, '\0');
   if (RAND_bytes(reinterpret_cast<unsigned char*>(bytes.data()), static_cast<int>(bytes.size())) !=
       1) {
     return absl::InternalError("no random bytes for a new master key");
   }
-  return absl::StrCat(kHeader, "key ", absl::BytesToHexString(bytes.substr(0, 4)), " ",
+  return absl::StrCat("key ", absl::BytesToHexString(bytes.substr(0, 4)), " ",
                       absl::BytesToHexString(bytes.substr(4)), "\n");
+}
+
+// Where the line of the first key begins.
+std::size_t FirstKeyAt(std::string_view text) {
+  std::size_t at = 0;
+  while (at < text.size()) {
+    const std::size_t end = std::min(text.find('\n', at), text.size());
+    const std::string_view content = TrimAscii(text.substr(at, end - at));
+    if (!content.empty() && content.front() != '#') break;
+    at = end + 1;
+  }
+  return std::min(at, text.size());
+}
+
+absl::StatusOr<std::string> WithNewKey(const std::string& path, const std::string& text) {
+  ASSIGN_OR_RETURN(const KeyRing present, ParseAt(path, text));
+  if (present.ids().size() >= kMaxKeys) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("key file ", path, ": holds ", kMaxKeys,
+                     " keys already, the most there may be; "
+                     "remove lines of keys that nothing needs any more"));
+  }
+  ASSIGN_OR_RETURN(const std::string line, NewKeyLine());
+  const std::size_t at = FirstKeyAt(text);
+  std::string edited = absl::StrCat(text.substr(0, at), line, text.substr(at));
+  RETURN_IF_ERROR(ParseAt(path, edited).status());
+  return edited;
 }
 
 }  // namespace
 
 absl::StatusOr<KeyRing> KeyRing::OpenOrCreate(const std::string& path) {
-  const PrivateFile file{path, "key file", "the master key file", "--key-file"};
+  const PrivateFile file = FileAt(path);
   auto text = file.Read();
   if (!text.ok()) return text.status();
   if (!text->has_value()) {
-    const absl::StatusOr<std::string> made = NewKeyFileText();
-    if (!made.ok()) return made.status();
-    if (absl::Status status = file.Create(*made); !status.ok()) return status;
+    const absl::StatusOr<std::string> line = NewKeyLine();
+    if (!line.ok()) return line.status();
+    if (absl::Status status = file.Create(absl::StrCat(kHeader, *line)); !status.ok()) {
+      return status;
+    }
     text = file.Read();
     if (!text.ok()) return text.status();
   }
-  absl::StatusOr<KeyRing> ring = Parse(text->value_or(""));
-  if (ring.ok()) return ring;
-  return absl::FailedPreconditionError(
-      absl::StrCat("key file ", path, ": ", std::string(ring.status().message()),
-                   "; put the master key file of this store back"));
+  return ParseAt(path, text->value_or(""));
+}
+
+absl::StatusOr<KeyRing> KeyRing::Rotate(const std::string& path) {
+  std::string written;
+  const auto edit = [&](const std::string& text) -> absl::StatusOr<std::string> {
+    ASSIGN_OR_RETURN(written, WithNewKey(path, text));
+    return written;
+  };
+  RETURN_IF_ERROR(FileAt(path).Edit(edit));
+  return ParseAt(path, written);
+}
+
+absl::StatusOr<KeyRing> KeyRing::Open(const std::string& path) {
+  ASSIGN_OR_RETURN(const std::optional<std::string> text, FileAt(path).Read());
+  if (text.has_value()) return ParseAt(path, *text);
+  return absl::FailedPreconditionError(absl::StrCat(
+      "key file ", path, ": nothing is there; the server makes it at its first start"));
 }
 
 absl::StatusOr<KeyRing> KeyRing::Parse(std::string_view text) {

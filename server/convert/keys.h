@@ -7,7 +7,8 @@
 //   key 9f0c21aa 64-hex-digits        the first key signs
 //   key 01d2e3f4 64-hex-digits        older keys verify what they signed
 //
-// To rotate, put a new line first and keep the old ones: tokens made with them may come back, and
+// To rotate (`passerelled keys rotate`), a new line is put first and the old ones stay: tokens made
+// with them may come back, and
 // the hashes of suppression lists and of erased people, the audit trail and what is encrypted need
 // the keys they were made with. The key of a purpose is HKDF-SHA256(master, purpose); masters never
 // leave this file.
@@ -35,6 +36,7 @@ enum class KeyPurpose : uint8_t {
   kReceipt,
 };
 inline constexpr std::size_t kKeyPurposeCount = 8;
+inline constexpr std::size_t kMaxKeys = 64;
 
 // Immutable after it is made; safe on any thread; copies are cheap enough to pass at start-up.
 class KeyRing {
@@ -45,7 +47,16 @@ class KeyRing {
   // file is INVALID_ARGUMENT naming the line, never its content. Never changes an existing file.
   static absl::StatusOr<KeyRing> OpenOrCreate(const std::string& path);
 
-  // Reads the text of a key file. At least one key, no id twice, at most 64 keys.
+  // Puts a new random key first into the file at `path`; the others stay, and so do comments. The
+  // ring as it is then; a server that runs has read its own before and goes on with it. Statuses as
+  // of OpenOrCreate; FAILED_PRECONDITION also when nothing is there, when it holds kMaxKeys already
+  // or is being changed. Whatever happens, the file is the old one or the new one.
+  static absl::StatusOr<KeyRing> Rotate(const std::string& path);
+
+  // Reads the file at `path`; statuses as of Rotate.
+  static absl::StatusOr<KeyRing> Open(const std::string& path);
+
+  // Reads the text of a key file. At least one key, no id twice, at most kMaxKeys.
   static absl::StatusOr<KeyRing> Parse(std::string_view text);
 
   // The id of the key that signs.

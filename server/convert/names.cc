@@ -52,6 +52,7 @@ constexpr Collection kDestinations = {"destinations", "destination", IdForm::kRe
 constexpr Collection kSources = {"sources", "source", IdForm::kResource};
 constexpr Collection kDeliveries = {"deliveries", "delivery", IdForm::kResource};
 constexpr Collection kWriteStreams = {"writeStreams", "write_stream", IdForm::kStream};
+constexpr Collection kPrivacyRequests = {"privacyRequests", "privacy_request", IdForm::kInstance};
 
 std::string Pattern(const Collection& collection) {
   return absl::StrCat("instances/{instance}/", collection.segment, "/{", collection.variable, "}");
@@ -146,6 +147,9 @@ absl::StatusOr<DeliveryName> ParseDeliveryName(NameText name) {
 absl::StatusOr<WriteStreamName> ParseWriteStreamName(NameText name) {
   return ParseChild<WriteStreamName>(kWriteStreams, name);
 }
+absl::StatusOr<PrivacyRequestName> ParsePrivacyRequestName(NameText name) {
+  return ParseChild<PrivacyRequestName>(kPrivacyRequests, name);
+}
 
 absl::StatusOr<ProfileName> ParseProfileName(NameText name) {
   std::vector<std::string> parts = Parts(name.text);
@@ -176,6 +180,7 @@ std::string ToText(const DestinationName& name) { return ChildText(kDestinations
 std::string ToText(const SourceName& name) { return ChildText(kSources, name); }
 std::string ToText(const DeliveryName& name) { return ChildText(kDeliveries, name); }
 std::string ToText(const WriteStreamName& name) { return ChildText(kWriteStreams, name); }
+std::string ToText(const PrivacyRequestName& name) { return ChildText(kPrivacyRequests, name); }
 
 std::string ToText(const ProfileName& name) {
   return absl::StrCat("instances/", name.instance, "/profiles/", name.id.value);

@@ -16,7 +16,7 @@ namespace passerelle {
 
 // How ids of one kind are formed; at most 63 bytes each.
 enum class IdForm {
-  kInstance,  // a lower-case letter, then a-z, 0-9 and '-'
+  kInstance,  // and privacy requests: a lower-case letter, then a-z, 0-9 and '-'
   kColumn,    // attributes, namespaces: a lower-case letter, then a-z, 0-9 and '_'
   kResource,  // audiences and the like: a-z or 0-9, then a-z, 0-9, '-' and '_'
   kStream,    // write streams: a lower-case letter, then a-z, 0-9, '-', '_' and '.'
@@ -51,6 +51,7 @@ using DestinationName = ChildName<struct DestinationNameTag>;
 using SourceName = ChildName<struct SourceNameTag>;
 using DeliveryName = ChildName<struct DeliveryNameTag>;
 using WriteStreamName = ChildName<struct WriteStreamNameTag>;
+using PrivacyRequestName = ChildName<struct PrivacyRequestNameTag>;
 
 struct ProfileName {
   std::string instance;
@@ -74,6 +75,7 @@ absl::StatusOr<DestinationName> ParseDestinationName(NameText name);
 absl::StatusOr<SourceName> ParseSourceName(NameText name);
 absl::StatusOr<DeliveryName> ParseDeliveryName(NameText name);
 absl::StatusOr<WriteStreamName> ParseWriteStreamName(NameText name);
+absl::StatusOr<PrivacyRequestName> ParsePrivacyRequestName(NameText name);
 // The id is a decimal number of 1 or more, without sign or leading zero.
 absl::StatusOr<ProfileName> ParseProfileName(NameText name);
 absl::StatusOr<ConsumerName> ParseConsumerName(NameText name);
@@ -86,6 +88,7 @@ std::string ToText(const DestinationName& name);
 std::string ToText(const SourceName& name);
 std::string ToText(const DeliveryName& name);
 std::string ToText(const WriteStreamName& name);
+std::string ToText(const PrivacyRequestName& name);
 std::string ToText(const ProfileName& name);
 std::string ToText(const ConsumerName& name);
 

@@ -8,6 +8,7 @@
 #include "server/services/instance_service.h"
 #include "server/services/log_service.h"
 #include "server/services/maintenance_service.h"
+#include "server/services/privacy_service.h"
 #include "server/services/profile_service.h"
 #include "server/services/profile_sync_service.h"
 #include "server/services/service_context.h"
@@ -46,6 +47,7 @@ std::vector<NamedService> MakeServices(const ServiceParts& parts) {
   services.push_back(Make<v1::SourceService, SourceService>(*parts.door, context));
   services.push_back(Make<v1::StreamService, StreamService>(*parts.door, context));
   services.push_back(Make<v1::SuppressionService, SuppressionService>(*parts.door, context));
+  services.push_back(Make<v1::PrivacyService, PrivacyService>(*parts.door, context));
   services.push_back(Make<v1::MaintenanceService, MaintenanceService>(*parts.door, context));
   services.push_back(Make<v1::AccessService, AccessService>(*parts.door, context));
   return services;

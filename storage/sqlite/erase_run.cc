@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "storage/fault_point.h"
+#include "storage/sqlite/clear_record_keys.h"
 #include "storage/sqlite/erasure.h"
 #include "storage/sqlite/erasure_journal.h"
 #include "storage/sqlite/journal_replay.h"
@@ -131,11 +132,29 @@ class EraseRun {
   }
 
   absl::Status EraseByProfile() {
-    ASSIGN_OR_RETURN(const int64_t erased, EraseRowsOfProfiles());
-    static_cast<void>(erased);
+    RETURN_IF_ERROR(EraseRowsOfProfiles().status());
+    RETURN_IF_ERROR(ForgetKeys().status());
     RETURN_IF_ERROR(EnterAlone(PrivacyStep::kLogs));
     FAULT_POINT("erase-after-ledger");
     return absl::OkStatus();
+  }
+
+  // In the outcomes of rows that were refused before it was known whose they are.
+  absl::StatusOr<int64_t> ForgetKeys() {
+    const auto schema = context_.schema.Get();
+    int64_t all = 0;
+    for (const auto& [file, table] : {std::pair{context_.profiles.get(), "profiles.row_outcome"},
+                                      std::pair{context_.logs.get(), "logs.row_outcome"}}) {
+      ASSIGN_OR_RETURN(const int64_t forgotten,
+                       ForgetRecordKeys(*file, *schema, person_->matcher, stop_));
+      all += forgotten;
+      if (forgotten == 0) continue;
+      RETURN_IF_ERROR(Write([&, name = table](Transaction& transaction) {
+        AddPrivacyCount(transaction.db(), row_.number, name, forgotten);
+        return absl::OkStatus();
+      }));
+    }
+    return all;
   }
 
   absl::StatusOr<int64_t> EraseRowsOfProfiles() {
@@ -155,6 +174,7 @@ class EraseRun {
 
   // A turn that found nothing is not committed.
   absl::StatusOr<int64_t> EraseSomeOf(const PersonTable& table, ProfileId profile) {
+    if (PLANTED("erase-keeps-outcomes")) return 0;
     int64_t erased = 0;
     const absl::Status written = Write([&](Transaction& transaction) {
       Database& db = transaction.db();
@@ -183,6 +203,7 @@ class EraseRun {
   }
 
   absl::Status ClearLogs() {
+    if (PLANTED("erase-keeps-log-rows")) return EnterAlone(PrivacyStep::kEmptyLogs);
     PersonLogs logs(context_, *person_, stop_);
     RETURN_IF_ERROR(logs.Begin());
     const auto progress = [this](int64_t done, int64_t total) { return Progress(done, total); };
@@ -200,6 +221,7 @@ class EraseRun {
 
   absl::Status EmptyLogs() {
     for (File* file : {context_.profiles.get(), context_.logs.get()}) {
+      if (PLANTED("erase-keeps-write-ahead-log")) continue;
       RETURN_IF_ERROR(file->writer().EmptyLog());
     }
     RETURN_IF_ERROR(EnterAlone(PrivacyStep::kScan));
@@ -213,8 +235,10 @@ class EraseRun {
     ASSIGN_OR_RETURN(const int64_t holders, EraseHolders());
     ASSIGN_OR_RETURN(const int64_t by_identity, EraseByIdentity());
     ASSIGN_OR_RETURN(const int64_t by_profile, EraseRowsOfProfiles());
+    ASSIGN_OR_RETURN(const int64_t by_key, ForgetKeys());
     ASSIGN_OR_RETURN(const auto messages, logs.FindAgain());
-    if (holders + by_identity + by_profile != 0 || !messages.empty()) {
+    const bool all_cleared = messages.empty() || PLANTED("erase-keeps-log-rows");
+    if (holders + by_identity + by_profile + by_key != 0 || !all_cleared) {
       RETURN_IF_ERROR(logs.BeginAnew());
       return EnterAlone(PrivacyStep::kLedger);
     }

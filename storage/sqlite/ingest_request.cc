@@ -114,7 +114,11 @@ void IngestRequest::AddResult(int64_t row, RowResult&& result) {
   if (!kept && !told) return;
   result.offset = (options_.position.has_value() ? options_.position->offset : 0) + row;
   result.record_key = record_key(row);
-  if (kept) ledger_.push_back(result);
+  if (kept) {
+    ledger_.push_back(result);
+    // It may be one of the identities that are not to come back.
+    if (result.outcome == Outcome::kSuppressed) ledger_.back().record_key.clear();
+  }
   if (told) ack_.rows.push_back(std::move(result));
 }
 

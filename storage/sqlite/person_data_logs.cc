@@ -91,8 +91,9 @@ constexpr PersonTable kTables[] = {
     {kL, "row_outcome",
      "stream row_offset record_key outcome reason field flags stale out_of_scope profile", kCreated,
      OnErase::kNothingHeld,
-     "of rows that were refused; record keys are hashed with the server's key, or not personal by "
-     "the word of who opened the stream; profile is always null"},
+     "of rows that were refused; record keys are hashed with the server's key, or kept in clear by "
+     "the word of who opened the stream, and then emptied if they are an identity; profile is "
+     "always null"},
     {kL, "request", "id method payload_hash response", kCreated, OnErase::kNothingHeld,
      "outcomes of rows; record keys are hashed with the server's key in unary calls"},
 };

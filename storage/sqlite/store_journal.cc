@@ -61,7 +61,10 @@ absl::StatusOr<std::shared_ptr<ErasureJournal>> SqliteStore::FindJournal(int64_t
   } else if (Exists(path)) {
     return MakeError(
         absl::StatusCode::kFailedPrecondition, Reason::kSuppressionKeyMissing,
-        absl::StrCat("erasure journal ", path, ": there is no master key to check it with"));
+        absl::StrCat("erasure journal ", path,
+                     ": there is no master key to check it with; put the master key file of this "
+                     "store back. If it is lost, move the journal away and start once with "
+                     "--no-erasure-journal"));
   }
   const bool is_restored = control_->last_commit().epoch > 1;
   if ((remembered != 0 || is_restored) && !may_be_missing) return MissingJournal(path);

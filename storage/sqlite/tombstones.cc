@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "storage/fault_point.h"
 #include "storage/reason.h"
 #include "storage/sqlite/profile_records.h"
 #include "storage/status.h"
@@ -75,7 +76,7 @@ absl::Status Tombstones::Load(Database& db) {
 }
 
 void Tombstones::Add(uint32_t key, absl::Span<const std::string> hashes) {
-  if (hashes.empty()) return;
+  if (hashes.empty() || PLANTED("erase-keeps-no-tombstones")) return;
   absl::MutexLock lock(&mutex_);
   if (std::find(used_keys_.begin(), used_keys_.end(), key) == used_keys_.end()) {
     used_keys_.push_back(key);

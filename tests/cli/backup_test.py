@@ -45,6 +45,14 @@ def passerelled(*arguments, code=0):
     return done
 
 
+def take_along(folder):
+    """What is no part of a backup: the master keys and the erasure journal."""
+    for ending in ("key", "erasures"):
+        path = folder / f"new.{ending}"
+        path.write_bytes((folder / f"data.{ending}").read_bytes())
+        path.chmod(0o600)
+
+
 @pytest.fixture
 def people(tmp_path):
     path = tmp_path / "people.csv"
@@ -65,11 +73,10 @@ def test_a_backup_is_restored_and_served_again(tmp_path, people):
     folder = tmp_path / "data" / "backups" / "monday"
     assert "sound" in passerelled("restore", "--check-only", "--from", folder).stdout
     told = passerelled("restore", "--from", folder, "--data", tmp_path / "new").stdout
-    assert "master key file" in told and "STORE_RESTORED" in told
+    assert "master key file" in told and "STORE_RESTORED" in told and "new.erasures" in told
     assert "holds 'store'" in passerelled("restore", "--from", folder, "--data", tmp_path / "new",
                                           code=1).stderr
-    (tmp_path / "new.key").write_bytes((tmp_path / "data.key").read_bytes())
-    (tmp_path / "new.key").chmod(0o600)
+    take_along(tmp_path)
     with Server(tmp_path / "new") as server:
         again = server.ask("import", people, "--create-attributes", "--stream", "people")
         assert (again["received"], again["already_known"]) == (0, ROWS)
@@ -89,8 +96,7 @@ def test_a_cursor_of_before_a_restore_says_what_to_do(tmp_path):
         server.run("backup", "monday")
     passerelled("restore", "--from", tmp_path / "data" / "backups" / "monday", "--data",
                 tmp_path / "new")
-    (tmp_path / "new.key").write_bytes((tmp_path / "data.key").read_bytes())
-    (tmp_path / "new.key").chmod(0o600)
+    take_along(tmp_path)
     with Server(tmp_path / "new") as server:
         refused = server.run(*export, code=1).stderr
         assert "STORE_RESTORED" in refused and "Seek a consumer" in refused

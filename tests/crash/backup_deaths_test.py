@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -78,6 +79,7 @@ def test_a_restore_that_dies_is_no_store_and_is_done_again(fault, tmp_path):
     assert refused.returncode != 0 and "restore" in refused.stderr
     done = run("passerelled", *restore)
     assert done.returncode == 0, done.stderr
+    shutil.copy2(tmp_path / "d.erasures", fresh.parent)
     again = CrashServer(str(fresh.parent), "passerelled")
     again.start()
     assert records_of(again) == ROWS

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE))
+sys.path[:0] = [str(HERE), str(HERE.parent / "privacy")]
 
 from crash_server import ROOT, live_server  # noqa: E402
 
@@ -16,7 +16,9 @@ live_server.use_client()
 
 from backup_deaths_test import BACKUP_FAULTS, RESTORE_FAULTS  # noqa: E402
 import disk_test  # noqa: E402
+import erasing  # noqa: E402
 import io_test  # noqa: E402
+from key_rotation_test import EDIT_FAULTS  # noqa: E402
 from scenario import SIGKILLED, Scenario  # noqa: E402
 
 # Where to die: at which time the place is reached, and for checkpoints how many microseconds into it.
@@ -52,8 +54,10 @@ def named(macro: str) -> set[str]:
 
 
 def test_every_fault_point_and_planted_bug_in_the_sources_is_tried():
-    assert named("FAULT_POINT") == {*FAULTS, *BACKUP_FAULTS, *RESTORE_FAULTS}
-    assert named("PLANTED") == {*PLANTS, *io_test.PLANTS, *disk_test.PLANTS, *disk_test.LONG_PLANTS}
+    assert named("FAULT_POINT") == {*FAULTS, *BACKUP_FAULTS, *RESTORE_FAULTS, *EDIT_FAULTS, *erasing.ERASE_FAULTS,
+                                    *erasing.ACCESS_FAULTS}
+    assert named("PLANTED") == {*PLANTS, *io_test.PLANTS, *disk_test.PLANTS, *disk_test.LONG_PLANTS,
+                                *erasing.SERVER_PLANTS}
 
 
 def test_the_test_server_compiles_every_file_that_names_one():

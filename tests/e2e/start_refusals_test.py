@@ -68,12 +68,14 @@ class Store:
         self.stores = stores
         self.data = folder / "data"
         self.key = folder / "data.key"
+        self.journal = folder / "data.erasures"
         self.take("clean")
 
     def take(self, name: str) -> None:
         shutil.rmtree(self.data, ignore_errors=True)
         shutil.copytree(self.stores / name, self.data)
         shutil.copy2(self.stores / f"{name}.key", self.key)
+        shutil.copy2(self.stores / f"{name}.erasures", self.journal)
 
     def path(self, name: str) -> pathlib.Path:
         return self.data / name
@@ -259,6 +261,18 @@ MATRIX = [
     ("key-file-of-something-else", lambda store: store.key.write_text("-----BEGIN PRIVATE KEY-----\n"),
      "key file {key}: line 1: wanted: key, an id of 8 hex digits, 64 hex digits; "
      "put the master key file of this store back"),
+    # The erasure journal.
+    ("no-erasure-journal", lambda store: store.journal.unlink(),
+     "erasure journal {journal} is missing: this store keeps one or was restored from a backup, and may hold people who "
+     "were erased since. Put the file back; or start once with --no-erasure-journal, which begins a new one and lets "
+     "those people stay"),
+    ("erasure-journal-of-another-store", lambda store: shutil.copy2(store.stores / "other.erasures", store.journal),
+     "erasure journal {journal}[: ].*"),
+    ("half-an-erasure-journal", lambda store: os.truncate(store.journal, store.journal.stat().st_size // 2),
+     "erasure journal {journal}[: ].*"),
+    ("erasure-journal-without-its-key", lambda store: store.key.unlink(),
+     "erasure journal {journal}: there is no master key to check it with; put the master key file of this store back. "
+     "If it is lost, move the journal away and start once with --no-erasure-journal"),
     ("key-file-that-is-a-link", lambda store: (store.key.rename(f"{store.key}.real"),
                                                store.key.symlink_to(f"{store.key}.real")),
      "key file {key}: a symbolic link, wanted the file itself; name that with --key-file"),
@@ -270,8 +284,9 @@ def test_is_refused_with_the_file_and_what_to_do_and_left_as_it_is(store, damage
     damage(store)
     before = store.contents()
     places = {"data": store.data, "profiles": store.path(PROFILES), "logs": store.path(LOGS), "key": store.key,
+              "journal": store.journal,
               "control": store.path(CONTROL), "folder": store.path(FOLDER), "two": store.path("store/instances/two")}
-    wanted = re.sub(r"\{(data|profiles|logs|key|control|folder|two)\}",
+    wanted = re.sub(r"\{(data|profiles|logs|key|journal|control|folder|two)\}",
                     lambda place: re.escape(str(places[place[1]])), words)
     told = store.refusal()
     assert re.fullmatch(wanted.replace("(passerelled restore)", r"\(passerelled restore\)"), told), told
@@ -309,8 +324,9 @@ def test_a_second_server_is_refused_while_the_first_serves_on(store):
 
 def test_a_key_that_is_missing_beside_data_is_made_and_said(store):
     store.key.unlink()
+    store.journal.unlink()
     process = subprocess.Popen(
-        [live_server.find_program("passerelled"), "--data", store.data, *LISTEN],
+        [live_server.find_program("passerelled"), "--data", store.data, "--no-erasure-journal", *LISTEN],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )
     assert json.loads(process.stdout.readline())["event"] == "serving"
@@ -318,6 +334,7 @@ def test_a_key_that_is_missing_beside_data_is_made_and_said(store):
     lines = [json.loads(line) for line in process.communicate(timeout=30)[1].splitlines()]
     detail = next(line["detail"] for line in lines if line["event"] == "master_key_made")
     assert str(store.key) in detail and "stop the server and put it there" in detail
+    assert "no_erasure_journal" in {line["event"] for line in lines} and store.journal.exists()
 
 
 def test_a_data_directory_that_is_a_file_is_refused(store):

@@ -61,7 +61,9 @@ bool WireServer::Restore(const std::string& from) {
   posix_spawn_file_actions_destroy(&actions);
   if (status == 0) waitpid(process, &status, 0);
   if (status != 0) return false;
-  std::filesystem::copy_file(before + ".key", data_ + ".key");
+  for (const char* beside : {".key", ".erasures"}) {
+    std::filesystem::copy_file(before + beside, data_ + beside);
+  }
   Start();
   return true;
 }

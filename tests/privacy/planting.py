@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+import time
 
 import cells
 import guarded_server
@@ -22,6 +23,9 @@ from passerelle.v1 import (
     instance_service_pb2_grpc,
     log_service_pb2,
     log_service_pb2_grpc,
+    privacy_pb2,
+    privacy_service_pb2,
+    privacy_service_pb2_grpc,
     source_pb2,
     source_service_pb2,
     source_service_pb2_grpc,
@@ -40,6 +44,7 @@ NAMES = {
     "attribute": f"{INSTANCE}/attributes/city",
     "profile": f"{INSTANCE}/profiles/1",
     "stream": f"{INSTANCE}/writeStreams/none",
+    "privacy request": f"{INSTANCE}/privacyRequests/copy",
     "credential": "credentials/somebody",
     "role": "roles/none",
     "instance": INSTANCE,
@@ -102,6 +107,13 @@ def plant_in_map(items, field, rest: tuple, text: str) -> None:
         items[key] = text.encode() if entry["value"].type == field.TYPE_BYTES else text
 
 
+def with_kind(message):
+    """What does not say what is asked for gets no further than that."""
+    if "privacy_request" in message.DESCRIPTOR.fields_by_name:
+        message.privacy_request.kind = privacy_pb2.PrivacyRequest.KIND_ACCESS
+    return message
+
+
 class Search:
     def __init__(self, planted: str = ""):
         self.planted = planted
@@ -123,6 +135,7 @@ class Search:
                 for method in methods:
                     self._call_with_everything(method)
                 self._call_with_metadata(methods)
+                self._erase()
             assert server.stop() == 0
             self._search_files(server)
 
@@ -163,6 +176,28 @@ class Search:
         make(source_service_pb2_grpc.SourceServiceStub, "CreateSource",
              source_service_pb2.CreateSourceRequest(parent=INSTANCE, source_id="nightly", source=source))
 
+        self._ask("ACCESS", "copy")
+
+    def _ask(self, kind: str, name: str) -> None:
+        """What is done in the background is logged too."""
+        identities = [{"namespace": "email", "value": CANARIES[0]}, {"namespace": "phone", "value": CANARIES[1]}]
+        request = privacy_service_pb2.CreatePrivacyRequestRequest(
+            parent=INSTANCE, privacy_request_id=name,
+            privacy_request=privacy_pb2.PrivacyRequest(kind=f"KIND_{kind}", identities=identities))
+        stub = privacy_service_pb2_grpc.PrivacyServiceStub(self.admin.channel)
+        get = privacy_service_pb2.GetPrivacyRequestRequest(name=f"{INSTANCE}/privacyRequests/{name}")
+        answer = stub.CreatePrivacyRequest(request, metadata=self.admin.metadata, timeout=60)
+        give_up = time.monotonic() + 60
+        while answer.state == privacy_pb2.PrivacyRequest.STATE_RUNNING and time.monotonic() < give_up:
+            time.sleep(0.05)
+            answer = stub.GetPrivacyRequest(get, metadata=self.admin.metadata, timeout=60)
+        assert answer.state == privacy_pb2.PrivacyRequest.STATE_SUCCEEDED, answer.state
+        self.places["errors"].search(name, answer.SerializeToString(), MARKS)
+
+    def _erase(self) -> None:
+        """Last, because whoever is erased is refused from then on."""
+        self._ask("ERASE", "gone")
+
     def _requests(self, method: cells.Method):
         """Requests with personal data in one field, then in all, each beside names that lead somewhere."""
         described = method.descriptor.input_type
@@ -173,12 +208,12 @@ class Search:
                 message = make()
                 message.CopyFrom(base)
                 plant(message, path, CANARIES[number % len(CANARIES)])
-                yield message
+                yield with_kind(message)
             everything = make()
             for number, path in enumerate(paths):
                 plant(everything, path, CANARIES[number % len(CANARIES)])
             everything.MergeFrom(base)
-            yield everything
+            yield with_kind(everything)
 
     def _named(self, make) -> list:
         """Requests whose names are those of each kind of resource."""

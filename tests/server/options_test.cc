@@ -51,6 +51,8 @@ TEST(Options, DefaultsNeedOnlyADataDirectory) {
   EXPECT_EQ(options.data, "d/");
   EXPECT_EQ(options.listen, "127.0.0.1:7701");
   EXPECT_EQ(options.EffectiveKeyFile(), "d.key");
+  EXPECT_EQ(options.EffectiveErasureJournal(), "d.erasures");
+  EXPECT_FALSE(options.no_erasure_journal);
   EXPECT_EQ(options.max_message_bytes, 4 * 1024 * 1024);
   EXPECT_TRUE(options.reflection);
   EXPECT_FALSE(options.channelz);
@@ -59,7 +61,10 @@ TEST(Options, DefaultsNeedOnlyADataDirectory) {
 
 TEST(Options, FlagsAreRead) {
   const Options options = Parsed({"--data=d", "--listen", "[::1]:0", "--key-file=k", "--readers",
-                                  "7", "--no-reflection", "--channelz", "--log-level=debug"});
+                                  "7", "--no-reflection", "--channelz", "--log-level=debug",
+                                  "--erasure-journal=j", "--no-erasure-journal"});
+  EXPECT_EQ(options.EffectiveErasureJournal(), "j");
+  EXPECT_TRUE(options.no_erasure_journal);
   EXPECT_EQ(options.listen, "[::1]:0");
   EXPECT_EQ(options.EffectiveKeyFile(), "k");
   EXPECT_EQ(options.readers, 7);

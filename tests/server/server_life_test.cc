@@ -108,6 +108,24 @@ TEST_F(RunningServer, TheStoreIsOpenedWithTheSettings) {
   EXPECT_EQ(opened.disk.low_bytes, 1'048'579);
   EXPECT_EQ(opened.disk.reserve_bytes, 1'048'576);
   EXPECT_EQ(opened.housekeeping_period, absl::Seconds(7));
+  EXPECT_EQ(opened.erasure_journal, options_.data + ".erasures");
+  EXPECT_FALSE(opened.without_erasure_journal);
+  EXPECT_EQ(log_.find("no_erasure_journal"), std::string::npos) << log_;
+}
+
+TEST_F(RunningServer, AStartWithoutTheErasureJournalIsSaidInTheLog) {
+  storage::StoreOptions opened;
+  hooks_.open_store = [&](const storage::StoreOptions& store) {
+    opened = store;
+    return std::unique_ptr<storage::Store>();
+  };
+  options_.erasure_journal = (folder_ / "elsewhere").string();
+  options_.no_erasure_journal = true;
+  Start();
+  EXPECT_EQ(opened.erasure_journal, options_.erasure_journal);
+  EXPECT_TRUE(opened.without_erasure_journal);
+  EXPECT_NE(log_.find("\"no_erasure_journal\""), std::string::npos) << log_;
+  EXPECT_NE(log_.find(options_.erasure_journal), std::string::npos) << log_;
 }
 
 }  // namespace

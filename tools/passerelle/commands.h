@@ -27,6 +27,9 @@ void AddStreams(CLI::App& app, Session& session);
 void AddSuppressions(CLI::App& app, Session& session);
 void AddQuarantine(CLI::App& app, Session& session);
 void AddDenylist(CLI::App& app, Session& session);
+void AddPrivacy(CLI::App& app, Session& session);
+void AddArchive(CLI::App& privacy, Session& session);  // download, within `privacy`
+void AddReceipt(CLI::App& privacy, Session& session);  // verify-receipt
 void AddWhy(CLI::App& app, Session& session);
 void AddBackup(CLI::App& app, Session& session);
 void AddDoctor(CLI::App& app, Session& session);

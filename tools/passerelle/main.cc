@@ -75,6 +75,7 @@ void AddCommands(CLI::App& app, Session& session) {
   AddSuppressions(app, session);
   AddQuarantine(app, session);
   AddDenylist(app, session);
+  AddPrivacy(app, session);
   AddWhy(app, session);
   AddBackup(app, session);
   AddDoctor(app, session);

@@ -41,7 +41,8 @@ std::vector<const FileDescriptor*> ServiceFiles() {
           v1::GetDeliveryRequest::descriptor()->file(),
           v1::GetSourceRequest::descriptor()->file(),
           v1::GetWriteStreamRequest::descriptor()->file(),
-          v1::ListSuppressionsRequest::descriptor()->file()};
+          v1::ListSuppressionsRequest::descriptor()->file(),
+          v1::GetPrivacyRequestRequest::descriptor()->file()};
 }
 
 std::vector<std::string> RetriedMethods() {
@@ -141,7 +142,7 @@ Client::Client(std::string target, std::shared_ptr<grpc::Channel> channel,
              v1::ActivationService::NewStub(channel_), v1::LogService::NewStub(channel_),
              v1::SourceService::NewStub(channel_), v1::StreamService::NewStub(channel_),
              v1::AccessService::NewStub(channel_), v1::SuppressionService::NewStub(channel_),
-             grpc::health::v1::Health::NewStub(channel_)) {}
+             v1::PrivacyService::NewStub(channel_), grpc::health::v1::Health::NewStub(channel_)) {}
 
 bool Client::AwaitTurn(const absl::Status& status, absl::Time deadline, Backoff* backoff) {
   if (ReasonOf(status) != v1::ERROR_REASON_OVERLOADED) return false;

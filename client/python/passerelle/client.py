@@ -30,6 +30,7 @@ from .v1 import (
     instance_service_pb2_grpc,
     log_service_pb2,
     log_service_pb2_grpc,
+    privacy_service_pb2_grpc,
     profile_service_pb2,
     profile_service_pb2_grpc,
     profile_sync_service_pb2,
@@ -54,6 +55,7 @@ _READS = {
         *("GetIdentityNamespace", "ListIdentityNamespaces"),
     ],
     "LogService": ["GetDelivery", "ListDeliveries", "ListLogs", "GetSchema", "GetDeliveryReport"],
+    "PrivacyService": ["GetPrivacyRequest", "ListPrivacyRequests"],
     "ProfileService": [
         *("GetProfile", "BatchGetProfiles", "LookupProfile", "ListProfiles", "ExplainProfile"),
     ],
@@ -137,6 +139,7 @@ class Client:
             destinations=destination_service_pb2_grpc.DestinationServiceStub(channel),
             instances=instance_service_pb2_grpc.InstanceServiceStub(channel),
             logs=log_service_pb2_grpc.LogServiceStub(channel),
+            privacy=privacy_service_pb2_grpc.PrivacyServiceStub(channel),
             profiles=profile_service_pb2_grpc.ProfileServiceStub(channel),
             profile_sync=profile_sync_service_pb2_grpc.ProfileSyncServiceStub(channel),
             sources=source_service_pb2_grpc.SourceServiceStub(channel),

@@ -1,12 +1,17 @@
 #include "server/convert/keys.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+
+#include "server/convert/store_subkeys.h"
+#include "server/convert/tokens.h"
 
 namespace passerelle {
 namespace {
@@ -86,6 +91,99 @@ TEST_F(KeyFile, SymbolicLinksFoldersAndPipesAreRefused) {
         << name;
   }
   EXPECT_FALSE(std::filesystem::exists(Path("nowhere")));
+}
+
+TEST_F(KeyFile, RotationPutsANewKeyFirstAndKeepsOldOnesCommentsAndMode) {
+  const std::string path =
+      Write("master.key", "# of May\n\n" + std::string(kOneKey) + "# the end\n", 0400);
+  const auto rotated = KeyRing::Rotate(path);
+  ASSERT_TRUE(rotated.ok()) << rotated.status();
+  ASSERT_EQ(rotated->ids().size(), 2u);
+  EXPECT_EQ(rotated->ids().back(), 1u);
+  const auto read = KeyRing::Open(path);
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->ids(), rotated->ids());
+  EXPECT_EQ(*read->FindSubkey(1, KeyPurpose::kTombstone),
+            *KeyRing::Parse(kOneKey)->FindSubkey(1, KeyPurpose::kTombstone));
+  const std::string text = Read(path);
+  EXPECT_EQ(text.rfind("# of May\n\nkey ", 0), 0u) << text;
+  EXPECT_NE(text.find(std::string("\n") + kOneKey + "# the end\n"), std::string::npos) << text;
+  struct stat info;
+  ASSERT_EQ(::stat(path.c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 07777, 0400u);
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), {}), 1);
+}
+
+TEST_F(KeyFile, EachRotationMakesAnotherKey) {
+  const std::string path = Write("master.key", kOneKey, 0600);
+  ASSERT_TRUE(KeyRing::Rotate(path).ok());
+  ASSERT_TRUE(KeyRing::Rotate(path).ok());
+  const auto ring = KeyRing::Open(path);
+  ASSERT_TRUE(ring.ok()) << ring.status();
+  ASSERT_EQ(ring->ids().size(), 3u);
+  EXPECT_NE(*ring->FindSubkey(ring->ids()[0], KeyPurpose::kSecret),
+            *ring->FindSubkey(ring->ids()[1], KeyPurpose::kSecret));
+}
+
+TEST_F(KeyFile, RotationStopsAt64Keys) {
+  const std::string path = Write("master.key", kOneKey, 0600);
+  for (int i = 1; i < 64; ++i) ASSERT_TRUE(KeyRing::Rotate(path).ok()) << i;
+  const std::string full = Read(path);
+  const absl::Status refused = KeyRing::Rotate(path).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_NE(std::string(refused.message()).find("64 keys"), std::string::npos) << refused;
+  EXPECT_EQ(Read(path), full);
+}
+
+TEST_F(KeyFile, RotationRefusesWhatAStartRefusesAndChangesNothing) {
+  Write("loose.key", kOneKey, 0640);
+  Write("none.key", "# nothing\n", 0600);
+  Write("real.key", kOneKey, 0600);
+  std::filesystem::create_symlink(Path("real.key"), Path("link.key"));
+  for (const char* name : {"loose.key", "none.key", "link.key", "absent.key"}) {
+    const absl::Status refused = KeyRing::Rotate(Path(name)).status();
+    EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition) << name;
+    EXPECT_NE(std::string(refused.message()).find(name), std::string::npos) << refused;
+  }
+  EXPECT_EQ(Read(Path("loose.key")), kOneKey);
+  EXPECT_EQ(Read(Path("none.key")), "# nothing\n");
+  EXPECT_EQ(Read(Path("real.key")), kOneKey);
+  EXPECT_FALSE(std::filesystem::exists(Path("absent.key")));
+  EXPECT_EQ(KeyRing::Open(Path("absent.key")).status().code(),
+            absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_F(KeyFile, AFileThatIsBeingChangedIsNotChangedByAnother) {
+  const std::string path = Write("master.key", kOneKey, 0600);
+  const int other = ::open(path.c_str(), O_RDONLY);
+  ASSERT_EQ(::flock(other, LOCK_EX), 0);
+  const absl::Status refused = KeyRing::Rotate(path).status();
+  EXPECT_NE(std::string(refused.message()).find("try again"), std::string::npos) << refused;
+  EXPECT_EQ(Read(path), kOneKey);
+  ::close(other);
+  EXPECT_TRUE(KeyRing::Rotate(path).ok());
+}
+
+TEST_F(KeyFile, WhatWasMadeBeforeARotationHoldsAfterItAndNotTheOtherWayRound) {
+  const std::string path = Write("master.key", kOneKey, 0600);
+  const KeyRing before = *KeyRing::Parse(kOneKey);
+  const KeyRing after = KeyRing::Rotate(path).value();
+  const CommitToken token{"default/p", 1, 7};
+  CommitToken read;
+  EXPECT_EQ(TokenCodec(after).Decode(TokenCodec(before).Encode(token), &read), TokenProblem::kOk);
+  EXPECT_EQ(read.seq, 7u);
+  EXPECT_EQ(TokenCodec(before).Decode(TokenCodec(after).Encode(token), &read),
+            TokenProblem::kUnknownKey);
+  StoreSubkeys old_keys, new_keys;
+  old_keys.UseKeys(&before);
+  new_keys.UseKeys(&after);
+  EXPECT_EQ(new_keys.Open(old_keys.Seal("a secret", "here"), "here"), "a secret");
+  EXPECT_EQ(old_keys.Open(new_keys.Seal("a secret", "here"), "here"), std::nullopt);
+  const storage::HashableAddress address{"email", "ann@example.com", false};
+  EXPECT_EQ(new_keys.HashAddress(1, storage::AddressUse::kTombstone, address),
+            old_keys.HashAddress(1, storage::AddressUse::kTombstone, address));
+  EXPECT_EQ(new_keys.AuditMac(1, "row"), old_keys.AuditMac(1, "row"));
+  EXPECT_EQ(new_keys.Sign("text").key, after.current_id());
 }
 
 TEST_F(KeyFile, AMissingFolderIsNamed) {
