@@ -1,6 +1,5 @@
 #include "storage/sqlite/privacy_logs.h"
 
-#include "storage/fault_point.h"
 #include "storage/sqlite/person_data.h"
 #include "storage/status.h"
 
@@ -156,7 +155,6 @@ absl::Status PersonLogs::Search(TakeNames take_former, const Progress& progress)
     if (!page.former.empty()) RETURN_IF_ERROR(take_former(page.former));
     RETURN_IF_ERROR(SaveFound(page));
     RETURN_IF_ERROR(progress(page.last_seq, 2 * page.end_seq));
-    FAULT_POINT("privacy-log-searched");
   }
   return absl::OkStatus();
 }
@@ -205,7 +203,6 @@ absl::StatusOr<int64_t> PersonLogs::Clear(const Progress& progress) {
     quiet = 0;
     RETURN_IF_ERROR(ClearRows(page));
     RETURN_IF_ERROR(progress(page.end_seq + page.last_seq, 2 * page.end_seq));
-    FAULT_POINT("privacy-log-cleared");
   }
   ASSIGN_OR_RETURN(const Work done, LoadWork());
   return done.cleared_rows;
