@@ -218,6 +218,26 @@ TEST_P(ErasureJournalContract, AnInstanceThatIsMadeAnewHasNothingOfItsNamesake) 
   EXPECT_EQ(ImportOne({}, {{email, "3@example.com"}}, {}).outcome, Outcome::kCreated);
 }
 
+// Without a journal none of them ends.
+TEST_P(ErasureJournalContract, ThereIsARoomForSoManyRunningRequestsAndNoMore) {
+  const std::string kept = Journal();
+  std::filesystem::remove(options_.erasure_journal);
+  for (int64_t i = 0; i < kMaxRunningPrivacyRequests; ++i) {
+    const auto asked = Ask(absl::StrCat("r", i), PrivacyKind::kErase,
+                           WithMail(absl::StrCat("nobody", i, "@example.com")));
+    ASSERT_TRUE(asked.ok()) << asked.status();
+  }
+  const auto refused = Ask("more", PrivacyKind::kErase, WithMail("3@example.com"));
+  EXPECT_EQ(Refused(refused), (RefusalOf{StatusCode::kResourceExhausted, Reason::kLimitReached}));
+  EXPECT_EQ(Detail(refused.status(), "limit"), "1000");
+  EXPECT_EQ(CountProfiles(), kProfiles);
+  EXPECT_EQ(Refused(privacy().DeleteRequest("r0", {})),
+            (RefusalOf{StatusCode::kFailedPrecondition, Reason::kInUse}));
+  WriteJournal(kept);
+  AwaitEnd("r0");
+  EXPECT_TRUE(Ask("more", PrivacyKind::kErase, WithMail("3@example.com")).ok());
+}
+
 TEST_P(ErasureJournalContract, AnErasureWaitsForItsJournal) {
   Close();
   const std::string kept = Journal();
