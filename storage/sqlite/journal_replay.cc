@@ -62,8 +62,22 @@ std::string FreeId(Database& db, const JournalEntry& entry) {
   return id;
 }
 
+// The very request is here, from before the process ended or the backup was made: it goes on by
+// itself, and need not be written into the journal again.
+bool IsHere(Database& db, const JournalEntry& entry) {
+  auto found = FindPrivacyRequest(db, entry.request);
+  const bool is_same = found.has_value() && found->request.kind == PrivacyKind::kErase &&
+                       found->request.create_us == entry.time_us;
+  if (is_same && found->request.step == PrivacyStep::kProfile) {
+    found->request.step = PrivacyStep::kLedger;
+    SetProgress(db, *found);
+  }
+  return is_same;
+}
+
 void Apply(Transaction& transaction, InstanceContext& context, const Again& again) {
   Database& db = transaction.db();
+  if (IsHere(db, *again.entry)) return;
   PrivacyRow row;
   row.number = row.revision = transaction.NextSeq();
   row.key = again.entry->key;

@@ -218,6 +218,26 @@ TEST_P(ErasureJournalContract, AnInstanceThatIsMadeAnewHasNothingOfItsNamesake) 
   EXPECT_EQ(ImportOne({}, {{email, "3@example.com"}}, {}).outcome, Outcome::kCreated);
 }
 
+// The process ended between the journal and the note that it was written.
+TEST_P(ErasureJournalContract, AnErasureThatIsInTheJournalAlreadyIsNotBegunTwice) {
+  const std::string kept = Journal();
+  std::filesystem::remove(options_.erasure_journal);
+  ASSERT_TRUE(Ask("r", PrivacyKind::kErase, WithMail("3@example.com")).ok());
+  const std::string image = directory_.File("image");
+  std::filesystem::create_directory(image);
+  std::filesystem::copy(directory_.path() + "/store", image + "/store",
+                        std::filesystem::copy_options::recursive);
+  WriteJournal(kept);
+  AwaitEnd("r");
+  EXPECT_EQ(Lines(), 2u);
+  OpenAt(image);
+  ASSERT_FALSE(HasFailure());
+  AwaitEnd("r");
+  EXPECT_EQ(Get("r").state, PrivacyState::kSucceeded);
+  EXPECT_EQ(privacy().ListRequests({}, {})->items.size(), 1u);
+  EXPECT_EQ(Lines(), 2u);
+}
+
 // Without a journal none of them ends.
 TEST_P(ErasureJournalContract, ThereIsARoomForSoManyRunningRequestsAndNoMore) {
   const std::string kept = Journal();
