@@ -103,8 +103,9 @@ def test_wrong_usage_wrong_modes_and_missing_files_are_refused(data, tmp_path):
 
 def test_a_server_that_runs_goes_on_and_old_tokens_and_suppressions_hold_after_its_restart(data, tmp_path):
     people = tmp_path / "people.csv"
-    people.write_text("external_id,email,audience,broadlog_id,status\n" + "".join(
-        f"{i},p{i}@example.com,VIP,{i},sent\n" for i in range(1, 7)))
+    people.write_text("external_id,email,audience\n" + "".join(f"{i},p{i}@example.com,VIP\n" for i in range(1, 7)))
+    sent = tmp_path / "sent.csv"
+    sent.write_text("broadlog_id,status\n" + "".join(f"{i},sent\n" for i in range(1, 7)))
     cursor, rows = tmp_path / "cursor", tmp_path / "rows.csv"
     export = ("logs", "export", "--cursor-file", cursor, "--out", rows)
     page = {"parent": "instances/default", "page_size": 2}
@@ -114,18 +115,18 @@ def test_a_server_that_runs_goes_on_and_old_tokens_and_suppressions_hold_after_i
         server.run("push", "crm", people, "--identity", "external_id=external_id", "--audience-column", "audience")
         server.run("suppressions", "import", "--address", "email:p2@example.com")
         server.run("deliveries", "create", "spring", "--channel", "email")
-        server.run("logs", "append", people, "--kind", "delivery", "--delivery", "spring", "--stream", "sent")
+        server.run("logs", "append", sent, "--kind", "delivery", "--delivery", "spring", "--stream", "sent")
         server.run(*export)
-        old_page = server.call("ProfileService/ListProfiles", page)["nextPageToken"]
+        old_page = server.call("ProfileService/ListProfiles", page)["next_page_token"]
         written = {"parent": "instances/default", "rows": [{"identities": {"external_id": "7"}}]}
-        old_commit = server.call("ProfileService/BatchImportProfiles", written)["commitToken"]
+        old_commit = server.call("ProfileService/BatchImportProfiles", written)["commit_token"]
         keys("rotate", "--data", data)
-        meanwhile = server.call("ProfileService/ListProfiles", page)["nextPageToken"]
+        meanwhile = server.call("ProfileService/ListProfiles", page)["next_page_token"]
     new, old = ids("--data", data)
     assert {key_of(token) for token in (old_page, old_commit, meanwhile)} == {old}
     with Served(data) as server:
         rest = server.call("ProfileService/ListProfiles", {**page, "page_token": old_page, "commit_token": old_commit})
-        assert len(rest["profiles"]) == 2 and key_of(rest["nextPageToken"]) == new
+        assert len(rest["profiles"]) == 2 and key_of(rest["next_page_token"]) == new
         reached = csv.DictReader(server.run("-q", "members", "vip", "--reach", "email").splitlines())
         assert sorted(row["external_id"] for row in reached) == ["1", "3", "4", "5", "6"]
         server.run("suppressions", "import", "--address", "email:p3@example.com")
@@ -136,6 +137,6 @@ def test_a_server_that_runs_goes_on_and_old_tokens_and_suppressions_hold_after_i
         server.run("logs", "append", more, "--kind", "delivery", "--delivery", "spring", "--stream", "more")
         server.run(*export)
         assert len(rows.read_text().splitlines()) == 8, "it goes on at the old cursor"
-        again = json.loads(server.run("--json", "logs", "append", people, "--kind", "delivery", "--delivery", "spring",
+        again = json.loads(server.run("--json", "logs", "append", sent, "--kind", "delivery", "--delivery", "spring",
                                       "--stream", "sent"))
         assert again["already_known"] == 6

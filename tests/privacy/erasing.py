@@ -190,7 +190,8 @@ class World:
         self.data = pathlib.Path(self.folder, "d")
         self.backups = pathlib.Path(self.folder, "backups")
         self.crowd = person.Crowd(crowd)
-        self.options = ("--log-level", "debug", "--backup-directory", str(self.backups), *options)
+        self.options = ("--log-level", "debug", "--backup-directory", str(self.backups),
+                        "--disk-reserve-bytes", "1048576", *options)
         self.server = self.client = self.planter = None
         self.profile = ""
 

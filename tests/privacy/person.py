@@ -93,6 +93,7 @@ class Planter:
             profile_pb2.Identity(namespace="email", value=LATER_EMAIL),
         ]
         self.token = ""
+        self._returns = 0
 
     def plant(self) -> None:
         self._prepare()
@@ -110,6 +111,7 @@ class Planter:
         self.client.create_attribute("city", "STRING")
         self.client.create_attribute("notes", "STRING_LIST")
         self.client.create_attribute("email_ok", "BOOL", instance_pb2.Consent(channel="email"))
+        self.client.create_attribute("post_ok", "BOOL", instance_pb2.Consent(channel="post"))
         card = instance_pb2.IdentityNamespace(kind="KIND_PERSON", normalization="NORMALIZATION_TRIM")
         self._call("instances", "CreateIdentityNamespace", instance_service_pb2.CreateIdentityNamespaceRequest(
             parent=self.client.instance, identity_namespace_id="card", identity_namespace=card))
@@ -294,5 +296,16 @@ class Planter:
             "logs": self._call("logs", "BatchAppendLogs", log_service_pb2.BatchAppendLogsRequest(
                 parent=here.instance, rows=logs)),
         }
-        return {kind: {ingest.outcome_name(count.outcome): count.rows for count in answer.counts if count.rows}
+        told = {kind: {ingest.outcome_name(count.outcome): count.rows for count in answer.counts if count.rows}
                 for kind, answer in answers.items()}
+        return {**told, "stream": self._come_back_by_stream()}
+
+    def _come_back_by_stream(self) -> dict[str, int]:
+        """What is suppressed is recorded, too, and its record keys are kept in clear."""
+        self._returns += 1
+        request = profile_service_pb2.ImportProfilesRequest
+        rows = [Row(identities={"email": value}, record_key=value) for value in (EMAIL, LATER_EMAIL)]
+        encoder = ingest.record_encoder(request.Batch, ["email"], {})
+        return dict(self._run(self.client.stubs.profiles.ImportProfiles, request,
+                              {"parent": self.client.instance, "identity_namespaces": ["email"], "fields": []}, encoder,
+                              rows, f"back-{self._returns}").counts)
