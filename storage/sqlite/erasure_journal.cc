@@ -70,14 +70,14 @@ uint32_t KeyOf(std::string_view text) {
 }
 
 // A descriptor that closes itself.
-class FileHandle {
+class OpenedFile {
  public:
-  FileHandle(const std::string& path, int flags) : fd_(open(path.c_str(), flags, 0600)) {}
-  ~FileHandle() {
+  OpenedFile(const std::string& path, int flags) : fd_(open(path.c_str(), flags, 0600)) {}
+  ~OpenedFile() {
     if (fd_ >= 0) close(fd_);
   }
-  FileHandle(const FileHandle&) = delete;
-  FileHandle& operator=(const FileHandle&) = delete;
+  OpenedFile(const OpenedFile&) = delete;
+  OpenedFile& operator=(const OpenedFile&) = delete;
   int get() const { return fd_; }
   bool ok() const { return fd_ >= 0; }
 
@@ -90,7 +90,7 @@ absl::Status Failed(absl::string_view what, const std::string& path) {
 }
 
 absl::StatusOr<std::optional<std::string>> ReadWhole(const std::string& path) {
-  const FileHandle file(path, O_RDONLY | O_CLOEXEC);
+  const OpenedFile file(path, O_RDONLY | O_CLOEXEC);
   if (!file.ok() && errno == ENOENT) return std::optional<std::string>();
   if (!file.ok()) return Failed("cannot open", path);
   std::string text;
@@ -164,7 +164,7 @@ std::string ErasureJournal::Sealed(std::string text) {
 
 // Whatever an append that failed has left behind goes first.
 absl::Status ErasureJournal::Write(const std::string& line, int64_t at) const {
-  const FileHandle file(path(), O_WRONLY | O_CREAT | O_CLOEXEC);
+  const OpenedFile file(path(), O_WRONLY | O_CREAT | O_CLOEXEC);
   if (!file.ok()) return Failed("cannot open", path());
   if (ftruncate(file.get(), at) != 0) return Failed("cannot cut", path());
   if (lseek(file.get(), at, SEEK_SET) != at) return Failed("cannot seek in", path());

@@ -347,6 +347,16 @@ int64_t Writer::CommitTimeUs() const {
   return std::max(last_commit().commit_us, absl::ToUnixMicros(options_.clock()));
 }
 
+absl::StatusOr<bool> Writer::TruncateLog() {
+  const auto result = Checkpoint(*db_, CheckpointMode::kTruncate);
+  if (!result.ok()) {
+    Fail(result.status());
+    return result.status();
+  }
+  wal_tried_bytes_ = 0;
+  return *result == CheckpointResult::kComplete;
+}
+
 int64_t Writer::WalBytes() const {
   struct stat info;
   return stat(absl::StrCat(options_.path, "-wal").c_str(), &info) == 0 ? info.st_size : 0;

@@ -153,6 +153,8 @@ class Writer {
   void RunInterludes();
   void AbandonInterludes();
   void CheckpointIfDue();
+  // False: a reader was in the way after all.
+  absl::StatusOr<bool> TruncateLog();
   void CheckpointThroughGate(int64_t wal_bytes);
   int64_t WalBytes() const;
   int64_t WalThreshold() const;

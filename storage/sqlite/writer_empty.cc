@@ -46,13 +46,8 @@ class Writer::LogEmptier : public Interlude {
   }
 
   absl::StatusOr<bool> EmptyAndScrub(Database& db) {
-    const auto emptied = Checkpoint(db, CheckpointMode::kTruncate);
-    if (!emptied.ok()) {
-      writer_.Fail(emptied.status());
-      return emptied.status();
-    }
-    writer_.wal_tried_bytes_ = 0;
-    if (*emptied != CheckpointResult::kComplete) return TryAgain();
+    ASSIGN_OR_RETURN(const bool emptied, writer_.TruncateLog());
+    if (!emptied) return TryAgain();
     absl::StatusOr<bool> more = false;
     RETURN_IF_ERROR(RunRead(db, "zeroing unused bytes", [&] {
       more = ScrubPages(db, page_);
