@@ -30,6 +30,7 @@ class StoreSubkeys : public storage::StoreKeys {
   std::string AuditMac(uint32_t key, std::string_view text) const override;
   std::string Seal(std::string_view plain, std::string_view context) const override;
   std::optional<std::string> Open(std::string_view sealed, std::string_view context) const override;
+  storage::KeySignature Sign(std::string_view text) const override;
 
  private:
   const std::string* FindSubkey(uint32_t key, KeyPurpose purpose) const;
