@@ -59,7 +59,8 @@ class UnaryReactor final : public grpc::ServerUnaryReactor {
 };
 
 absl::Status CredentialEnded() {
-  return errors::Unauthenticated("the credential expired or was revoked while the call was open");
+  return errors::Unauthenticated(
+      "while the call was open the credential expired, was revoked, or lost what the call needs");
 }
 
 absl::Status RunGuarded(absl::AnyInvocable<absl::Status(CallContext&)>& work, CallContext& call) {

@@ -16,6 +16,7 @@
 #include "storage/flow_store.h"
 #include "storage/log_store.h"
 #include "storage/maintenance.h"
+#include "storage/privacy_store.h"
 #include "storage/profile_import.h"
 #include "storage/profile_store.h"
 #include "storage/reach_store.h"

@@ -87,6 +87,15 @@ std::optional<v1::Scope> ScopeNamed(std::string_view name) {
   return std::nullopt;
 }
 
+ScopeSet ScopesNamed(const std::vector<std::string>& names) {
+  ScopeSet set;
+  for (const std::string& name : names) {
+    const auto scope = ScopeNamed(name);
+    if (scope.has_value()) set.set(static_cast<std::size_t>(*scope));
+  }
+  return set;
+}
+
 absl::Span<const BuiltInRole> BuiltInRoles() {
   static const auto* roles = new std::vector<BuiltInRole>(MakeRoles());
   return *roles;

@@ -23,6 +23,8 @@ ScopeSet AllScopes();
 std::string NameOfScope(v1::Scope scope);
 // nullopt: no scope of that name, or the unspecified one.
 std::optional<v1::Scope> ScopeNamed(std::string_view name);
+// As the store keeps a role; names that are none (of a later version) give nothing.
+ScopeSet ScopesNamed(const std::vector<std::string>& names);
 
 struct BuiltInRole {
   const char* id;
