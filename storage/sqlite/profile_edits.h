@@ -81,6 +81,9 @@ class ProfileEdits : public TransactionOverlay {
   bool ChangeIdentity(ProfileId profile, const IdentityCell& identity, const IdentityCell& derived,
                       const Schema& schema, bool& changed);
 
+  // Who sends the batch: kept beside the consents that it sets. To be called before Write.
+  void NoteSource(const RecordBatch& batch, const ConsentSource& source);
+
   // Applies the cells of one record by policy and time, as ProfileStore::SubmitUpdates says, for
   // fields that are attributes. With in_scope false only consent opt-outs apply, the other fields
   // that are not absent are listed as out of scope. A field that its policy leaves alone for being

@@ -59,7 +59,7 @@ CREATE TABLE profile (
   create_us INTEGER NOT NULL,
   update_us INTEGER NOT NULL,
   known     INTEGER NOT NULL,               -- 1: has an identity of a person
-  times     BLOB                            -- event times by attribute, packed: varint number, varint zigzag us
+  times     BLOB                            -- event times by attribute, and who set consents; packed, see profile_times.h
 ) STRICT;
 
 CREATE TABLE identity (
