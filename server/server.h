@@ -13,8 +13,8 @@
 #include "absl/time/time.h"
 #include "server/access/access_watch.h"
 #include "server/access/credentials.h"
-#include "server/convert/store_subkeys.h"
 #include "server/convert/keys.h"
+#include "server/convert/store_subkeys.h"
 #include "server/listener.h"
 #include "server/options.h"
 #include "server/services/services.h"
@@ -98,6 +98,7 @@ class PasserelleServer {
   std::unique_ptr<KeyRing> keys_;
   std::unique_ptr<storage::Store> store_;
   std::unique_ptr<TokenCodec> tokens_;
+  std::unique_ptr<ExportTrail> export_trail_;
   FlowNotices notices_;
   Credentials credentials_;
   KeyAuthorizer key_authorizer_;

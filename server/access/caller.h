@@ -39,6 +39,9 @@ std::shared_ptr<const Caller> Anybody();
 // PERMISSION_DENIED where the request names none and so concerns all.
 absl::Status CheckReach(const Caller& caller, const google::protobuf::Message& request);
 
+// All texts in those fields, in the order of the fields; what is no name of a resource is left out.
+std::vector<std::string> NamesIn(const google::protobuf::Message& request);
+
 // What a call is let in with.
 struct Admission {
   std::shared_ptr<const Caller> caller;  // null: not known

@@ -54,8 +54,9 @@ absl::Status Add(const google::protobuf::ServiceDescriptor& service,
           absl::StrCat("method ", method.full_name(), " declares no scope"));
     }
     const bool whole_store = method.options().GetExtension(v1::whole_store);
-    needs.emplace(absl::StrCat(service.name(), "/", method.name()),
-                  MethodScopes::Need{scope, whole_store});
+    needs.emplace(
+        absl::StrCat(service.name(), "/", method.name()),
+        MethodScopes::Need{scope, whole_store, method.options().GetExtension(v1::exports)});
   }
   return absl::OkStatus();
 }

@@ -45,6 +45,7 @@ class MethodScopes {
   struct Need {
     v1::Scope scope = v1::SCOPE_UNSPECIFIED;
     bool whole_store = false;  // closed to callers that are limited to some instances
+    bool exports = false;      // told by the audit trail
   };
   // `method` is "InstanceService/GetInstance". Unspecified: there is no such method.
   Need For(std::string_view method) const;
