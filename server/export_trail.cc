@@ -61,7 +61,9 @@ std::string NameToBeMade(const Message& request) {
     const std::string id = TextOf(request, type.field(i));
     if (!IsPlainId(id)) return {};
     const std::string parent = TextOf(request, type.FindFieldByName("parent"));
-    return absl::StrCat(parent, parent.empty() ? "" : "/", CollectionOf(resource), "/", id);
+    const std::string name =
+        absl::StrCat(parent, parent.empty() ? "" : "/", CollectionOf(resource), "/", id);
+    return IsResourceName(name) ? name : std::string();
   }
   return {};
 }

@@ -66,19 +66,6 @@ std::vector<std::string> InstancesIn(const Message& request) {
   return instances;
 }
 
-// A collection and an id, or several of these; ids are short and hold nothing that a person types
-// but letters, digits and a few marks.
-bool IsResourceName(const std::string& text) {
-  const std::vector<absl::string_view> parts = absl::StrSplit(text, '/');
-  if (parts.size() % 2 != 0) return false;
-  return std::all_of(parts.begin(), parts.end(), [](absl::string_view part) {
-    const bool fits = !part.empty() && part.size() <= kMaxIdBytes;
-    return fits && std::all_of(part.begin(), part.end(), [](char c) {
-             return absl::ascii_isalnum(c) || c == '-' || c == '_' || c == '.';
-           });
-  });
-}
-
 }  // namespace
 
 bool Caller::MayEnter(std::string_view instance) const {
@@ -108,6 +95,17 @@ absl::Status CheckReach(const Caller& caller, const Message& request) {
     return errors::ResourceNotFound(absl::StrCat(kInstances, instance));
   }
   return absl::OkStatus();
+}
+
+bool IsResourceName(const std::string& text) {
+  const std::vector<absl::string_view> parts = absl::StrSplit(text, '/');
+  if (parts.size() % 2 != 0) return false;
+  return std::all_of(parts.begin(), parts.end(), [](absl::string_view part) {
+    const bool fits = !part.empty() && part.size() <= kMaxIdBytes;
+    return fits && std::all_of(part.begin(), part.end(), [](char c) {
+             return absl::ascii_isalnum(c) || c == '-' || c == '_' || c == '.';
+           });
+  });
 }
 
 std::vector<std::string> NamesIn(const Message& request) {

@@ -39,6 +39,10 @@ std::shared_ptr<const Caller> Anybody();
 // PERMISSION_DENIED where the request names none and so concerns all.
 absl::Status CheckReach(const Caller& caller, const google::protobuf::Message& request);
 
+// Whether a text has the form of a resource's name: collections and short ids of letters, digits,
+// '-', '_' and '.'.
+bool IsResourceName(const std::string& text);
+
 // All texts in those fields, in the order of the fields; what is no name of a resource is left out.
 std::vector<std::string> NamesIn(const google::protobuf::Message& request);
 

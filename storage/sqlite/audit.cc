@@ -4,11 +4,14 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "storage/fault_point.h"
 #include "storage/sqlite/audit_rows.h"
 #include "storage/sqlite/json_text.h"
 
 namespace passerelle::storage::sqlite {
 namespace {
+
+constexpr int64_t kForgottenEvery = 7;  // transactions whose acts the planted bug forgets
 
 // Where the next row goes on.
 struct Tail {
@@ -59,6 +62,7 @@ std::string AuditChainOf(const FileMeta& meta) {
 void RecordAct(Transaction& transaction, const std::shared_ptr<const Act>& act) {
   const std::optional<OutcomeCounts> counts = transaction.TakeOutcomes();
   if (transaction.store_keys() == nullptr) return;
+  if (PLANTED("forget-act") && transaction.first_seq() % kForgottenEvery == 0) return;
   auto& audit = transaction.Overlay<AuditOverlay>();
   if (act != nullptr) audit.AddWrite(act, counts);
 }

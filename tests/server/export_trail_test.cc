@@ -73,6 +73,8 @@ TEST(Acts, WhatIsNoNameIsNotToldWhateverItHolds) {
   create.set_parent("instances/ada@example.org");
   create.set_audience_id("Ada Lovelace");
   EXPECT_EQ(ActFor("AudienceService/CreateAudience", create)->resource, "");
+  create.set_audience_id("vip");
+  EXPECT_EQ(ActFor("AudienceService/CreateAudience", create)->resource, "");
   v1::GetProfileRequest get;
   for (const char* name : {"ada@example.org", "instances", "instances/", "instances/crm/profiles",
                            "instances/Ada Lovelace", "instances/crm/profiles/+33 6"}) {
