@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/types/span.h"
+#include "storage/profile_store.h"
 #include "storage/schema_store.h"
 #include "storage/sqlite/transaction.h"
 #include "storage/types.h"
