@@ -258,7 +258,7 @@ absl::Status AccessService::Serve(CallContext& call, const v1::CreateRoleRequest
   if (!request.has_role()) return errors::FieldRequired("role");
   ASSIGN_OR_RETURN(const storage::Role wanted, ReadRole(request.role(), id));
   if (FindBuiltInRole(id) != nullptr) return errors::ResourceAlreadyExists(RoleName(id));
-  RETURN_IF_ERROR(CheckHolds(call, SetOf(wanted.scopes)));
+  RETURN_IF_ERROR(CheckHolds(call, ScopesNamed(wanted.scopes)));
   const auto made = context_.store->access().CreateRole(wanted);
   if (!made.ok()) return ForResource(made.status(), RoleName(id));
   RETURN_IF_ERROR(Refresh());
@@ -297,7 +297,7 @@ absl::Status AccessService::Serve(CallContext& call, const v1::UpdateRoleRequest
     v1::Role merged = ToProto(present);
     RETURN_IF_ERROR(ApplyMask({"role", patch, request.update_mask()}, &merged));
     ASSIGN_OR_RETURN(const storage::Role wanted, ReadRole(merged, id));
-    RETURN_IF_ERROR(CheckHolds(call, SetOf(wanted.scopes) | SetOf(present.scopes)));
+    RETURN_IF_ERROR(CheckHolds(call, ScopesNamed(wanted.scopes) | ScopesNamed(present.scopes)));
     const auto change = [&](storage::Role& role) {
       role.display_name = wanted.display_name;
       role.scopes = wanted.scopes;
@@ -318,7 +318,7 @@ absl::Status AccessService::Serve(CallContext& call, const v1::DeleteRoleRequest
   if (FindBuiltInRole(id) != nullptr) return BuiltIn("name", request.name());
   const auto present = context_.store->access().GetRole(id);
   if (!present.ok()) return ForResource(present.status(), request.name());
-  RETURN_IF_ERROR(CheckHolds(call, SetOf(present->scopes)));
+  RETURN_IF_ERROR(CheckHolds(call, ScopesNamed(present->scopes)));
   RETURN_IF_ERROR(
       ForResource(context_.store->access().DeleteRole(id, request.etag()), request.name()));
   return Refresh();
