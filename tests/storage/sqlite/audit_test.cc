@@ -39,19 +39,21 @@ class DamagedTrail : public AuditContractBase {
   }
   void Change(const std::string& sql) {
     Stop();
+    const std::string store = options_.directory;
     sqlite::DatabaseOptions options;
     options.path = FilePath("profiles.db");
     options.access = sqlite::Access::kWrite;
     {
       auto db = sqlite::OpenDatabase(options);
       ASSERT_TRUE(db.ok()) << db.status();
+      sqlite3_limit((*db)->handle(), SQLITE_LIMIT_ATTACHED, 1);
       char* problem = nullptr;
       ASSERT_EQ(sqlite3_exec((*db)->handle(), sql.c_str(), nullptr, nullptr, &problem), SQLITE_OK)
           << problem << ": " << sql;
       ASSERT_GT(sqlite3_total_changes((*db)->handle()), 0) << "it changes nothing: " << sql;
       ASSERT_TRUE(sqlite::Checkpoint(**db, sqlite::CheckpointMode::kTruncate).ok());
     }
-    Open();
+    OpenAt(store);
   }
   std::vector<std::string> Found() { return Verify().findings; }
 };
