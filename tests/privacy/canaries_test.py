@@ -20,7 +20,7 @@ def test_personal_data_and_secrets_are_nowhere_they_must_not_be():
     assert code == 0 and figures, told
     assert int(figures[1]) > 80 and int(figures[3]) > 2000
     searched = [int(number.replace(",", "")) for number in re.findall(r"searched ([\d,]+)", told)]
-    assert len(searched) == 4 and min(searched) > 200, told
+    assert len(searched) == 4 and min(searched) > 50, told
 
 
 @pytest.mark.parametrize("plant", ["error-text", "log", "trail", "secret"])
