@@ -1,12 +1,18 @@
 #include "server/doctor_command.h"
 
 #include <grpcpp/grpcpp.h>
+#include <unistd.h>
 
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "server/advisories.h"
+#include "server/convert/keys.h"
+#include "server/convert/store_subkeys.h"
+#include "server/options.h"
 #include "storage/status.h"
 
 namespace passerelle {
@@ -18,6 +24,28 @@ using storage::Severity;
 struct Numbers {
   int64_t errors = 0, warnings = 0, notes = 0;
 };
+
+// Keys as a server hands them to its store.
+struct FileKeys {
+  explicit FileKeys(KeyRing read) : ring(std::move(read)) { subkeys.UseKeys(&ring); }
+  const KeyRing ring;
+  StoreSubkeys subkeys;
+};
+
+// Null: no key file was named, and there is none.
+absl::StatusOr<std::shared_ptr<const storage::StoreKeys>> ReadKeys(const DoctorFlags& flags) {
+  Options options;
+  options.data = flags.data;
+  options.key_file = flags.key_file;
+  const std::string path = options.EffectiveKeyFile();
+  if (access(path.c_str(), F_OK) != 0) {
+    if (flags.key_file.empty()) return nullptr;
+    return absl::NotFoundError(absl::StrCat("key file ", path, ": there is none"));
+  }
+  ASSIGN_OR_RETURN(KeyRing ring, KeyRing::OpenOrCreate(path));
+  const auto keys = std::make_shared<FileKeys>(std::move(ring));
+  return std::shared_ptr<const storage::StoreKeys>(keys, &keys->subkeys);
+}
 
 const char* NameOf(Severity severity) {
   switch (severity) {
@@ -74,8 +102,9 @@ void PrintEnd(const DoctorFlags& flags, const storage::Examination& examination,
 }  // namespace
 
 absl::StatusOr<int64_t> Examine(const DoctorFlags& flags, std::ostream& out) {
-  ASSIGN_OR_RETURN(const auto examination,
-                   storage::ExamineStoppedStore({flags.data, flags.disk_low_bytes}));
+  storage::StoppedStore store{flags.data, flags.disk_low_bytes};
+  ASSIGN_OR_RETURN(store.store_keys, ReadKeys(flags));
+  ASSIGN_OR_RETURN(const auto examination, storage::ExamineStoppedStore(store));
   Numbers numbers;
   std::vector<Finding> findings = GrpcAdvisories(grpc::Version());
   bool more = true;

@@ -14,6 +14,7 @@ struct DoctorFlags {
   std::string data;
   bool json = false;  // one object for each finding and a last one with the numbers, a line each
   int64_t disk_low_bytes = 0;
+  std::string key_file;  // empty: beside the data directory, if there is one
 };
 
 // Takes every step and prints findings as they come; with a line at the end that says whether the

@@ -59,7 +59,8 @@ class UnaryReactor final : public grpc::ServerUnaryReactor {
 };
 
 absl::Status CredentialEnded() {
-  return errors::Unauthenticated("the credential expired or was revoked while the call was open");
+  return errors::Unauthenticated(
+      "while the call was open the credential expired, was revoked, or lost what the call needs");
 }
 
 absl::Status RunGuarded(absl::AnyInvocable<absl::Status(CallContext&)>& work, CallContext& call) {
@@ -100,6 +101,10 @@ absl::Status CallContext::CheckAlive() const {
   if (revoked_ || now >= caller_->expires) return CredentialEnded();
   if (now >= deadline_) return errors::DeadlineExceeded();
   return cancelled_ ? errors::CallCancelled() : absl::OkStatus();
+}
+
+void CallContext::UseRequest(const google::protobuf::Message& request) {
+  act_ = ActOf({*caller_, method_, call_id_, &request});
 }
 
 void CallContext::AddTrailer(std::string key, std::string value) {
@@ -191,6 +196,10 @@ std::shared_ptr<CallContext> Door::BeginCall(grpc::CallbackServerContext* contex
   if (call->refusal_.ok() && !parts_.authorizer->MayGoOn(*call->caller_)) {
     call->refusal_ = CredentialEnded();
   }
+  if (call->refusal_.ok()) {
+    call->act_ = ActOf({*call->caller_, method, call->call_id_, request});
+    call->exports_ = parts_.methods != nullptr && parts_.methods->For(method).exports;
+  }
   return call;
 }
 
@@ -228,6 +237,17 @@ absl::Status Door::TakeRequest(CallContext& call, const google::protobuf::Messag
   return requests_.Check(&call.request_);
 }
 
+absl::Status Door::TellExport(const CallContext& call, const storage::ExportEntry& entry) const {
+  return export_trail_ == nullptr ? absl::OkStatus() : export_trail_->Tell(*call.act(), entry);
+}
+
+absl::Status Door::RunWork(const UnaryJob& job, Work& work, CallContext& call) const {
+  const storage::ActingScope acting(call.act());
+  absl::Status status = RunGuarded(work, call);
+  if (!status.ok() || !call.exports()) return status;
+  return TellExport(call, {storage::AuditKind::kExportEnded, RowsIn(*job.response)});
+}
+
 grpc::ServerUnaryReactor* Door::RunUnary(std::shared_ptr<CallContext> call, const UnaryJob& job,
                                          Work work) {
   // The reactor deletes itself in OnDone; nothing touches it after its Finish.
@@ -239,8 +259,8 @@ grpc::ServerUnaryReactor* Door::RunUnary(std::shared_ptr<CallContext> call, cons
     return reactor;
   }
   WorkPool& pool = parts_.pools->Get(job.pool);
-  const bool queued = pool.Submit([reactor, call, work = std::move(work)]() mutable {
-    reactor->Finish(call->Finish(RunGuarded(work, *call)));
+  const bool queued = pool.Submit([this, reactor, call, job, work = std::move(work)]() mutable {
+    reactor->Finish(call->Finish(RunWork(job, work, *call)));
   });
   if (!queued) reactor->Finish(call->Finish(pool.Refusal()));
   return reactor;

@@ -26,8 +26,10 @@
 #include "absl/time/time.h"
 #include "server/access/caller.h"
 #include "server/clock.h"
+#include "server/export_trail.h"
 #include "server/streams/byte_budget.h"
 #include "server/streams/work.h"
+#include "storage/acting.h"
 #include "storage/read_context.h"
 
 namespace passerelle {
@@ -55,6 +57,12 @@ class CallContext {
   const char* method() const { return method_; }
   // Who calls. Not before refusal() was seen to be OK.
   const Caller& caller() const { return *caller_; }
+  // On whose behalf the store is written to: for an ActingScope around whatever may write.
+  const std::shared_ptr<const storage::Act>& act() const { return act_; }
+  // For streams whose request comes later, before anything is written: what it names.
+  void UseRequest(const google::protobuf::Message& request);
+  // The audit trail is told how it begins and ends; see Door::TellExport.
+  bool exports() const { return exports_; }
   // InfiniteFuture if the caller set none.
   absl::Time deadline() const { return deadline_; }
 
@@ -99,6 +107,8 @@ class CallContext {
   const bool over_unix_socket_;
   std::shared_ptr<const Caller> caller_;  // null: not known, and refused
   std::string call_id_;
+  std::shared_ptr<const storage::Act> act_;
+  bool exports_ = false;
   absl::Time deadline_;
   absl::Status refusal_;
   bool admitted_ = false;
@@ -119,26 +129,33 @@ class Door {
     WorkPools* pools = nullptr;
     const Clock* clock = nullptr;
     const Authorizer* authorizer = nullptr;
-    std::size_t max_calls = 1'000;  // open at once; more are refused with OVERLOADED
+    const MethodScopes* methods = nullptr;  // which of them export; null: none
+    std::size_t max_calls = 1'000;          // open at once; more are refused with OVERLOADED
     int64_t request_memory_bytes = 256LL * 1024 * 1024;
     int64_t response_memory_bytes = 256LL * 1024 * 1024;
   };
   // The parts outlive the door, and the door outlives every call.
   explicit Door(const Parts& parts);
 
-  // A unary call: `handler(call, *request, response)` runs on `pool`; its status is sent. The
-  // request and the response live until the call is done. A full pool answers OVERLOADED; a call
-  // that was cancelled or expired while it waited never reaches the handler.
-  // `method` is a literal, "InstanceService/GetInstance".
+  // A unary call: `handler(call, *request, response)` runs on `pool`; its status is sent. What it
+  // writes to the store is the call's act. An answer of a method that exports is sent once the
+  // audit trail has its entry. The request and the response live until the call is done. A full
+  // pool answers OVERLOADED; a call that was cancelled or expired while it waited never reaches the
+  // handler. `method` is a literal, "InstanceService/GetInstance".
   template <class Request, class Response, class Handler>
   grpc::ServerUnaryReactor* Unary(grpc::CallbackServerContext* context, const char* method,
                                   const Request* request, Response* response, Handler handler,
                                   Pool pool = Pool::kShort) {
-    return RunUnary(BeginCall(context, method, request), {pool, request},
+    return RunUnary(BeginCall(context, method, request), {pool, request, response},
                     [request, response, handler = std::move(handler)](CallContext& call) mutable {
                       return absl::Status(handler(call, *request, response));
                     });
   }
+
+  // Before the first call: where exports are told. Without one they are not.
+  void UseExportTrail(const ExportTrail* trail) { export_trail_ = trail; }
+  // Tells the audit trail of a call that exports(); see ExportTrail::Tell. Blocks.
+  absl::Status TellExport(const CallContext& call, const storage::ExportEntry& entry) const;
 
   // Whether the caller may make this request; see CheckReach.
   absl::Status CheckReach(const CallContext& call, const google::protobuf::Message& request) const;
@@ -175,15 +192,18 @@ class Door {
   struct UnaryJob {
     Pool pool = Pool::kShort;
     const google::protobuf::Message* request = nullptr;
+    const google::protobuf::Message* response = nullptr;
   };
   grpc::ServerUnaryReactor* RunUnary(std::shared_ptr<CallContext> call, const UnaryJob& job,
                                      Work work);
   absl::Status TakeRequest(CallContext& call, const google::protobuf::Message& request);
+  absl::Status RunWork(const UnaryJob& job, Work& work, CallContext& call) const;
   absl::Status Admit(const std::shared_ptr<CallContext>& call);
   void Forget(const CallContext* call);
   std::vector<std::shared_ptr<CallContext>> OpenCalls() const;
 
   const Parts parts_;
+  const ExportTrail* export_trail_ = nullptr;
   ByteBudget requests_;
   ByteBudget responses_;
   std::atomic<bool> draining_{false};

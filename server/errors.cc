@@ -98,7 +98,11 @@ absl::Status NameInvalid(FieldProblem problem) {
 }
 
 absl::Status FieldImmutable(std::string field) {
-  return FieldError(v1::ERROR_REASON_FIELD_IMMUTABLE, {std::move(field), "cannot be changed"});
+  return FieldImmutable({std::move(field), "cannot be changed"});
+}
+
+absl::Status FieldImmutable(FieldProblem problem) {
+  return FieldError(v1::ERROR_REASON_FIELD_IMMUTABLE, std::move(problem));
 }
 
 absl::Status UnknownAttribute(FieldProblem problem) {

@@ -52,6 +52,7 @@ absl::Status FieldRequired(std::string field);
 absl::Status FieldInvalid(FieldProblem problem);
 absl::Status NameInvalid(FieldProblem problem);
 absl::Status FieldImmutable(std::string field);
+absl::Status FieldImmutable(FieldProblem problem);
 absl::Status UnknownAttribute(FieldProblem problem);
 absl::Status UnknownNamespace(FieldProblem problem);
 absl::Status UnmappedField(FieldProblem problem);

@@ -176,6 +176,7 @@ PasserelleServer::PasserelleServer(const Options& options, Hooks hooks)
   parts.authorizer = hooks_.authorizer != nullptr ? hooks_.authorizer
                      : options.insecure_loopback  ? static_cast<const Authorizer*>(&allow_all_)
                                                   : &key_authorizer_;
+  parts.methods = &method_scopes_;
   parts.max_calls = static_cast<std::size_t>(options.max_calls);
   parts.request_memory_bytes = options.request_memory_bytes;
   parts.response_memory_bytes = options.response_memory_bytes;
@@ -270,6 +271,9 @@ absl::Status PasserelleServer::OpenParts() {
                        "file, stop the server and put it there")}});
   }
   tokens_ = std::make_unique<TokenCodec>(*keys_);
+  // Tests of the door alone have no store.
+  if (store_ != nullptr) export_trail_ = std::make_unique<ExportTrail>(store_->audit());
+  door_->UseExportTrail(export_trail_.get());
   ServiceParts parts;
   parts.door = door_.get();
   parts.store = store_.get();

@@ -98,6 +98,7 @@ class PasserelleServer {
   std::unique_ptr<KeyRing> keys_;
   std::unique_ptr<storage::Store> store_;
   std::unique_ptr<TokenCodec> tokens_;
+  std::unique_ptr<ExportTrail> export_trail_;
   FlowNotices notices_;
   Credentials credentials_;
   KeyAuthorizer key_authorizer_;

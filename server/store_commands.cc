@@ -79,6 +79,10 @@ void DeclareDoctor(DoctorFlags* flags, CLI::App* app) {
   app->add_option("--data", flags->data, "data directory to examine [PASSERELLE_DATA]")
       ->envname("PASSERELLE_DATA")
       ->required();
+  app->add_option("--key-file", flags->key_file,
+                  "master key file, for the audit trail; without one its MACs are not looked at "
+                  "[PASSERELLE_KEY_FILE, or the data directory's name and .key]")
+      ->envname("PASSERELLE_KEY_FILE");
   app->add_flag("--json", flags->json, "print one JSON object a line: findings, then the numbers");
   app->add_option("--disk-low-bytes", flags->disk_low_bytes,
                   "free space below which to warn, in bytes; 0: never [PASSERELLE_DISK_LOW_BYTES]")

@@ -7,8 +7,9 @@
 // and nobody else; that for each stream received rows are the sum
 // of the outcomes, and the ledger has no more of any than were counted; that report numbers and
 // sets are those of the rows; that each log row has its duplicate key; that the follower is not
-// ahead of the log; that what is kept in memory is what the rows say; that each file has one
-// writing and checkpointing connection, with safe settings; room on the disk, size of the
+// ahead of the log; that the audit trail has no gap and ends where it says, and, with the keys,
+// that no entry was changed; that what is kept in memory is what the rows say; that each file has
+// one writing and checkpointing connection, with safe settings; room on the disk, size of the
 // write-ahead log, known bugs of the SQLite that is linked. Of a stopped store also: headers and
 // kinds of the files, that all are of one store, and that none is missing or unknown.
 #ifndef PASSERELLE_STORAGE_EXAMINATION_H_
@@ -21,6 +22,7 @@
 
 #include "absl/status/statusor.h"
 #include "storage/read_context.h"
+#include "storage/store_keys.h"
 
 namespace passerelle::storage {
 
@@ -64,6 +66,8 @@ class Examination {
 struct StoppedStore {
   std::string directory;       // a data directory
   int64_t disk_low_bytes = 0;  // free space below which to warn; 0: never
+  // Null: the MACs of the audit trail are not looked at.
+  std::shared_ptr<const StoreKeys> store_keys;
 };
 
 // Of a data directory that no server has open, which none can open as long as this lives, if its

@@ -23,11 +23,19 @@ struct OwnedCell {
   std::string text;
 };
 
+// Who set a consent as it is. Never reused: kept as a number.
+struct ConsentSource {
+  enum class Kind : uint8_t { kUnknown = 0, kImport = 1, kOptOutRow = 2, kDestination = 3 };
+  Kind kind = Kind::kUnknown;
+  DestinationNumber destination;  // kDestination: a profile sync, or a push with fields
+};
+
 struct Profile {
   ProfileId id;
   std::vector<std::pair<NamespaceNumber, std::string>> identities;      // no derived ones
   std::vector<std::pair<AttributeNumber, OwnedCell>> attributes;        // not null ones, by number
   std::vector<std::pair<AttributeNumber, int64_t>> attribute_times_us;  // those that have one
+  std::vector<std::pair<AttributeNumber, ConsentSource>> consent_sources;  // of those of consents
   bool known = false;
   int64_t create_us = 0;
   int64_t update_us = 0;

@@ -100,6 +100,7 @@ struct ProfileExplanation {
   };
   struct DestinationOutcome {
     std::string destination;  // id
+    DestinationNumber number;
     bool records_applied = false;
     std::optional<RowResult> last;  // of the ledger; absent: none is recorded
     std::string stream;

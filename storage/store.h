@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "storage/access_store.h"
 #include "storage/audience_store.h"
+#include "storage/audit_store.h"
 #include "storage/disk.h"
 #include "storage/examination.h"
 #include "storage/flow_store.h"
@@ -107,6 +108,9 @@ class Store {
 
   // Who may call. Lives as long as the store.
   virtual AccessStore& access() = 0;
+
+  // Who did what. Lives as long as the store.
+  virtual AuditStore& audit() = 0;
 
   // OK while every file takes writes; a full disk changes nothing about that.
   virtual absl::Status CheckReady() const = 0;

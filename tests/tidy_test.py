@@ -112,7 +112,7 @@ class EveryRuleCanFail(unittest.TestCase):
             ("a.sql", "-- a place" "holder\n"), ("a.h", "// XX" "X\n")])
 
     def test_passed_over(self):
-        self.assert_breaks(rules.passed_over, {"tests/a_test.py": "for row in skipped:\n    skip(row)\n"}, [
+        self.assert_breaks(rules.passed_over, {"tests/a_test.py": "for row in skipped:\n    assert skip_header(row)\n"}, [
             ("tests/a_test.py", "pytest.sk" "ip('no disk')\n"), ("tests/a_test.py", "@pytest.mark.sk" "ipif(x)\n"),
             ("tests/a_test.cc", "GTEST_SK" "IP();\n"), ("tests/a_test.cc", "TEST(A, DISAB" "LED_B) {\n")])
 

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <iterator>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "server/convert/names.h"
 #include "server/errors.h"
@@ -27,35 +29,41 @@ bool IsNaming(const FieldDescriptor& field) {
          std::find(std::begin(kNaming), std::end(kNaming), field.name()) != std::end(kNaming);
 }
 
-void AddInstance(const std::string& text, std::vector<std::string>& instances) {
-  absl::string_view rest = text;
-  if (!absl::ConsumePrefix(&rest, kInstances)) return;
-  instances.emplace_back(rest.substr(0, rest.find('/')));
-}
-
 void AddTexts(const Message& message, const FieldDescriptor& field,
-              std::vector<std::string>& instances) {
+              std::vector<std::string>& texts) {
   const Reflection& reflection = *message.GetReflection();
   std::string scratch;
   if (!field.is_repeated()) {
-    AddInstance(reflection.GetStringReference(message, &field, &scratch), instances);
+    texts.push_back(reflection.GetStringReference(message, &field, &scratch));
     return;
   }
   for (int i = 0; i < reflection.FieldSize(message, &field); ++i) {
-    AddInstance(reflection.GetRepeatedStringReference(message, &field, i, &scratch), instances);
+    texts.push_back(reflection.GetRepeatedStringReference(message, &field, i, &scratch));
   }
 }
 
-void AddNamed(const Message& message, int depth, std::vector<std::string>& instances) {
+void AddNamed(const Message& message, int depth, std::vector<std::string>& texts) {
   std::vector<const FieldDescriptor*> fields;
   message.GetReflection()->ListFields(message, &fields);
   for (const FieldDescriptor* field : fields) {
-    if (IsNaming(*field)) AddTexts(message, *field, instances);
+    if (IsNaming(*field)) AddTexts(message, *field, texts);
     const bool goes_on = field->type() == FieldDescriptor::TYPE_MESSAGE && !field->is_repeated();
     if (goes_on && depth > 1) {
-      AddNamed(message.GetReflection()->GetMessage(message, field), depth - 1, instances);
+      AddNamed(message.GetReflection()->GetMessage(message, field), depth - 1, texts);
     }
   }
+}
+
+std::vector<std::string> InstancesIn(const Message& request) {
+  std::vector<std::string> texts;
+  AddNamed(request, kDepth, texts);
+  std::vector<std::string> instances;
+  for (const std::string& text : texts) {
+    absl::string_view rest = text;
+    if (!absl::ConsumePrefix(&rest, kInstances)) continue;
+    instances.emplace_back(rest.substr(0, rest.find('/')));
+  }
+  return instances;
 }
 
 }  // namespace
@@ -76,8 +84,7 @@ std::shared_ptr<const Caller> Anybody() {
 
 absl::Status CheckReach(const Caller& caller, const Message& request) {
   if (caller.instances.empty()) return absl::OkStatus();
-  std::vector<std::string> named;
-  AddNamed(request, kDepth, named);
+  const std::vector<std::string> named = InstancesIn(request);
   if (named.empty()) {
     return errors::PermissionDenied(
         "this credential is limited to some instances, and the call names none of them");
@@ -88,6 +95,26 @@ absl::Status CheckReach(const Caller& caller, const Message& request) {
     return errors::ResourceNotFound(absl::StrCat(kInstances, instance));
   }
   return absl::OkStatus();
+}
+
+bool IsResourceName(const std::string& text) {
+  const std::vector<absl::string_view> parts = absl::StrSplit(text, '/');
+  if (parts.size() % 2 != 0) return false;
+  return std::all_of(parts.begin(), parts.end(), [](absl::string_view part) {
+    const bool fits = !part.empty() && part.size() <= kMaxIdBytes;
+    return fits && std::all_of(part.begin(), part.end(), [](char c) {
+             return absl::ascii_isalnum(c) || c == '-' || c == '_' || c == '.';
+           });
+  });
+}
+
+std::vector<std::string> NamesIn(const Message& request) {
+  std::vector<std::string> names;
+  AddNamed(request, kDepth, names);
+  names.erase(std::remove_if(names.begin(), names.end(),
+                             [](const std::string& text) { return !IsResourceName(text); }),
+              names.end());
+  return names;
 }
 
 }  // namespace passerelle

@@ -34,10 +34,17 @@ std::shared_ptr<const Caller> Anybody();
 
 // Whether a caller that is limited to some instances may make this request: every name in it
 // ("instances/crm/audiences/vip", in fields name, names, parent, destination, instance, audience,
-// stream and profile, its own and those of its messages) must be of one of them. RESOURCE_NOT_FOUND of the
-// instance otherwise, which is what a caller is told of one that does not exist; PERMISSION_DENIED
-// where the request names none and so concerns all.
+// stream and profile, its own and those of its messages) must be of one of them. RESOURCE_NOT_FOUND
+// of the instance otherwise, which is what a caller is told of one that does not exist;
+// PERMISSION_DENIED where the request names none and so concerns all.
 absl::Status CheckReach(const Caller& caller, const google::protobuf::Message& request);
+
+// Whether a text has the form of a resource's name: collections and short ids of letters, digits,
+// '-', '_' and '.'.
+bool IsResourceName(const std::string& text);
+
+// All texts in those fields, in the order of the fields; what is no name of a resource is left out.
+std::vector<std::string> NamesIn(const google::protobuf::Message& request);
 
 // What a call is let in with.
 struct Admission {

@@ -20,13 +20,7 @@ using RolesById = std::unordered_map<std::string, ScopeSet>;
 RolesById ScopesOf(const std::vector<storage::Role>& roles) {
   RolesById scopes;
   for (const BuiltInRole& role : BuiltInRoles()) scopes[role.id] = role.scopes;
-  for (const storage::Role& role : roles) {
-    ScopeSet& set = scopes[role.id];
-    for (const std::string& name : role.scopes) {
-      const auto scope = ScopeNamed(name);
-      if (scope.has_value()) set.set(static_cast<std::size_t>(*scope));
-    }
-  }
+  for (const storage::Role& role : roles) scopes[role.id] |= ScopesNamed(role.scopes);
   return scopes;
 }
 

@@ -54,8 +54,9 @@ absl::Status Add(const google::protobuf::ServiceDescriptor& service,
           absl::StrCat("method ", method.full_name(), " declares no scope"));
     }
     const bool whole_store = method.options().GetExtension(v1::whole_store);
-    needs.emplace(absl::StrCat(service.name(), "/", method.name()),
-                  MethodScopes::Need{scope, whole_store});
+    needs.emplace(
+        absl::StrCat(service.name(), "/", method.name()),
+        MethodScopes::Need{scope, whole_store, method.options().GetExtension(v1::exports)});
   }
   return absl::OkStatus();
 }
@@ -85,6 +86,15 @@ std::optional<v1::Scope> ScopeNamed(std::string_view name) {
     if (NameOfScope(scope) == name) return scope;
   }
   return std::nullopt;
+}
+
+ScopeSet ScopesNamed(const std::vector<std::string>& names) {
+  ScopeSet set;
+  for (const std::string& name : names) {
+    const auto scope = ScopeNamed(name);
+    if (scope.has_value()) set.set(static_cast<std::size_t>(*scope));
+  }
+  return set;
 }
 
 absl::Span<const BuiltInRole> BuiltInRoles() {

@@ -23,6 +23,8 @@ ScopeSet AllScopes();
 std::string NameOfScope(v1::Scope scope);
 // nullopt: no scope of that name, or the unspecified one.
 std::optional<v1::Scope> ScopeNamed(std::string_view name);
+// As the store keeps a role; names that are none (of a later version) give nothing.
+ScopeSet ScopesNamed(const std::vector<std::string>& names);
 
 struct BuiltInRole {
   const char* id;
@@ -43,6 +45,7 @@ class MethodScopes {
   struct Need {
     v1::Scope scope = v1::SCOPE_UNSPECIFIED;
     bool whole_store = false;  // closed to callers that are limited to some instances
+    bool exports = false;      // told by the audit trail
   };
   // `method` is "InstanceService/GetInstance". Unspecified: there is no such method.
   Need For(std::string_view method) const;

@@ -34,8 +34,30 @@ v1::ExclusionReason ReasonOf(Exclusion exclusion) {
   return static_cast<v1::ExclusionReason>(exclusion);
 }
 
-void AddConsents(const ProfileShape& shape, const storage::Profile& profile,
+std::string ShownSource(const InstanceName& instance, const storage::ProfileExplanation& told,
+                        const storage::ConsentSource& source) {
+  using Kind = storage::ConsentSource::Kind;
+  if (source.kind == Kind::kImport) return "import";
+  if (source.kind == Kind::kOptOutRow) return "opt_out";
+  if (source.kind != Kind::kDestination) return "";
+  for (const auto& destination : told.destinations) {
+    if (destination.number != source.destination) continue;
+    return ToText(DestinationName{instance.instance, destination.destination});
+  }
+  return "deleted_destination";
+}
+
+std::string SourceOf(const InstanceName& instance, const storage::ProfileExplanation& told,
+                     storage::AttributeNumber attribute) {
+  for (const auto& [number, source] : told.profile.consent_sources) {
+    if (number == attribute) return ShownSource(instance, told, source);
+  }
+  return "";
+}
+
+void AddConsents(const ProfileShape& shape, const storage::ProfileExplanation& told,
                  v1::ProfileExplanation* shown) {
+  const storage::Profile& profile = told.profile;
   for (const storage::Attribute& attribute : shape.schema.attributes()) {
     if (!attribute.consent.has_value()) continue;
     auto* consent = shown->add_consents();
@@ -47,6 +69,7 @@ void AddConsents(const ProfileShape& shape, const storage::Profile& profile,
     if (const auto time = TimeOf(profile, attribute.number)) {
       *consent->mutable_time() = ToTimestamp(*time);
     }
+    consent->set_source(SourceOf(shape.instance, told, attribute.number));
   }
 }
 
@@ -135,7 +158,7 @@ v1::ProfileExplanation ToProto(const ProfileShape& shape, const storage::Profile
                                           : v1::MEMBERSHIP_STATUS_EXITED);
     *added->mutable_qualification_time() = ToTimestamp(membership.qualified_us);
   }
-  AddConsents(shape, told.profile, &shown);
+  AddConsents(shape, told, &shown);
   AddReachability(shape, told, &shown);
   AddDestinations(shape.instance, told, &shown);
   return shown;

@@ -20,16 +20,17 @@ namespace {
 
 constexpr int64_t kMaxGraceUs = int64_t{30} * 24 * 3'600 * 1'000'000;
 
-absl::Status Unchangeable(const std::string& name) {
-  return errors::FieldImmutable(absl::StrCat(name, ", which is built in,"));
+absl::Status BuiltIn(std::string field, const std::string& name) {
+  return errors::FieldImmutable(
+      {std::move(field), absl::StrCat(name, " is built in; make a role of your own")});
 }
 
 absl::StatusOr<int64_t> ReadGrace(const v1::RotateCredentialRequest& request) {
   const auto& grace = request.grace();
-  const int64_t us = grace.seconds() * 1'000'000 + grace.nanos() / 1'000;
-  if (grace.seconds() >= 0 && grace.nanos() >= 0 && grace.seconds() <= kMaxGraceUs / 1'000'000 &&
-      us <= kMaxGraceUs) {
-    return us;
+  // Seconds first: so many that their microseconds overflow are out of range too.
+  if (grace.seconds() >= 0 && grace.nanos() >= 0 && grace.seconds() <= kMaxGraceUs / 1'000'000) {
+    const int64_t us = grace.seconds() * 1'000'000 + grace.nanos() / 1'000;
+    if (us <= kMaxGraceUs) return us;
   }
   return errors::FieldInvalid(
       {"grace", absl::StrCat("got ", grace.seconds(), " s, wanted 0 to 30 days")});
@@ -55,15 +56,6 @@ absl::Status CheckHolds(const CallContext& call, const ScopeSet& scopes) {
                                                ", and so cannot give it or act on who has it"));
 }
 
-ScopeSet SetOf(const std::vector<std::string>& names) {
-  ScopeSet set;
-  for (const std::string& name : names) {
-    const auto scope = ScopeNamed(name);
-    if (scope.has_value()) set.set(static_cast<std::size_t>(*scope));
-  }
-  return set;
-}
-
 }  // namespace
 
 absl::StatusOr<ScopeSet> AccessService::ScopesOf(const std::vector<std::string>& roles,
@@ -81,7 +73,7 @@ absl::StatusOr<ScopeSet> AccessService::ScopesOf(const std::vector<std::string>&
           {absl::StrCat("credential.roles[", i, "]"), absl::StrCat("there is no role ", roles[i])});
     }
     if (!role.ok()) return role.status();
-    scopes |= SetOf(role->scopes);
+    scopes |= ScopesNamed(role->scopes);
   }
   return scopes;
 }
@@ -266,7 +258,7 @@ absl::Status AccessService::Serve(CallContext& call, const v1::CreateRoleRequest
   if (!request.has_role()) return errors::FieldRequired("role");
   ASSIGN_OR_RETURN(const storage::Role wanted, ReadRole(request.role(), id));
   if (FindBuiltInRole(id) != nullptr) return errors::ResourceAlreadyExists(RoleName(id));
-  RETURN_IF_ERROR(CheckHolds(call, SetOf(wanted.scopes)));
+  RETURN_IF_ERROR(CheckHolds(call, ScopesNamed(wanted.scopes)));
   const auto made = context_.store->access().CreateRole(wanted);
   if (!made.ok()) return ForResource(made.status(), RoleName(id));
   RETURN_IF_ERROR(Refresh());
@@ -299,13 +291,13 @@ absl::Status AccessService::Serve(CallContext& call, const v1::UpdateRoleRequest
                                   v1::Role* response) const {
   const v1::Role& patch = request.role();
   ASSIGN_OR_RETURN(const std::string id, ParseRoleName({"role.name", patch.name()}));
-  if (FindBuiltInRole(id) != nullptr) return Unchangeable(patch.name());
+  if (FindBuiltInRole(id) != nullptr) return BuiltIn("role.name", patch.name());
   const auto attempt = [&](const std::string& etag) -> absl::Status {
     ASSIGN_OR_RETURN(const storage::Role present, context_.store->access().GetRole(id));
     v1::Role merged = ToProto(present);
     RETURN_IF_ERROR(ApplyMask({"role", patch, request.update_mask()}, &merged));
     ASSIGN_OR_RETURN(const storage::Role wanted, ReadRole(merged, id));
-    RETURN_IF_ERROR(CheckHolds(call, SetOf(wanted.scopes) | SetOf(present.scopes)));
+    RETURN_IF_ERROR(CheckHolds(call, ScopesNamed(wanted.scopes) | ScopesNamed(present.scopes)));
     const auto change = [&](storage::Role& role) {
       role.display_name = wanted.display_name;
       role.scopes = wanted.scopes;
@@ -323,10 +315,10 @@ absl::Status AccessService::Serve(CallContext& call, const v1::UpdateRoleRequest
 absl::Status AccessService::Serve(CallContext& call, const v1::DeleteRoleRequest& request,
                                   google::protobuf::Empty* response) const {
   ASSIGN_OR_RETURN(const std::string id, ParseRoleName({"name", request.name()}));
-  if (FindBuiltInRole(id) != nullptr) return Unchangeable(request.name());
+  if (FindBuiltInRole(id) != nullptr) return BuiltIn("name", request.name());
   const auto present = context_.store->access().GetRole(id);
   if (!present.ok()) return ForResource(present.status(), request.name());
-  RETURN_IF_ERROR(CheckHolds(call, SetOf(present->scopes)));
+  RETURN_IF_ERROR(CheckHolds(call, ScopesNamed(present->scopes)));
   RETURN_IF_ERROR(
       ForResource(context_.store->access().DeleteRole(id, request.etag()), request.name()));
   return Refresh();

@@ -64,6 +64,7 @@ class LogExport final : public FeedSourceOf<grpc::ByteBuffer> {
 
   void OnWake(std::function<void()> wake) override { wake_ = std::move(wake); }
   void OnEnd(std::function<void(const absl::Status&)> end) override { end_ = std::move(end); }
+  int64_t rows_made() const override { return rows_made_; }
   absl::Duration PauseLimit() const override {
     return absl::Milliseconds(context_.options->heartbeat_ms);
   }
@@ -94,6 +95,7 @@ class LogExport final : public FeedSourceOf<grpc::ByteBuffer> {
   std::function<void()> wake_;
   std::function<void(const absl::Status&)> end_;
   bool opened_ = false;
+  int64_t rows_made_ = 0;
   std::shared_ptr<storage::InstanceStore> stores_;
   int64_t subscription_ = 0;
   int64_t notice_ = 0;
@@ -243,6 +245,7 @@ absl::StatusOr<FeedStep> LogExport::ReadOn(const storage::ReadContext& read,
   const auto take = [&](const storage::LogRow& row) {
     if (row.sequence > last) return true;
     wire_.Add(row, fields_);
+    ++rows_made_;
     return wire_.size_bytes() >= kMessageBytes;
   };
   const auto read_page =

@@ -38,6 +38,7 @@ class MembersFeed final : public FeedSourceOf<Response> {
   MembersFeed(const ServiceContext& context, const v1::StreamMembersRequest& request)
       : context_(context), request_(request) {}
 
+  int64_t rows_made() const override { return rows_made_; }
   absl::StatusOr<FeedStep> Next(const storage::ReadContext& read, Response* response) override {
     if (!opened_) {
       RETURN_IF_ERROR(Open(read));
@@ -76,6 +77,7 @@ class MembersFeed final : public FeedSourceOf<Response> {
   const v1::StreamMembersRequest request_;
   bool opened_ = false;
   bool ended_ = false;
+  int64_t rows_made_ = 0;  // in this call
   std::string instance_;
   std::string audience_;
   std::shared_ptr<storage::InstanceStore> stores_;
@@ -310,6 +312,7 @@ void MembersFeed::Take(const storage::MemberRow& row, MemberWriter* writer) {
     return;
   }
   ++place_.streamed;
+  ++rows_made_;
   // Who left is still to be told by name, but nothing else of them is.
   MemberWriter::Values values{row.identities, {}};
   if (row.change != storage::MemberChange::kExited) values.cells = row.cells;

@@ -4,6 +4,7 @@
 #include "server/services/activation_service.h"
 #include "server/services/audience_service.h"
 #include "server/services/audience_sync_service.h"
+#include "server/services/audit_service.h"
 #include "server/services/destination_service.h"
 #include "server/services/instance_service.h"
 #include "server/services/log_service.h"
@@ -50,6 +51,7 @@ std::vector<NamedService> MakeServices(const ServiceParts& parts) {
   services.push_back(Make<v1::PrivacyService, PrivacyService>(*parts.door, context));
   services.push_back(Make<v1::MaintenanceService, MaintenanceService>(*parts.door, context));
   services.push_back(Make<v1::AccessService, AccessService>(*parts.door, context));
+  services.push_back(Make<v1::AuditService, AuditService>(*parts.door, context));
   return services;
 }
 

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "server/errors.h"
+#include "storage/status.h"
 
 namespace passerelle {
 
@@ -22,6 +23,8 @@ class FeedCall : public std::enable_shared_from_this<FeedCall> {
  private:
   void Listen();
   void Step(FeedMessage* message);
+  absl::StatusOr<FeedStep> TakeFromSource(FeedMessage* message);
+  void TellEnd();
   void Wake();
   void EndWith(const absl::Status& status);
   // Under the lock.
@@ -32,11 +35,14 @@ class FeedCall : public std::enable_shared_from_this<FeedCall> {
   bool MayMake();
   void StartStep();
   void Spare(std::unique_ptr<FeedMessage> message);
+  bool MayFinish() const;
   void FinishNow();
+  void EndWire();
 
   Door& door_;
   const std::shared_ptr<CallContext> call_;
   const std::unique_ptr<FeedSource> source_;
+  bool export_begun_ = false;  // the audit trail knows; set by the step that runs
 
   std::mutex mutex_;
   // All that follows is guarded by mutex_.
@@ -49,6 +55,9 @@ class FeedCall : public std::enable_shared_from_this<FeedCall> {
   bool waiting_ = false;
   bool news_ = false;
   bool cancelled_ = false;
+  bool finishing_ = false;
+  int64_t rows_made_ = 0;
+  int64_t rows_sent_ = 0;
   std::optional<absl::Status> ending_;
   std::unique_ptr<grpc::Alarm> alarm_;
 };
@@ -102,6 +111,7 @@ void FeedCall::Listen() {
 
 void FeedCall::OnWritten(bool ok) {
   const std::lock_guard<std::mutex> lock(mutex_);
+  if (ok && writing_ != nullptr) rows_sent_ += writing_->rows;
   if (writing_ != nullptr) Spare(std::move(writing_));
   if (!ok) cancelled_ = true;
   Advance();
@@ -130,9 +140,9 @@ void FeedCall::Wake() {
 
 // Decides what comes next; called after everything that may have changed it.
 void FeedCall::Advance() {
-  if (wire_ == nullptr) return;
+  if (wire_ == nullptr || finishing_) return;
   if (cancelled_) {
-    if (writing_ == nullptr) FinishNow();
+    if (MayFinish()) FinishNow();
     return;
   }
   const bool writes = writing_ == nullptr && ready_ != nullptr;
@@ -182,18 +192,28 @@ void FeedCall::StartStep() {
 
 // Until TakeStep this thread alone has the message, which is making_, and the source.
 void FeedCall::Step(FeedMessage* message) {
-  const absl::Status alive = call_->CheckAlive();
-  const absl::StatusOr<FeedStep> step =
-      alive.ok() ? source_->Step(call_->ForReading(), message) : absl::StatusOr<FeedStep>(alive);
+  const absl::StatusOr<FeedStep> step = TakeFromSource(message);
   const std::lock_guard<std::mutex> lock(mutex_);
   TakeStep(step);
   Advance();
+}
+
+absl::StatusOr<FeedStep> FeedCall::TakeFromSource(FeedMessage* message) {
+  RETURN_IF_ERROR(call_->CheckAlive());
+  const storage::ActingScope acting(call_->act());
+  ASSIGN_OR_RETURN(const FeedStep step, source_->Step(call_->ForReading(), message));
+  const bool tells = step == FeedStep::kMessage || step == FeedStep::kEnd;
+  if (!call_->exports() || export_begun_ || !tells) return step;
+  RETURN_IF_ERROR(door_.TellExport(*call_, {storage::AuditKind::kExportBegun, 0}));
+  export_begun_ = true;
+  return step;
 }
 
 void FeedCall::TakeStep(const absl::StatusOr<FeedStep>& step) {
   std::unique_ptr<FeedMessage> made = std::move(making_);
   if (step.ok() && *step == FeedStep::kMessage && (!ending_ || ending_->ok())) {
     made->share = door_.responses().Take(made->bytes());
+    made->rows = source_->rows_made() - std::exchange(rows_made_, source_->rows_made());
     ready_ = std::move(made);
     return;
   }
@@ -215,8 +235,30 @@ void FeedCall::Wait() {
   });
 }
 
+// A cancelled export waits for the step that may be telling of its beginning.
+bool FeedCall::MayFinish() const {
+  return writing_ == nullptr && (making_ == nullptr || !call_->exports());
+}
+
 void FeedCall::FinishNow() {
   alarm_ = nullptr;  // cancels it
+  if (!export_begun_) return EndWire();
+  finishing_ = true;
+  // Through the pool, because it waits for the disk.
+  const bool taken =
+      door_.pools().long_calls.SubmitContinuation([self = shared_from_this()] { self->TellEnd(); });
+  if (!taken) EndWire();
+}
+
+void FeedCall::TellEnd() {
+  const absl::Status told =
+      door_.TellExport(*call_, {storage::AuditKind::kExportEnded, rows_sent_});
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (!told.ok() && ending_.has_value() && ending_->ok()) ending_ = told;
+  EndWire();
+}
+
+void FeedCall::EndWire() {
   FeedWire* wire = std::exchange(wire_, nullptr);
   wire->End(call_->Finish(ending_ ? *ending_ : errors::CallCancelled()));
 }

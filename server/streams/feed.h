@@ -7,6 +7,8 @@
 // While the messages of all calls hold too much memory, nothing is made ahead, and a call that has
 // nothing left to send ends with OVERLOADED, to go on after a while.
 // A cancelled or expired call ends at once; a drain ends it with SERVER_DRAINING.
+// The audit trail is told of a method that exports: before its first message (or its end, if there
+// is none) is sent, and, with the rows that were sent, before the call ends, however it does.
 #pragma once
 
 #include <google/protobuf/arena.h>
@@ -42,6 +44,7 @@ class FeedMessage {
   virtual int64_t bytes() const = 0;
 
   ByteBudget::Share share;
+  int64_t rows = 0;
 };
 
 // `Wire` is a protobuf message, or grpc::ByteBuffer for one that its source has already encoded.
@@ -91,6 +94,9 @@ class FeedSource {
   // False for work that would be lost by OVERLOADED on the way; its messages must be small. Such a
   // call is refused at its beginning only.
   virtual bool CanBeginAgain() const { return true; }
+
+  // Rows of data in all messages made so far: for the audit trail, of exports.
+  virtual int64_t rows_made() const { return 0; }
 
   // How long kWait waits at most.
   virtual absl::Duration PauseLimit() const { return absl::InfiniteDuration(); }

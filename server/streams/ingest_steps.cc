@@ -82,6 +82,8 @@ void IngestCall::Open(const std::shared_ptr<IngestMessage>& message) {
   const IngestCodec::Message& open = *message->wire;
   const auto& request = dynamic_cast<const google::protobuf::Message&>(open);
   if (absl::Status reach = door_.CheckReach(*call_, request); !reach.ok()) return EndStep(reach);
+  call_->UseRequest(request);
+  const storage::ActingScope acting(call_->act());
   const std::string watched = codec_->WatchedName(open);
   if (!watched.empty()) {
     // Before the destination is looked at, so that no change falls between.
@@ -182,6 +184,7 @@ void IngestCall::SubmitBatch(Batch batch) {
                                            batch](absl::StatusOr<storage::WriteAck> ack) mutable {
     OnStored(std::move(self), std::move(batch), std::move(ack));
   };
+  const storage::ActingScope acting(call_->act());
   const absl::Status status = codec_->Submit(done);
   if (status.ok()) return EndStep(absl::OkStatus());
   bool over = false;
@@ -279,6 +282,7 @@ std::vector<IngestCall::Waiting> IngestCall::MakeAcks(const Batch& batch, storag
 }
 
 void IngestCall::FinishStream(int64_t total) {
+  const storage::ActingScope acting(call_->act());
   absl::StatusOr<v1::IngestFinished> finished = FinishedBy(total);
   if (!finished.ok()) return EndStep(finished.status());
   {

@@ -15,6 +15,7 @@
 #include "storage/examination.h"
 #include "storage/sqlite/database.h"
 #include "storage/sqlite/migrations.h"
+#include "storage/store_keys.h"
 
 namespace passerelle::storage::sqlite {
 
@@ -92,6 +93,10 @@ void AddLogChecks(Checks& checks);
 
 // All of the above that belong to a file of this kind.
 Checks ChecksOf(FileKind kind, bool all_pages);
+
+// Numbers and end of the audit trail, and its MACs where there are keys, which may be null; they
+// outlive the check.
+std::unique_ptr<Check> MakeAuditCheck(const std::string& chain, const StoreKeys* keys);
 
 // Log rows against the counters and sets of their delivery. Deliveries that are appended to while
 // it looks are left out.

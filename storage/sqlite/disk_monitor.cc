@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "storage/fault_point.h"
 #include "storage/reason.h"
+#include "storage/sqlite/folders.h"
 
 namespace passerelle::storage::sqlite {
 namespace {
@@ -19,14 +19,8 @@ constexpr int64_t kMiB = 1024 * 1024;
 constexpr int64_t kBlockBytes = 512;  // the unit of st_blocks, whatever the file system's own
 constexpr absl::Duration kShortestPeriod = absl::Milliseconds(1);
 
-int64_t FreeSpaceOf(const std::string& folder) {
-  struct statvfs info;
-  if (statvfs(folder.c_str(), &info) != 0) return -1;
-  return static_cast<int64_t>(info.f_bavail) * static_cast<int64_t>(info.f_frsize);
-}
-
 DiskOptions Completed(DiskOptions options) {
-  if (!options.free_space) options.free_space = FreeSpaceOf;
+  if (!options.free_space) options.free_space = FreeBytesAt;
   options.period = std::max(options.period, kShortestPeriod);
   return options;
 }

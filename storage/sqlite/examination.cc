@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "storage/audit_store.h"
 #include "storage/reason.h"
 #include "storage/sqlite/meta_rows.h"
 #include "storage/status.h"
@@ -139,6 +140,12 @@ class FollowerTask : public Task {
   const FileReads logs_;
 };
 
+std::string AuditChainOf(const ExaminedFile& file) {
+  if (file.kind == FileKind::kControl) return NameOf(AuditChain{});
+  const AuditFile kind = file.kind == FileKind::kLogs ? AuditFile::kLogs : AuditFile::kProfiles;
+  return NameOf(AuditChain{kind, file.instance});
+}
+
 std::string NameOf(const Place& place) {
   if (place.file.empty()) return place.check;
   return absl::StrCat(place.file, ": ", place.check);
@@ -158,6 +165,7 @@ void AddCheckTasks(const ExaminedFile& file, bool all_pages, Tasks& tasks) {
   for (std::unique_ptr<Check>& check : ChecksOf(file.kind, all_pages)) {
     tasks.push_back(MakeCheckTask(file, std::move(check)));
   }
+  tasks.push_back(MakeCheckTask(file, MakeAuditCheck(AuditChainOf(file), file.store_keys)));
 }
 
 std::unique_ptr<Task> MakeFollowerTask(const ExaminedFile& profiles, const ExaminedFile& logs) {

@@ -50,6 +50,7 @@ struct ExaminedFile {
   std::string instance;
   std::string name;  // within the store
   FileReads reads;
+  const StoreKeys* store_keys = nullptr;  // null: MACs are not looked at
 };
 
 // A task of one step; it is taken again where its read was cut.

@@ -212,14 +212,14 @@ class LiveExamination : public TaskExamination {
   }
 
   // The reads hold `owner`, who holds the file.
-  static ExaminedFile Examined(FileKind kind, const std::string& id, File* file,
-                               std::shared_ptr<SqliteInstance> owner) {
+  ExaminedFile Examined(FileKind kind, const std::string& id, File* file,
+                        std::shared_ptr<SqliteInstance> owner) const {
     const auto reads = [file, owner](const ReadContext& context,
                                      absl::FunctionRef<absl::Status(Database&)> body) {
       return file->Read(context, "examining",
                         [&](const ReadLease& lease) { return body(lease.db()); });
     };
-    return {kind, id, PathInSet(kind, id), reads};
+    return {kind, id, PathInSet(kind, id), reads, store_.store_keys};
   }
 
   void AddFileTasks(File& file, const ExaminedFile& examined, Tasks& tasks) {

@@ -19,6 +19,7 @@ struct LiveStore {
   const DiskMonitor* disk = nullptr;
   // A write-ahead log that stays larger than this is told.
   int64_t wal_limit_bytes = 0;
+  const StoreKeys* store_keys = nullptr;  // for the audit trail; null: none
   // NOT_FOUND for an instance that is not (any more) there.
   std::function<absl::StatusOr<std::shared_ptr<SqliteInstance>>(const std::string&)> open;
 };

@@ -175,7 +175,8 @@ class StoppedExamination : public TaskExamination {
     ASSIGN_OR_RETURN(auto db, OpenToRead(path));
     OpenedFile opened;
     ASSIGN_OR_RETURN(opened.meta, ReadMeta(*db));
-    opened.examined = {kind, id, PathInSet(kind, id), ReadsOf(std::move(db))};
+    opened.examined = {kind, id, PathInSet(kind, id), ReadsOf(std::move(db)),
+                       store_.store_keys.get()};
     return opened;
   }
 

@@ -23,7 +23,7 @@ constexpr char kMemberships[] =
     "SELECT a.id, m.status, m.qualified_us FROM audience a CROSS JOIN membership m "
     "WHERE a.deleted = 0 AND m.audience = a.number AND m.generation = a.generation "
     "AND m.profile = ?1 AND m.from_seq <= ?2 AND m.to_seq > ?2 ORDER BY a.id";
-constexpr char kDestinations[] = "SELECT id, record_applied FROM destination ORDER BY id";
+constexpr char kDestinations[] = "SELECT id, record_applied, number FROM destination ORDER BY id";
 // Streams of kinds 2, 3 and 4 have a destination.
 constexpr char kLastRows[] =
     "SELECT w.target, o.stream, o.create_us, o.row_offset, o.outcome, o.reason, o.field, o.flags, "
@@ -123,6 +123,7 @@ void ReadDestinations(Database& db, ProfileExplanation& told) {
       told.destinations.emplace_back();
       told.destinations.back().destination = list->Text(0);
       told.destinations.back().records_applied = list->Bool(1);
+      told.destinations.back().number = DestinationNumber{list->Int(2)};
     }
   }
   size_t missing = place.size();

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/synchronization/notification.h"
+#include "storage/acting.h"
 #include "storage/reason.h"
 #include "storage/sqlite/requests.h"
 #include "storage/sqlite/run.h"
@@ -163,6 +164,7 @@ absl::Status File::WaitForBackground(const ReadContext& context) const {
 }
 
 void File::SubmitBackground(const std::string& name, BackgroundTurn decide) {
+  const ActingScope nobody(nullptr);
   auto request = std::make_unique<BackgroundWrite>(*this, name, std::move(decide));
   if (!writer_->Submit(std::move(request)).ok()) ForgetBackground(name);
 }

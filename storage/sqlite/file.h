@@ -66,7 +66,8 @@ class File {
   // As WriteInTurns, kRelieving, without waiting and whatever comes of it: for tidying that is
   // begun again some other time. Ends with the present turn when the file is closed. Where one of
   // this name waits or is at work, `decide` is dropped and that one takes at least one more turn:
-  // so whatever was committed before this call is seen by a turn after it.
+  // so whatever was committed before this call is seen by a turn after it. It is the store's own
+  // work, whomever the calling thread acts for.
   // A turn that wrote nothing may answer NothingWritten: it is rolled back instead of committed.
   using BackgroundTurn = std::function<absl::StatusOr<bool>(Transaction&)>;
   void WriteInBackground(absl::string_view name, BackgroundTurn decide);

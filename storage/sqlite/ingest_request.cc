@@ -139,6 +139,7 @@ absl::Status IngestRequest::CheckNoneRefused() const {
 }
 
 void IngestRequest::Accept(Transaction& transaction, int64_t first) {
+  transaction.NoteOutcomes(ack_.counts);
   ack_.next_offset = row_count();
   if (options_.position.has_value()) {
     auto& streams = transaction.Overlay<StreamOverlay>();

@@ -177,6 +177,14 @@ constexpr PersonTable kTables[] = {
      "UPDATE row_outcome SET record_key = x'', profile = NULL WHERE (stream, row_offset) IN "
      "(SELECT stream, row_offset FROM row_outcome WHERE profile = ?1 LIMIT 1000)"},
     {kP, "request", "id method payload_hash response", kCreated, OnErase::kNothingHeld, kAnswers},
+    {kP,
+     "audit",
+     "number commit_us seq kind caller method call_id resource more_resources counts "
+     "exported_rows key mac",
+     {},
+     OnErase::kNothingHeld,
+     "who of those that call did what; names of resources alone, a profile's number among them, "
+     "which leads to nobody once the profile is gone"},
 };
 
 size_t PlaceIn(absl::Span<const PersonTable> tables, std::string_view qualified_name) {

@@ -96,6 +96,14 @@ constexpr PersonTable kTables[] = {
      "always null"},
     {kL, "request", "id method payload_hash response", kCreated, OnErase::kNothingHeld,
      "outcomes of rows; record keys are hashed with the server's key in unary calls"},
+    {kL,
+     "audit",
+     "number commit_us seq kind caller method call_id resource more_resources counts "
+     "exported_rows key mac",
+     {},
+     OnErase::kNothingHeld,
+     "who of those that call did what; names of resources alone, a profile's number among them, "
+     "which leads to nobody once the profile is gone"},
 };
 
 }  // namespace

@@ -25,11 +25,13 @@ struct BatchPlan {
   const ColumnSet* set = nullptr;
   std::vector<FieldPlan> fields;
   bool has_consents = false;  // FieldPlan::consent is filled
+  int64_t source = 0;         // of the consents
 };
 
 struct TimedCell {
   const Cell& cell;
   std::optional<int64_t> event_us;
+  int64_t source = 0;
 };
 
 enum class Effect { kLeftAlone, kStale, kUnchanged, kChanged };
@@ -139,19 +141,20 @@ Effect ProfileEdits::State::Apply(ProfileRow& row, StoredValue& stored, const Fi
   const Cell null;
   const Cell& cell = Clears(field.policy, write.cell) ? null : write.cell;
   const AttributeTime* time = row.TimeOf(field.attribute);
-  if (Loses(field, {cell, write.event_us}, time, stored)) return Effect::kStale;
+  if (Loses(field, {cell, write.event_us, 0}, time, stored)) return Effect::kStale;
   auto left = TimeLeft(field, write, time, commit_us);
+  const int64_t source = field.consent ? write.source : 0;
   if (stored.Equals(cell)) {
     // An advance never goes back, also where the stored time is ahead of the clock.
     if (field.consent && (time == nullptr || *left > time->us)) {
-      row.SetTime(field.attribute, *left);
+      row.SetTime({field.attribute, *left, source});
     }
     return Effect::kUnchanged;
   }
   stored = StoredValue(cell);
   stored.changed = true;
   row.values_changed = true;
-  if (left.has_value()) row.SetTime(field.attribute, *left);
+  if (left.has_value()) row.SetTime({field.attribute, *left, source});
   return Effect::kChanged;
 }
 
@@ -176,7 +179,9 @@ bool ProfileEdits::State::OptOut(ProfileId profile, const Attribute& consent, in
   Cell opted_out;
   opted_out.kind = Cell::Kind::kInt;
   const FieldPlan field{0, consent.number, 0, MergePolicy::kSet, true};
-  return Apply(row, row.ValueOf(consent.number), field, {opted_out, event_us}) == Effect::kChanged;
+  const int64_t source = NumberOf({ConsentSource::Kind::kOptOutRow, {}});
+  return Apply(row, row.ValueOf(consent.number), field, {opted_out, event_us, source}) ==
+         Effect::kChanged;
 }
 
 // One that no consent attribute stands for yet stays.
@@ -261,6 +266,10 @@ bool ProfileEdits::ChangeIdentity(ProfileId profile, const IdentityCell& identit
   return true;
 }
 
+void ProfileEdits::NoteSource(const RecordBatch& batch, const ConsentSource& source) {
+  state_->PlanOf(batch).source = NumberOf(source);
+}
+
 void ProfileEdits::Write(ProfileId profile, const RecordBatch& batch, int64_t row,
                          const Schema& schema, bool in_scope, AttributeResult& result) {
   BatchPlan& plan = state_->PlanOf(batch);
@@ -276,7 +285,8 @@ void ProfileEdits::Write(ProfileId profile, const RecordBatch& batch, int64_t ro
     }
     StoredValue& value =
         stored.set == plan.set ? stored.values[field.position] : stored.ValueOf(field.attribute);
-    const Effect effect = state_->Apply(stored, value, field, {cell, batch.records[row].event_us});
+    const Effect effect =
+        state_->Apply(stored, value, field, {cell, batch.records[row].event_us, plan.source});
     if (effect == Effect::kStale) result.stale.push_back(field.index);
     if (effect == Effect::kChanged) result.changed = true;
     if (effect == Effect::kChanged || effect == Effect::kUnchanged) ++result.fields_applied;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/types/span.h"
+#include "storage/profile_store.h"
 #include "storage/schema_store.h"
 #include "storage/sqlite/transaction.h"
 #include "storage/types.h"
@@ -80,6 +81,9 @@ class ProfileEdits : public TransactionOverlay {
   // has is left out.
   bool ChangeIdentity(ProfileId profile, const IdentityCell& identity, const IdentityCell& derived,
                       const Schema& schema, bool& changed);
+
+  // Who sends the batch: kept beside the consents that it sets. To be called before Write.
+  void NoteSource(const RecordBatch& batch, const ConsentSource& source);
 
   // Applies the cells of one record by policy and time, as ProfileStore::SubmitUpdates says, for
   // fields that are attributes. With in_scope false only consent opt-outs apply, the other fields

@@ -46,6 +46,7 @@ class ImportRequest : public RecordsRequest {
       const bool is_gone = field.attribute && schema_->FindAttribute(field.attribute) == nullptr;
       if (is_gone) return UnknownAttributeError(field);
     }
+    transaction.Overlay<ProfileEdits>().NoteSource(batch_.rows, {ConsentSource::Kind::kImport, {}});
     PrefetchRecords(transaction, batch_.rows, first, nullptr,
                     /*with_derived=*/true);
     return absl::OkStatus();

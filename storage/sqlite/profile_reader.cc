@@ -64,8 +64,11 @@ void ProfileReader::ReadTimes(const Statement& row, Profile& profile) {
   std::vector<AttributeTime> times;
   UnpackTimes(row.Blob(4), times);
   for (const AttributeTime& time : times) {
-    const bool is_there = schema_.FindAttribute(time.attribute) != nullptr;
-    if (is_there) profile.attribute_times_us.emplace_back(time.attribute, time.us);
+    if (schema_.FindAttribute(time.attribute) == nullptr) continue;
+    profile.attribute_times_us.emplace_back(time.attribute, time.us);
+    if (time.source != 0) {
+      profile.consent_sources.emplace_back(time.attribute, SourceOf(time.source));
+    }
   }
 }
 

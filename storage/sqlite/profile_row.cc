@@ -61,15 +61,16 @@ const AttributeTime* ProfileRow::TimeOf(AttributeNumber attribute) const {
   return nullptr;
 }
 
-void ProfileRow::SetTime(AttributeNumber attribute, int64_t us) {
-  auto at = std::find_if(times.begin(), times.end(),
-                         [&](const AttributeTime& time) { return !(time.attribute < attribute); });
-  if (at == times.end() || at->attribute != attribute) {
-    times.insert(at, {attribute, us});
-  } else if (at->us == us) {
+void ProfileRow::SetTime(const AttributeTime& time) {
+  auto at = std::find_if(times.begin(), times.end(), [&](const AttributeTime& present) {
+    return !(present.attribute < time.attribute);
+  });
+  if (at == times.end() || at->attribute != time.attribute) {
+    times.insert(at, time);
+  } else if (at->us == time.us && at->source == time.source) {
     return;
   } else {
-    at->us = us;
+    *at = time;
   }
   times_changed = true;
 }

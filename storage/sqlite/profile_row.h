@@ -65,7 +65,7 @@ struct ProfileRow {
   StoredValue& ValueOf(AttributeNumber attribute);
   // Null: it has none.
   const AttributeTime* TimeOf(AttributeNumber attribute) const;
-  void SetTime(AttributeNumber attribute, int64_t us);
+  void SetTime(const AttributeTime& time);
 };
 
 }  // namespace passerelle::storage::sqlite

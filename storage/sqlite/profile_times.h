@@ -1,5 +1,6 @@
-// The packed event times of a profile: for each attribute that has one, varint number and varint
-// zigzag microseconds, in ascending order of numbers.
+// The packed event times of a profile: for each attribute that has one, in ascending order of
+// numbers, the varint of twice its number, varint zigzag microseconds; where it is known who wrote
+// it (of consents), the first varint is one more and the varint of that follows.
 #ifndef PASSERELLE_STORAGE_SQLITE_PROFILE_TIMES_H_
 #define PASSERELLE_STORAGE_SQLITE_PROFILE_TIMES_H_
 
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "absl/types/span.h"
+#include "storage/profile_store.h"
 #include "storage/types.h"
 
 namespace passerelle::storage::sqlite {
@@ -16,7 +18,12 @@ namespace passerelle::storage::sqlite {
 struct AttributeTime {
   AttributeNumber attribute;
   int64_t us = 0;
+  int64_t source = 0;  // NumberOf a ConsentSource; 0: not known
 };
+
+// 1 an import, 2 an opt-out row, 16 + n the destination n.
+int64_t NumberOf(const ConsentSource& source);
+ConsentSource SourceOf(int64_t number);
 
 // Appends the times of `packed` to `times`. Stops at the first thing that is not one.
 void UnpackTimes(std::string_view packed, std::vector<AttributeTime>& times);

@@ -37,6 +37,8 @@ absl::Status UpdateRequest::BeginBatch(Transaction& transaction, int64_t first) 
                    rules_cache_.Get(transaction, batch_.destination, batch_.destination_revision));
   if (rules_->record_applied) RecordEveryRow();
   schema_ = context_.schema.Get();
+  transaction.Overlay<ProfileEdits>().NoteSource(
+      batch_.rows, {ConsentSource::Kind::kDestination, batch_.destination});
   const std::vector<ProfileId> profiles =
       PrefetchRecords(transaction, batch_.rows, first, rules_.get(), /*with_derived=*/false);
   in_scope_.clear();

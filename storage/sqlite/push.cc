@@ -60,6 +60,8 @@ absl::Status PushRequest::BeginBatch(Transaction& transaction, int64_t first) {
   if (rules_->record_applied) RecordEveryRow();
   if (batch_.replace) RETURN_IF_ERROR(CheckStaging(transaction.Overlay<MembershipEdits>()));
   schema_ = context_.schema.Get();
+  transaction.Overlay<ProfileEdits>().NoteSource(
+      batch_.rows, {ConsentSource::Kind::kDestination, batch_.destination});
   const auto profiles = PrefetchRecords(transaction, batch_.rows, first, rules_.get(),
                                         rules_->on_unknown != OnUnknown::kReport);
   PrefetchMembers(transaction, first, profiles);

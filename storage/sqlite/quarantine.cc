@@ -80,7 +80,8 @@ void ApplyBounce(Transaction& transaction, const ChannelAddress& address, const 
   const AddressErrors before = Load(db, address);
   const AddressErrors after = AfterBounce(before, bounce);
   if (after == before) return;
-  if (after.errors == before.errors && after.counted_us == before.counted_us) {
+  const bool counted = after.errors != before.errors || after.counted_us != before.counted_us;
+  if (!counted && !after.in_quarantine) {
     StatementScope set(db.Prepared(kSetLast));
     set->BindAll(address.ns.value, address.value, address.channel, after.last_us).Run();
     return;

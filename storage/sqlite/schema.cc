@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "storage/acting.h"
 #include "storage/reason.h"
 #include "storage/sqlite/admin_write.h"
 #include "storage/sqlite/columns.h"
@@ -46,6 +47,8 @@ absl::Status PrepareSchema(InstanceContext& context) {
     return absl::OkStatus();
   }));
   if (!context.schema.Get()->namespaces().empty()) return absl::OkStatus();
+  // Whoever comes first has not asked for it.
+  const ActingScope nobody(nullptr);
   return context.profiles
       ->Write(
           [&](Transaction& transaction) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "storage/acting.h"
 #include "storage/fault_point.h"
 #include "storage/reason.h"
 #include "storage/sqlite/admin_write.h"
@@ -54,8 +55,9 @@ absl::Status SqliteStore::Start() {
   disk_ = std::make_shared<DiskMonitor>(directory_->store_path(), options_.disk);
   ASSIGN_OR_RETURN(control_, OpenFile('c', directory_->control_path(), options_, disk_.get()));
   access_ = std::make_unique<SqliteAccess>(*control_);
-  BackupSource source{options_.backup_directory, directory_->set_id(), control_.get(),
-                      [this](const std::string& id) { return OpenSqliteInstance(id); },
+  const auto open = [this](const std::string& id) { return OpenSqliteInstance(id); };
+  audit_ = std::make_unique<SqliteAudit>(AuditFiles{control_.get(), options_.store_keys, open});
+  BackupSource source{options_.backup_directory, directory_->set_id(), control_.get(), open,
                       options_.clock};
   backups_ = std::make_unique<Backups>(std::move(source));
   RETURN_IF_ERROR(backups_->ClearPartial());
@@ -171,6 +173,8 @@ absl::Status SqliteStore::EndDeletion(const std::string& id) {
   open.reset();
   RETURN_IF_ERROR(directory_->RemoveInstanceFiles(id));
   FAULT_POINT("delete-files-gone");
+  // The same at a start after a crash; what the call did is told already.
+  const ActingScope nobody(nullptr);
   return control_
       ->Write(
           [&](Transaction& transaction) {
@@ -252,6 +256,7 @@ absl::StatusOr<std::unique_ptr<Examination>> SqliteStore::Examine(std::string_vi
   live.control = control_.get();
   live.disk = disk_.get();
   live.wal_limit_bytes = options_.wal_threshold_bytes + kWalMayExceedBytes;
+  live.store_keys = options_.store_keys.get();
   live.open = [this](const std::string& id) { return OpenSqliteInstance(id); };
   return ExamineLive(std::move(live), std::move(instances));
 }

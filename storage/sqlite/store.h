@@ -13,6 +13,7 @@
 #include "absl/synchronization/mutex.h"
 #include "storage/open.h"
 #include "storage/sqlite/access.h"
+#include "storage/sqlite/audit_trail.h"
 #include "storage/sqlite/backups.h"
 #include "storage/sqlite/data_directory.h"
 #include "storage/sqlite/disk_monitor.h"
@@ -40,6 +41,7 @@ class SqliteStore : public Store {
   absl::StatusOr<Page<Instance>> ListInstances(const PageRequest& page) const override;
   absl::StatusOr<std::shared_ptr<InstanceStore>> OpenInstance(std::string_view id) override;
   AccessStore& access() override { return *access_; }
+  AuditStore& audit() override { return *audit_; }
   absl::Status CheckReady() const override;
   absl::StatusOr<std::shared_ptr<BackupRun>> StartBackup(const BackupRequest& request,
                                                          std::function<void()> on_news) override;
@@ -72,6 +74,7 @@ class SqliteStore : public Store {
   std::shared_ptr<DiskMonitor> disk_;  // also of each instance, which may outlive the store
   std::unique_ptr<File> control_;
   std::unique_ptr<SqliteAccess> access_;
+  std::unique_ptr<SqliteAudit> audit_;
   std::unique_ptr<Backups> backups_;
   std::shared_ptr<ErasureJournal> journal_;  // null: none is kept
   // Held while instances are made, opened or deleted; before mutex_.

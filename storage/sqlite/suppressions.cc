@@ -189,6 +189,7 @@ absl::StatusOr<SuppressionAck> WriteList(InstanceContext& context, const ListWri
       const auto schema = context.schema.Get();
       ListWriter writer(transaction, *schema);
       WriteRows(writer, write.batch, write.write, ack);
+      transaction.NoteOutcomes(ack.counts);
       if (writer.searches()) write.order_search(transaction.db());
       return absl::OkStatus();
     };

@@ -21,6 +21,7 @@ Transaction::Transaction(Database& db, const Start& start)
       first_seq_(start.next_seq),
       commit_us_(start.commit_us),
       store_keys_(start.store_keys),
+      audit_chain_(start.audit_chain),
       next_seq_(start.next_seq) {}
 
 Transaction::Slot* Transaction::NextToFlush() {
@@ -42,9 +43,13 @@ absl::Status Transaction::FlushOverlays() {
   return absl::OkStatus();
 }
 
-CommitInfo Transaction::Seal(bool has_commit_log) {
+int64_t Transaction::LastSeq() {
   if (next_seq_ == first_seq_) NextSeq();
-  const CommitInfo info{epoch_, next_seq_ - 1, commit_us_};
+  return next_seq_ - 1;
+}
+
+CommitInfo Transaction::Seal(bool has_commit_log) {
+  const CommitInfo info{epoch_, LastSeq(), commit_us_};
   SetMeta(db_, "next_seq", next_seq_);
   SetMeta(db_, "last_commit_us", commit_us_);
   if (has_commit_log) {

@@ -8,6 +8,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -15,6 +17,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
+#include "storage/outcome.h"
 #include "storage/sqlite/database.h"
 #include "storage/store_keys.h"
 
@@ -49,6 +52,7 @@ class Transaction {
     int64_t next_seq = 0;
     int64_t commit_us = 0;
     const StoreKeys* store_keys = nullptr;
+    std::string_view audit_chain;
   };
   Transaction(Database& db, const Start& start);
   Transaction(const Transaction&) = delete;
@@ -63,6 +67,8 @@ class Transaction {
   int64_t epoch() const { return epoch_; }
   // Null: the store was given none.
   const StoreKeys* store_keys() const { return store_keys_; }
+  // The name of the file's audit trail.
+  std::string_view audit_chain() const { return audit_chain_; }
 
   // The next sequence: greater than every sequence given out before in this file. Numbers of
   // refused requests and rolled-back transactions may be skipped or given out again; committed ones
@@ -70,6 +76,9 @@ class Transaction {
   int64_t NextSeq() { return next_seq_++; }
   // The first of `count` consecutive sequences.
   int64_t NextSeqs(int64_t count) { return std::exchange(next_seq_, next_seq_ + count); }
+
+  // Outcomes of the rows that the request at hand writes, told by its Decide: for the audit trail.
+  void NoteOutcomes(const OutcomeCounts& counts) { outcomes_ = counts; }
 
   // This transaction's T (derived from TransactionOverlay), made at first use by T(Transaction&) if
   // that exists, else by T().
@@ -94,6 +103,11 @@ class Transaction {
 
   // For the writer.
   int64_t dirty_bytes() const { return dirty_bytes_; }
+  // What was noted since it was asked before.
+  std::optional<OutcomeCounts> TakeOutcomes() { return std::exchange(outcomes_, std::nullopt); }
+  int64_t first_seq() const { return first_seq_; }
+  // The sequence that the transaction ends with, once no more are taken.
+  int64_t LastSeq();
   absl::Status FlushOverlays();
   // At least one sequence belongs to every transaction that commits. Writes meta and, where it is,
   // commit_log; returns what the commit stands for. Throws SQLite::Exception.
@@ -118,7 +132,9 @@ class Transaction {
   const int64_t first_seq_;
   const int64_t commit_us_;
   const StoreKeys* const store_keys_;
+  const std::string_view audit_chain_;
   int64_t next_seq_;
+  std::optional<OutcomeCounts> outcomes_;
   int64_t dirty_bytes_ = 0;
   std::vector<Slot> slots_;
   absl::flat_hash_map<const void*, TransactionOverlay*> overlays_;

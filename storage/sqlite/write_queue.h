@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -15,6 +16,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
+#include "storage/acting.h"
 #include "storage/disk.h"
 #include "storage/sqlite/transaction.h"
 
@@ -68,6 +70,14 @@ class WriteRequest {
   // (or for IsCommitOutcomeUnknown, perhaps done); `info` is then the latest commit. Must not
   // block, throw, or use the database; may Submit.
   virtual void Done(const absl::Status& status, const CommitInfo& info) = 0;
+
+  // For the writer: whose request it is; null: the store's own. The audit trail tells of it in the
+  // first transaction that it takes part in.
+  const std::shared_ptr<const Act>& act() const { return act_; }
+  void ActFor(std::shared_ptr<const Act> act) { act_ = std::move(act); }
+
+ private:
+  std::shared_ptr<const Act> act_;
 };
 
 inline constexpr int64_t kSmallRowsMax = 1'000;

@@ -10,6 +10,7 @@
 #include "absl/types/span.h"
 #include "storage/fault_point.h"
 #include "storage/reason.h"
+#include "storage/sqlite/audit.h"
 #include "storage/sqlite/migrations.h"
 #include "storage/sqlite/run.h"
 #include "storage/status.h"
@@ -59,6 +60,7 @@ absl::StatusOr<std::unique_ptr<Writer>> Writer::Open(WriterOptions options) {
   const CommitInfo last{meta.epoch, meta.next_seq - 1, meta.last_commit_us};
   std::unique_ptr<Writer> writer(
       new Writer(std::move(options), std::move(db), last, has_commit_log));
+  writer->audit_chain_ = AuditChainOf(meta);
   writer->thread_ = std::thread([self = writer.get()] { self->Loop(); });
   return writer;
 }
@@ -80,6 +82,7 @@ absl::Status Writer::Submit(std::unique_ptr<WriteRequest>&& request) {
   if (options_.disk != nullptr && !failed()) {
     RETURN_IF_ERROR(options_.disk->Admit(request->kind()));
   }
+  request->ActFor(CurrentAct());
   return queue_.Add(std::move(request));
 }
 
@@ -117,21 +120,6 @@ absl::Status Writer::Interleave(std::shared_ptr<Interlude> work) {
   interludes_.push_back(std::move(work));
   queue_.SetAwake(true);
   return absl::OkStatus();
-}
-
-// Steps run without the lock, so that another thread may add work meanwhile.
-void Writer::RunInterludes() {
-  std::vector<std::shared_ptr<Interlude>> present;
-  {
-    absl::MutexLock lock(&interludes_mutex_);
-    present = interludes_;
-  }
-  for (const auto& work : present) {
-    if (work->Step(*db_)) continue;
-    absl::MutexLock lock(&interludes_mutex_);
-    interludes_.erase(std::find(interludes_.begin(), interludes_.end(), work));
-    queue_.SetAwake(!interludes_.empty());
-  }
 }
 
 void Writer::AbandonInterludes() {
@@ -200,8 +188,8 @@ void Writer::RetryAlone(Batch batch) {
 
 absl::Status Writer::Attempt(Batch& batch, bool take_more) {
   const CommitInfo last = last_commit();
-  Transaction transaction(*db_,
-                          {last.epoch, last.last_seq + 1, CommitTimeUs(), options_.store_keys});
+  Transaction transaction(
+      *db_, {last.epoch, last.last_seq + 1, CommitTimeUs(), options_.store_keys, audit_chain_});
   absl::Status status = RunRead(*db_, "writing", [&] {
     StatementScope begin(db_->Prepared(kBegin));
     begin->Run();
@@ -265,6 +253,7 @@ absl::Status Writer::DecideOne(Transaction& transaction, Entry& entry) {
   const int changes = sqlite3_total_changes(db_->handle());
   entry.refusal = entry.request->Decide(transaction);
   if (!db_->InTransaction()) return absl::InternalError("a request ended the transaction");
+  if (entry.refusal.ok()) RecordAct(transaction, entry.request->act());
   if (entry.refusal.ok() || entry.request->alone()) return absl::OkStatus();
   if (sqlite3_total_changes(db_->handle()) == changes) return absl::OkStatus();
   return absl::InternalError("a refused request had changed rows");
@@ -303,6 +292,7 @@ void Writer::Finish(Batch batch) {
     if (entry.refusal.ok()) {
       entry.request->Committed(info);
       if (entry.request->NeedsAnotherTurn()) {
+        entry.request->ActFor(nullptr);
         queue_.Requeue(std::move(entry.request));
         continue;
       }

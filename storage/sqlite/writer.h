@@ -89,7 +89,8 @@ class Writer {
 
   // Thread-safe, never blocks. OK: Done will be called exactly once. Otherwise `request` still
   // belongs to the caller and nothing happens with it: RESOURCE_EXHAUSTED kQueueFull (see OnSpace)
-  // or kDiskFull (see disk.h), UNAVAILABLE kStoreClosed or kStoreFailed.
+  // or kDiskFull (see disk.h), UNAVAILABLE kStoreClosed or kStoreFailed. The audit trail tells of
+  // it under the call that this thread acts for (acting.h), unless it is refused.
   absl::Status Submit(std::unique_ptr<WriteRequest>&& request);
 
   // Calls `callback` once on the writer's thread when the queue has room again; at once, on the
@@ -163,6 +164,7 @@ class Writer {
   const WriterOptions options_;
   std::unique_ptr<Database> db_;
   const bool has_commit_log_;
+  std::string audit_chain_;  // does not change once the thread runs
   ReaderPool* readers_ = nullptr;
   WriteQueue queue_;
   mutable absl::Mutex last_mutex_;

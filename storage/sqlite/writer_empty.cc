@@ -1,5 +1,7 @@
+#include <algorithm>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "absl/synchronization/notification.h"
 #include "storage/sqlite/page_scrub.h"
@@ -77,6 +79,21 @@ absl::Status Writer::EmptyLog() {
   const auto emptier = std::make_shared<LogEmptier>(*this);
   RETURN_IF_ERROR(Interleave(emptier));
   return emptier->Wait();
+}
+
+// Steps run without the lock, so that another thread may add work meanwhile.
+void Writer::RunInterludes() {
+  std::vector<std::shared_ptr<Interlude>> present;
+  {
+    absl::MutexLock lock(&interludes_mutex_);
+    present = interludes_;
+  }
+  for (const auto& work : present) {
+    if (work->Step(*db_)) continue;
+    absl::MutexLock lock(&interludes_mutex_);
+    interludes_.erase(std::find(interludes_.begin(), interludes_.end(), work));
+    queue_.SetAwake(!interludes_.empty());
+  }
 }
 
 }  // namespace passerelle::storage::sqlite

@@ -108,6 +108,16 @@ def test_a_rotated_key_is_taken_for_its_grace_and_a_third_is_not(admin):
         assert refusal(lambda key=key: list_instances(admin, key)).code() == grpc.StatusCode.UNAUTHENTICATED
 
 
+def test_a_grace_beyond_its_limit_is_refused_by_name(admin):
+    admin.create("patient", ["analyst"])
+    for seconds, nanos in ((-1, 0), (0, -1), (30 * 24 * 3600 + 1, 0), (30 * 24 * 3600, 1000), (2**62, 0)):
+        rotate = access_service_pb2.RotateCredentialRequest(name="credentials/patient")
+        rotate.grace.seconds, rotate.grace.nanos = seconds, nanos
+        refused = refusal(lambda rotate=rotate: admin.call("RotateCredential", rotate))
+        assert refused.code() == grpc.StatusCode.INVALID_ARGUMENT, (seconds, nanos)
+        assert "grace" in refused.details() and "30 days" in refused.details()
+
+
 def test_a_stream_of_a_revoked_key_ends(admin):
     key = admin.create("follower", ["cdp"])
     stub = log_service_pb2_grpc.LogServiceStub(admin.channel)

@@ -14,6 +14,7 @@ import traffic
 from ledger import Findings, Stream, outcome_counts
 from passerelle.v1 import (
     audience_service_pb2,
+    audit_service_pb2,
     instance_service_pb2,
     log_service_pb2,
     profile_pb2,
@@ -156,6 +157,20 @@ def has_profile(client: Any, external_id: str) -> int:
     return 1
 
 
+def check_trail(client: Any, heads: list, findings: Findings) -> list:
+    """The audit trail is as it was written and still has what it had, by its ends of before; returns its ends now."""
+    request = audit_service_pb2.VerifyAuditTrailRequest(known_heads=heads)
+    told, summary = [], None
+    for message in client.stubs.audit.VerifyAuditTrail(request, timeout=CALL_SECONDS * 6):
+        if message.HasField("finding"):
+            told.append(f"{message.finding.chain} {message.finding.number}: {message.finding.text}")
+        if message.HasField("summary"):
+            summary = message.summary
+    findings.differs("findings in the audit trail", told, [])
+    findings.differs("the audit trail was read to its end", summary is not None, True)
+    return list(summary.heads) if summary else heads
+
+
 # ---- at the end: everything ----------------------------------------------------------------------
 
 
@@ -172,6 +187,27 @@ def check_outcomes(client: Any, streams: list[Stream], findings: Findings) -> tu
         received += sum(totals.values())
         applied += sum(rows for outcome, rows in totals.items() if outcome not in ("REJECTED", "NOT_FOUND"))
     return received, applied
+
+
+# By which call the rows of a flow come.
+TOLD_AS = {
+    "ProfileService/ImportProfiles": ("import", "base"),
+    "ProfileSyncService/SyncProfiles": ("sync",),
+    "AudienceSyncService/PushMembers": ("push", "replace"),
+    "LogService/AppendLogs": ("append",),
+}
+
+
+def check_trail_counts(client: Any, totals: dict[str, collections.Counter], findings: Findings) -> None:
+    """The audit trail tells of every row that a stream took, once, with its outcome."""
+    totals = {**totals, "base": outcome_counts(list_streams(client)["base"].totals)}  # see traffic.prepare
+    for method, flows in TOLD_AS.items():
+        told: collections.Counter = collections.Counter()
+        request = audit_service_pb2.ListAuditEntriesRequest(parent=client.instance, method=method, page_size=1_000)
+        for entry in client.pages(client.stubs.audit.ListAuditEntries, request, "entries"):
+            told += outcome_counts(entry.counts)
+        wanted: collections.Counter = sum((totals[flow] for flow in flows), collections.Counter())
+        findings.differs(f"rows that the audit trail tells of {method}", dict(told), dict(wanted))
 
 
 def list_outcomes(client: Any, stream: str) -> list[tuple[int, str]]:

@@ -39,7 +39,7 @@ FAULTS = {
     "mid-checkpoint": ["1", "1:200", "1:1000", "2:3000"],
     "open-name-reserved": ["1", "2"],
 }
-PLANTS = ("ack-before-commit", "cursor-ahead", "double-on-retry", "lost-epoch-fence", "skip-row")
+PLANTS = ("ack-before-commit", "cursor-ahead", "double-on-retry", "forget-act", "lost-epoch-fence", "skip-row")
 
 
 def sources() -> dict[str, str]:

@@ -212,6 +212,7 @@ class Run:
         self.reader = MembersReader(self, "vip")
         self.consumers: list[Consumer] = []
         self.killed_starts = 0
+        self.heads: list = []  # of the audit trail, when it was looked at last
 
     @property
     def streams(self) -> list[Stream]:
@@ -263,6 +264,7 @@ class Run:
             for stream in [s for s in streams if not s.finished and s.acknowledged]:
                 checks.late_retry(client, stream, self.findings, self.choice)
             checks.check_streams(client, streams, self.findings)
+            self.heads = checks.check_trail(client, self.heads, self.findings)
 
     def end(self) -> tuple[int, int]:
         """Lets everything finish, then compares everything; returns rows received and applied."""
@@ -273,9 +275,10 @@ class Run:
             self.findings.differs(f"{thread.name}: ended in time", thread.is_alive(), False)
         with passerelle.connect(self.server.address) as client:
             received, applied = checks.check_outcomes(client, self.streams, self.findings)
-            checks.check_sums(
-                client, checks.check_streams(client, self.streams, self.findings), self.unary.created(), self.findings
-            )
+            totals = checks.check_streams(client, self.streams, self.findings)
+            checks.check_sums(client, totals, self.unary.created(), self.findings)
+            checks.check_trail_counts(client, totals, self.findings)
+            self.heads = checks.check_trail(client, self.heads, self.findings)
             checks.check_profiles(client, self.flows, self.unary.profiles(), self.findings)
             checks.check_members(client, self.flows, self.findings)
             checks.check_reports(client, self.flows["append"], self.findings)

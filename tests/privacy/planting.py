@@ -1,7 +1,9 @@
 """Requests that hold personal data wherever they can hold text, and the places that must not hold it."""
 
+import contextlib
 import dataclasses
 import pathlib
+import sqlite3
 import time
 
 import cells
@@ -14,6 +16,8 @@ from passerelle.v1 import (
     audience_pb2,
     audience_service_pb2,
     audience_service_pb2_grpc,
+    audit_service_pb2,
+    audit_service_pb2_grpc,
     delivery_pb2,
     destination_pb2,
     destination_service_pb2,
@@ -35,6 +39,7 @@ from passerelle.v1 import (
 CANARIES = ("canary.lovelace@example.org", "+33 6 55 44 33 22", "Canary Lovelace-Byron")
 MARKS = [canary.encode() for canary in CANARIES]
 INSTANCE = "instances/default"
+HAS_TRAIL = "SELECT count(*) FROM sqlite_schema WHERE name = 'audit'"
 NAMES = {
     "audience": f"{INSTANCE}/audiences/vip",
     "destination": f"{INSTANCE}/destinations/crm",
@@ -120,6 +125,7 @@ class Search:
         self.places = {
             "errors": Place("error texts, details and trailers", "answers"),
             "log": Place("the server's log", "bytes"),
+            "trail": Place("the audit trail, listed and in the files", "entries"),
             "files": Place("secrets in the data directory and the backup", "bytes"),
         }
         self.secrets: list[str] = []
@@ -136,6 +142,7 @@ class Search:
                     self._call_with_everything(method)
                 self._call_with_metadata(methods)
                 self._erase()
+                self._search_trail()
             assert server.stop() == 0
             self._search_files(server)
 
@@ -256,6 +263,29 @@ class Search:
                 text += MARKS[0]
             self.places["errors"].search(method.path, text, MARKS)
 
+    def _search_trail(self) -> None:
+        """Every call above has left what it leaves there."""
+        stub = audit_service_pb2_grpc.AuditServiceStub(self.admin.channel)
+        request = audit_service_pb2.ListAuditEntriesRequest(page_size=1_000)
+        while True:
+            page = stub.ListAuditEntries(request, metadata=self.admin.metadata, timeout=60)
+            for entry in page.entries:
+                text = entry.SerializeToString()
+                if self.planted == "trail" and entry.number == 1:
+                    text += MARKS[2]
+                self.places["trail"].search(f"{entry.chain} {entry.number}", text, MARKS)
+            request.page_token = page.next_page_token
+            if not page.next_page_token:
+                return
+
+    def _search_rows(self, path: pathlib.Path) -> None:
+        """The rows themselves, whatever a list leaves out."""
+        with contextlib.closing(sqlite3.connect(f"file:{path}?immutable=1", uri=True)) as file:
+            rows = file.execute("SELECT * FROM audit").fetchall() if file.execute(HAS_TRAIL).fetchone()[0] else []
+        for row in rows:
+            text = b"\0".join(str(value).encode() for value in row)
+            self.places["trail"].search(path.name, text, MARKS)
+
     def _search_files(self, server) -> None:
         log = server.log().encode()
         marks = [key.rpartition(".")[2].encode() for key in self.secrets]
@@ -268,4 +298,6 @@ class Search:
                 if self.planted == "secret" and path.name == "control.db":
                     data += marks[1]
                 self.places["files"].search(path.name, data, marks, len(data))
+            if path.suffix == ".db":
+                self._search_rows(path)
 

@@ -34,6 +34,7 @@ void AddWhy(CLI::App& app, Session& session);
 void AddBackup(CLI::App& app, Session& session);
 void AddDoctor(CLI::App& app, Session& session);
 void AddAccess(CLI::App& app, Session& session);  // credentials, roles, whoami
+void AddAudit(CLI::App& app, Session& session);   // list, verify
 void AddHealth(CLI::App& app, Session& session);
 
 }  // namespace passerelle::tools

@@ -80,6 +80,7 @@ void AddCommands(CLI::App& app, Session& session) {
   AddBackup(app, session);
   AddDoctor(app, session);
   AddAccess(app, session);
+  AddAudit(app, session);
   AddHealth(app, session);
 }
 

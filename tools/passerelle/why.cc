@@ -37,6 +37,7 @@ void PrintConsents(const Json& consents) {
                               : value->get<bool>()   ? "opted in"
                                                      : "opted out"},
                     {"since", Since(consent, "time")},
+                    {"by", consent["source"]},
                     {"required", consent["opt_in_required"].get<bool>() ? "opt-in" : ""}});
   }
   PrintSection("Consents", rows,
@@ -44,6 +45,7 @@ void PrintConsents(const Json& consents) {
                 {"purpose", "PURPOSE"},
                 {"value", "CONSENT"},
                 {"since", "SINCE"},
+                {"by", "SET BY"},
                 {"required", "REQUIRED"},
                 {"attribute", "ATTRIBUTE"}});
 }

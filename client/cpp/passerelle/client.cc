@@ -142,7 +142,8 @@ Client::Client(std::string target, std::shared_ptr<grpc::Channel> channel,
              v1::ActivationService::NewStub(channel_), v1::LogService::NewStub(channel_),
              v1::SourceService::NewStub(channel_), v1::StreamService::NewStub(channel_),
              v1::AccessService::NewStub(channel_), v1::SuppressionService::NewStub(channel_),
-             v1::PrivacyService::NewStub(channel_), grpc::health::v1::Health::NewStub(channel_)) {}
+             v1::AuditService::NewStub(channel_), v1::PrivacyService::NewStub(channel_),
+             grpc::health::v1::Health::NewStub(channel_)) {}
 
 bool Client::AwaitTurn(const absl::Status& status, absl::Time deadline, Backoff* backoff) {
   if (ReasonOf(status) != v1::ERROR_REASON_OVERLOADED) return false;

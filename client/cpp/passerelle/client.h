@@ -21,6 +21,7 @@
 #include "passerelle/v1/activation_service.grpc.pb.h"
 #include "passerelle/v1/audience_service.grpc.pb.h"
 #include "passerelle/v1/audience_sync_service.grpc.pb.h"
+#include "passerelle/v1/audit_service.grpc.pb.h"
 #include "passerelle/v1/destination_service.grpc.pb.h"
 #include "passerelle/v1/instance_service.grpc.pb.h"
 #include "passerelle/v1/log_service.grpc.pb.h"
@@ -99,6 +100,7 @@ class Client {
   v1::StreamService::Stub& streams() { return stub<v1::StreamService::Stub>(); }
   v1::AccessService::Stub& access() { return stub<v1::AccessService::Stub>(); }
   v1::SuppressionService::Stub& suppressions() { return stub<v1::SuppressionService::Stub>(); }
+  v1::AuditService::Stub& audit() { return stub<v1::AuditService::Stub>(); }
   v1::PrivacyService::Stub& privacy() { return stub<v1::PrivacyService::Stub>(); }
   grpc::health::v1::Health::Stub& health() { return stub<grpc::health::v1::Health::Stub>(); }
 
@@ -113,7 +115,8 @@ class Client {
       std::unique_ptr<v1::ActivationService::Stub>, std::unique_ptr<v1::LogService::Stub>,
       std::unique_ptr<v1::SourceService::Stub>, std::unique_ptr<v1::StreamService::Stub>,
       std::unique_ptr<v1::AccessService::Stub>, std::unique_ptr<v1::SuppressionService::Stub>,
-      std::unique_ptr<v1::PrivacyService::Stub>, std::unique_ptr<grpc::health::v1::Health::Stub>>;
+      std::unique_ptr<v1::AuditService::Stub>, std::unique_ptr<v1::PrivacyService::Stub>,
+      std::unique_ptr<grpc::health::v1::Health::Stub>>;
 
   Client(std::string target, std::shared_ptr<grpc::Channel> channel, const ConnectOptions& options);
   // OK when the server answered anything.

@@ -22,6 +22,7 @@ from .v1 import (
     audience_service_pb2_grpc,
     audience_sync_service_pb2,
     audience_sync_service_pb2_grpc,
+    audit_service_pb2_grpc,
     destination_service_pb2,
     destination_service_pb2_grpc,
     ingest_pb2,
@@ -49,6 +50,7 @@ KEEPALIVE_MS, KEEPALIVE_TIMEOUT_MS = 30_000, 20_000
 _READS = {
     "ActivationService": [],
     "AudienceService": ["GetAudience", "ListAudiences", "CountMembers", "ListMembers"],
+    "AuditService": ["ListAuditEntries"],
     "DestinationService": ["GetDestination", "ListDestinations"],
     "InstanceService": [
         *("GetInstance", "ListInstances", "GetAttribute", "ListAttributes", "GetUsage"),
@@ -136,6 +138,7 @@ class Client:
             activation=activation_service_pb2_grpc.ActivationServiceStub(channel),
             audiences=audience_service_pb2_grpc.AudienceServiceStub(channel),
             audience_sync=audience_sync_service_pb2_grpc.AudienceSyncServiceStub(channel),
+            audit=audit_service_pb2_grpc.AuditServiceStub(channel),
             destinations=destination_service_pb2_grpc.DestinationServiceStub(channel),
             instances=instance_service_pb2_grpc.InstanceServiceStub(channel),
             logs=log_service_pb2_grpc.LogServiceStub(channel),

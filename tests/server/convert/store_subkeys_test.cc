@@ -4,6 +4,7 @@
 
 #include "absl/strings/escaping.h"
 #include "server/convert/hash.h"
+#include "server/convert/signature.h"
 
 namespace passerelle {
 namespace {
@@ -101,6 +102,13 @@ TEST_F(StoreSubkeysTest, TheAuditMacIsOfTheKeyAndTheText) {
   EXPECT_NE(mac, hashes_.AuditMac(kNew, "row 2"));
   EXPECT_NE(mac, hashes_.AuditMac(kOld, "row 1"));
   EXPECT_EQ(hashes_.AuditMac(7, "row 1"), "");
+}
+
+TEST_F(StoreSubkeysTest, ASignatureIsOfTheFirstKeyAndAnybodyCanCheckIt) {
+  const storage::KeySignature made = hashes_.Sign("erased");
+  EXPECT_EQ(made.key, kNew);
+  EXPECT_TRUE(IsSignatureOf({made.signature, made.public_key}, "erased"));
+  EXPECT_FALSE(IsSignatureOf({made.signature, made.public_key}, "erase"));
 }
 
 TEST(KeyIds, AreEightHexadecimalDigits) {

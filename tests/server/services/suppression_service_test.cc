@@ -255,6 +255,7 @@ TEST_F(SuppressionServiceTest, ADeniedProfileIsToldWithItsReasons) {
   EXPECT_TRUE(told->consents(0).has_value());
   EXPECT_FALSE(told->consents(0).value());
   EXPECT_TRUE(told->consents(0).has_time());
+  EXPECT_EQ(told->consents(0).source(), "import");
   ASSERT_EQ(told->reachability_size(), 1);
   ASSERT_EQ(told->reachability(0).blocks_size(), 2);
   EXPECT_EQ(told->reachability(0).blocks(0).reason(), v1::EXCLUSION_REASON_OPTED_OUT);

@@ -40,6 +40,9 @@ TEST_P(FollowerContract, EveryOneOfManySingleOptOutsIsAppliedWithinASecondThough
 TEST_P(FollowerContract, WithoutAPurposeEveryConsentOfTheChannelIsSet) {
   const ProfileId profile = Import("p1");
   AppendAndWait({OptOut("summer", 1, "p1")});
+  const Profile read = Read(profile);
+  ASSERT_EQ(read.consent_sources.size(), 2u);
+  EXPECT_EQ(read.consent_sources[0].second.kind, ConsentSource::Kind::kOptOutRow);
   EXPECT_EQ(ConsentOf(profile, email_), kOptedOut);
   EXPECT_EQ(ConsentOf(profile, offers_), kOptedOut);
   EXPECT_EQ(ConsentOf(profile, sms_), kUnknown);

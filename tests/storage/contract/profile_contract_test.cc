@@ -34,6 +34,23 @@ TEST_P(ProfileContract, AKnownProfileIsUpdatedThenUnchanged) {
   EXPECT_EQ(TextOf("1", city), "Lyon");
 }
 
+TEST_P(ProfileContract, AConsentTellsWhoSetItAsItIsAndOtherAttributesDoNot) {
+  const auto source = [&] {
+    const Profile profile = Get("1");
+    EXPECT_LE(profile.consent_sources.size(), 1u);
+    return profile.consent_sources.empty() ? ConsentSource{} : profile.consent_sources[0].second;
+  };
+  ImportOne({FieldFor(city)}, {{external, "1"}}, {Text("Lyon")}, 1'000);
+  EXPECT_EQ(source().kind, ConsentSource::Kind::kUnknown);
+  ImportOne({FieldFor(email_ok)}, {{external, "1"}}, {Int(1)}, 1'000);
+  EXPECT_EQ(source().kind, ConsentSource::Kind::kImport);
+  EXPECT_EQ(Set(email_ok, Int(0), 2'000).outcome, Outcome::kUpdated);
+  EXPECT_EQ(source().kind, ConsentSource::Kind::kDestination);
+  EXPECT_EQ(source().destination, everyone.number);
+  ImportOne({FieldFor(email_ok)}, {{external, "1"}}, {Int(1)}, 1'500);
+  EXPECT_EQ(source().kind, ConsentSource::Kind::kDestination) << "what is stale changes nothing";
+}
+
 TEST_P(ProfileContract, RecordsApplyInOrderAlsoToOneProfileTwice) {
   ImportOne({}, {{external, "1"}, {email, "a@x.org"}}, {});
   Records records({FieldFor(city)});

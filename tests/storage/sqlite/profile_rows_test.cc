@@ -126,9 +126,9 @@ TEST_P(ProfileRowsTest, ASignedZeroIsNoChange) {
 TEST(ProfileTimes, ComeBackAsTheyWerePacked) {
   const vector<sqlite::AttributeTime> times = {
       {AttributeNumber{1}, 0},
-      {AttributeNumber{64}, -1},
+      {AttributeNumber{64}, -1, 1},
       {AttributeNumber{65}, std::numeric_limits<int64_t>::max()},
-      {AttributeNumber{1000}, std::numeric_limits<int64_t>::min()}};
+      {AttributeNumber{1000}, std::numeric_limits<int64_t>::min(), 1016}};
   string packed;
   sqlite::PackTimes(times, packed);
   vector<sqlite::AttributeTime> unpacked;
@@ -137,10 +137,22 @@ TEST(ProfileTimes, ComeBackAsTheyWerePacked) {
   for (size_t i = 0; i < times.size(); ++i) {
     EXPECT_EQ(unpacked[i].attribute, times[i].attribute);
     EXPECT_EQ(unpacked[i].us, times[i].us);
+    EXPECT_EQ(unpacked[i].source, times[i].source);
   }
   unpacked.clear();
   sqlite::UnpackTimes(std::string_view(packed).substr(0, packed.size() - 1), unpacked);
   EXPECT_EQ(unpacked.size(), 3u) << "what is cut off is left out";
+}
+
+TEST(ProfileTimes, TheNumberOfASourceLeadsBackToIt) {
+  using Kind = ConsentSource::Kind;
+  for (const Kind kind : {Kind::kUnknown, Kind::kImport, Kind::kOptOutRow}) {
+    EXPECT_EQ(sqlite::SourceOf(sqlite::NumberOf({kind, {}})).kind, kind);
+  }
+  const ConsentSource source =
+      sqlite::SourceOf(sqlite::NumberOf({Kind::kDestination, DestinationNumber{7}}));
+  EXPECT_EQ(source.kind, Kind::kDestination);
+  EXPECT_EQ(source.destination, DestinationNumber{7});
 }
 
 }  // namespace

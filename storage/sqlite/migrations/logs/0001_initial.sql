@@ -213,3 +213,22 @@ CREATE TABLE request (
   create_us    INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX request_age ON request (create_us);
+
+-- Who did what here: a row per call and transaction, written in that transaction. Rows are never changed or deleted.
+-- mac authenticates the row and the mac of the one before, under a subkey of the master key `key`. The end of the
+-- chain is in meta, audit_end: number, key, mac of the last row and a mac of these, separated by spaces.
+CREATE TABLE audit (
+  number         INTEGER PRIMARY KEY,       -- from 1 without gaps
+  commit_us      INTEGER NOT NULL,
+  seq            INTEGER NOT NULL,          -- the last one of the transaction
+  kind           INTEGER NOT NULL,          -- 1 write 2 export begun 3 export ended
+  caller         TEXT NOT NULL,             -- id of a credential; empty: anybody
+  method         TEXT NOT NULL,
+  call_id        TEXT NOT NULL,
+  resource       TEXT NOT NULL,             -- the first one that the request names
+  more_resources INTEGER NOT NULL,          -- how many others it names
+  counts         TEXT,                      -- {"11":5}: outcomes to rows; null: it wrote no rows
+  exported_rows  INTEGER NOT NULL,
+  key            INTEGER NOT NULL,
+  mac            BLOB NOT NULL
+) STRICT;
