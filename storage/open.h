@@ -9,10 +9,10 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "storage/store_keys.h"
 #include "storage/disk.h"
 #include "storage/retention.h"
 #include "storage/store.h"
+#include "storage/store_keys.h"
 
 namespace passerelle::storage {
 

@@ -12,12 +12,12 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "storage/store_keys.h"
 #include "storage/consumer.h"
 #include "storage/retention.h"
 #include "storage/schema_store.h"
 #include "storage/sqlite/file.h"
 #include "storage/sqlite/retention_time.h"
+#include "storage/store_keys.h"
 
 namespace passerelle::storage::sqlite {
 

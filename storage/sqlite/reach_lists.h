@@ -11,8 +11,8 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/types/span.h"
-#include "storage/store_keys.h"
 #include "storage/sqlite/database.h"
+#include "storage/store_keys.h"
 #include "storage/types.h"
 
 namespace passerelle::storage::sqlite {
