@@ -54,7 +54,8 @@ absl::StatusOr<Receipt> ReadReceipt(const Flags& flags) {
   receipt.key_id = TextOf(json, "key_id");
   if (receipt.statement.empty() ||
       !absl::Base64Unescape(TextOf(json, "signature"), &receipt.signature) ||
-      !absl::Base64Unescape(TextOf(json, "public_key"), &receipt.public_key)) {
+      !absl::Base64Unescape(TextOf(json, "public_key"), &receipt.public_key) ||
+      receipt.signature.empty() || receipt.public_key.empty()) {
     return NoReceipt(flags);
   }
   return receipt;
