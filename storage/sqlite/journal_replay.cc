@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "storage/acting.h"
 #include "storage/reason.h"
 #include "storage/sqlite/erasure.h"
 #include "storage/sqlite/meta_rows.h"
@@ -124,6 +125,8 @@ absl::Status CheckJournalLength(Database& db, const ErasureJournal& journal,
 }
 
 absl::Status ReplayJournal(InstanceContext& context, bool is_new) {
+  // It is not the doing of whoever's call opens the instance.
+  const ActingScope nobody(nullptr);
   const ErasureJournal& journal = *context.journal;
   Seen seen;
   RETURN_IF_ERROR(context.profiles->Read({}, "journal: position", [&](const ReadLease& lease) {

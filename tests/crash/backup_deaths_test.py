@@ -79,7 +79,8 @@ def test_a_restore_that_dies_is_no_store_and_is_done_again(fault, tmp_path):
     assert refused.returncode != 0 and "restore" in refused.stderr
     done = run("passerelled", *restore)
     assert done.returncode == 0, done.stderr
-    shutil.copy2(tmp_path / "d.erasures", fresh.parent)
+    for kept_apart in ("d.erasures", "d.key"):
+        shutil.copy2(tmp_path / kept_apart, fresh.parent)
     again = CrashServer(str(fresh.parent), "passerelled")
     again.start()
     assert records_of(again) == ROWS
