@@ -124,7 +124,7 @@ const Damage kDamages[] = {
     {"ErasureOfNobody", kProfilesDb,
      "INSERT INTO privacy_request VALUES (9, 'r', 2, 1, 1, 0, 0, 7, NULL, 0, '', 0, 0, '', x'', "
      "x'', 0, 0, 0, 9)",
-     "privacy requests", "nothing says whom it is about", false},
+     "privacy requests", "nothing says whom it is about", false, /*starts=*/false},
     {"ArchiveWithoutParts", kProfilesDb,
      "INSERT INTO privacy_request VALUES (9, 'r', 1, 2, 0, 0, 0, 7, NULL, 0, '', 100, 5, '', x'', "
      "x'', 0, 0, 1, 9)",
