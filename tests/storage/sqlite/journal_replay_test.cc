@@ -1,28 +1,54 @@
 // What an instance's files have seen of the erasure journal.
-#include "storage/sqlite/commit_log.h"
-#include "storage/sqlite/meta_rows.h"
+#include "storage/sqlite/erasure_journal.h"
+#include "storage/sqlite/instance.h"
+#include "storage/sqlite/schema.h"
 #include "tests/storage/contract/privacy_fixture.h"
 
 namespace passerelle::storage {
 namespace {
 
-class JournalReplayTest : public PrivacyContractBase {};
+class JournalReplayTest : public PrivacyContractBase {
+ protected:
+  std::string SetOfJournal() const {
+    const std::string text = Journal();
+    const std::string field = "\"set\":\"";
+    const size_t begin = text.find(field) + field.size();
+    return text.substr(begin, text.find('"', begin) - begin);
+  }
+  // All that an instance writes at its first opening before it is asked for anything.
+  void PrepareAlone(const std::string& path) {
+    sqlite::InstanceContext context;
+    auto journal = sqlite::ErasureJournal::Open(
+        {options_.erasure_journal, SetOfJournal(), options_.store_keys});
+    ASSERT_TRUE(journal.ok() && *journal != nullptr) << journal.status();
+    context.journal = *journal;
+    auto file = sqlite::OpenFile('p', path, options_, nullptr);
+    ASSERT_TRUE(file.ok()) << file.status();
+    context.profiles = *std::move(file);
+    ASSERT_TRUE(sqlite::PrepareSchema(context).ok());
+    ASSERT_TRUE(context.profiles->Close().ok());
+  }
+};
 PASSERELLE_CONTRACT(JournalReplayTest);
 
-// A process that ends after that commit cannot take the entries of a namesake for the instance's.
-TEST_P(JournalReplayTest, TheFirstCommitOfAnInstanceHasSeenTheJournal) {
-  Erased("r", WithMail("3@example.com"));
+TEST_P(JournalReplayTest, AfterAFirstOpeningThatDidNotEndNothingOfANamesakeIsErased) {
   Instance other;
   other.id = "other";
   ASSERT_TRUE(store().CreateInstance(other, {}).ok());
-  ASSERT_TRUE(store().OpenInstance("other").ok());
+  {
+    const auto opened = *store().OpenInstance("other");
+    const PrivacySubject subject = WithMail("3@example.com");
+    ASSERT_TRUE(opened->privacy().CreateRequest(Asked("r", PrivacyKind::kErase), subject, {}).ok());
+    ASSERT_TRUE(opened->WaitForBackground({}).ok());
+  }
+  ASSERT_TRUE(store().DeleteInstance("other", {}).ok());
+  ASSERT_TRUE(store().CreateInstance(other, {}).ok());
   instance_.reset();
   store_.reset();
-  sqlite::DatabaseOptions options;
-  options.path = directory_.path() + "/store/instances/other/profiles.db";
-  sqlite::Database db(options);
-  EXPECT_EQ(sqlite::MetaNumber(db, "journal_lines"), 1);
-  EXPECT_EQ(sqlite::FirstCommit(db)->sequence, sqlite::LastCommit(db)->sequence);
+  PrepareAlone(directory_.path() + "/store/instances/other/profiles.db");
+  Open();
+  instance_ = *store().OpenInstance("other");
+  EXPECT_EQ(ImportOne({}, {{email, "3@example.com"}}, {}).outcome, Outcome::kCreated);
 }
 
 }  // namespace
