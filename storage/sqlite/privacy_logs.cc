@@ -153,7 +153,7 @@ absl::Status PersonLogs::SaveFound(const Page& page) {
 absl::Status PersonLogs::Search(TakeNames take_former, const Progress& progress) {
   ASSIGN_OR_RETURN(const Work work, LoadWork());
   Page page;
-  page.last_seq = work.searched_seq;
+  page.last_seq = work.cleared_seq == 0 ? 0 : work.searched_seq;
   page.more = true;
   for (int quiet = 0; page.more;) {
     ASSIGN_OR_RETURN(page, SearchPage(page.last_seq, nullptr));

@@ -2,7 +2,9 @@
 //
 // There is no index that leads to them, so the log is read twice, by short pages: first for the
 // messages that went to the person, which are kept in privacy_message; then for all rows of these,
-// also those without an identity. Both positions are in privacy_work: gone on with after a restart.
+// also those without an identity. Both positions are in privacy_work: gone on with after a restart;
+// the first reading begins anew as long as nothing is cleared, since the names it gives are nowhere
+// else.
 #ifndef PASSERELLE_STORAGE_SQLITE_PRIVACY_LOGS_H_
 #define PASSERELLE_STORAGE_SQLITE_PRIVACY_LOGS_H_
 
