@@ -197,6 +197,11 @@ TEST_P(PrivacyContract, AnErasureThatIsDoneTellsNobodyAndHasAReceipt) {
   EXPECT_GE(erased.end_us, erased.create_us);
   EXPECT_THAT(erased.receipt.statement, HasSubstr("\"request\":\"r\""));
   EXPECT_THAT(erased.receipt.statement, HasSubstr("\"profiles.identity\":3"));
+  EXPECT_THAT(erased.receipt.statement, HasSubstr("\"key\":\"00000007\""));
+  const std::string journal = Journal();
+  const size_t set = journal.find("\"set\":");
+  EXPECT_THAT(erased.receipt.statement,
+              HasSubstr(journal.substr(set, journal.find(',', set) - set)));
   EXPECT_THAT(erased.receipt.statement, Not(HasSubstr("3@example.com")));
   const KeySignature signature = options_.store_keys->Sign(erased.receipt.statement);
   EXPECT_EQ(erased.receipt.signature, signature.signature);
