@@ -106,12 +106,12 @@ class LogStore {
   // or tracking kind, event time) was appended within Retention::duplicates, also earlier in this
   // batch (log id: broadlog_id of delivery rows, tracking_log_id of tracking rows; a row without an
   // event time takes the commit time); REJECTED kUnknownDelivery, kTimeInFuture (more than 24 h
-  // ahead of the commit time). SUPPRESSED instead of APPENDED where the identity is one of somebody
-  // who was erased (privacy_store.h): stored and counted as any other, but without identity and
-  // texts, and nobody's opt-out or bounce. A DUPLICATE is no refusal: all_or_nothing does not roll
-  // back for it, so that a batch can be sent again. Message states and report numbers change in the
-  // same transaction. Never blocks; statuses and queueing as ProfileStore::SubmitUpdates, with
-  // OnLogsSpace.
+  // ahead of the commit time). SUPPRESSED instead of APPENDED where the identity is of somebody who
+  // was erased (privacy_store.h), or there is none and an earlier row of the message was theirs:
+  // stored and counted as any other, without identity and texts, nobody's opt-out or bounce. (A row
+  // that came before any that tells whose the message is keeps its texts.) A DUPLICATE rolls no
+  // all_or_nothing batch back. Messages and report numbers change in the same transaction. Never
+  // blocks; statuses and queueing as ProfileStore::SubmitUpdates, with OnLogsSpace.
   virtual absl::Status SubmitAppend(AppendBatch& batch, Done<WriteAck>& done) = 0;
 
   // Gives matching rows with sequence > after, in order, to `take`: at most `limit`, looking at

@@ -37,8 +37,8 @@ struct StoreOptions {
   // so that a backup that still knows them can be restored without bringing them back. Made when
   // absent, mode 0600; the folder must be there. Empty: none is kept. What OpenStore does with it:
   //   of another store       FAILED_PRECONDITION kMixedSet
-  //   absent, but remembered by this store, or this store was restored from a backup
-  //                          FAILED_PRECONDITION kErasureJournalMissing
+  //   absent, or another one of it, but remembered by this store; or absent, and this store was
+  //   restored from a backup FAILED_PRECONDITION kErasureJournalMissing
   //   damaged, or shorter than what the store has seen of it     DATA_LOSS kDamagedFile; a last
   //   line
   //                          that was not written to its end is cut off instead
@@ -47,7 +47,7 @@ struct StoreOptions {
   // FAILED_PRECONDITION kSuppressionKeyMissing: it, or the tombstones of an instance, were made
   // with a key that `store_keys` does not have.
   std::string erasure_journal;
-  // Instead of kErasureJournalMissing: begins a new journal; with an empty path, goes on without.
+  // Instead of kErasureJournalMissing: a new one or the other one, with the tombstones there are.
   bool without_erasure_journal = false;
   // When the disk counts as full. Not watched by default.
   DiskOptions disk;

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "storage/fault_point.h"
+#include "storage/sqlite/clear_record_keys.h"
 #include "storage/sqlite/columns.h"
 #include "storage/sqlite/person_data.h"
 #include "storage/sqlite/person_text.h"
@@ -20,6 +21,9 @@ namespace {
 constexpr char kLastChange[] = "SELECT max(seq) FROM change";
 constexpr char kSuppressed[] =
     "SELECT key, hash, channel, reason, create_us FROM suppression WHERE key = ?1 AND hash = ?2";
+constexpr char kOutcome[] =
+    "SELECT stream, row_offset, record_key, outcome, reason, field, flags, stale, out_of_scope, "
+    "create_us, profile FROM row_outcome WHERE stream = ?1 AND row_offset = ?2";
 constexpr int64_t kRangeSequences = 20'000;
 constexpr int64_t kPageRows = 4'000;
 
@@ -37,6 +41,8 @@ class Gathering {
     }
     RETURN_IF_ERROR(Enter(PrivacyStep::kLedger));
     RETURN_IF_ERROR(GatherTable(*FindPersonTable(FileKind::kProfiles, "row_outcome")));
+    RETURN_IF_ERROR(GatherByRecordKey(FileKind::kProfiles));
+    RETURN_IF_ERROR(GatherByRecordKey(FileKind::kLogs));
     RETURN_IF_ERROR(Enter(PrivacyStep::kLogs));
     RETURN_IF_ERROR(GatherLogs());
     return End();
@@ -190,6 +196,26 @@ class Gathering {
       RETURN_IF_ERROR(AddRows(table, std::move(lines)));
     }
     return absl::OkStatus();
+  }
+
+  // Outcomes of rows that were refused before it was known whose they are.
+  absl::Status GatherByRecordKey(FileKind kind) {
+    const File& file = kind == FileKind::kProfiles ? *context_.profiles : *context_.logs;
+    const PersonTable& table = *FindPersonTable(kind, "row_outcome");
+    const auto gather = [&](const std::vector<OutcomePlace>& places) -> absl::Status {
+      Lines lines;
+      RETURN_IF_ERROR(file.Read({}, "privacy: gather", [&](const ReadLease& lease) {
+        lines.clear();
+        for (const OutcomePlace& place : places) {
+          StatementScope row(lease.db().Prepared(kOutcome));
+          row->BindAll(place.stream, place.offset);
+          if (row->Step() && !IsGathered(table, *row)) lines.push_back(names_->LineOf(table, *row));
+        }
+        return absl::OkStatus();
+      }));
+      return AddRows(table, std::move(lines));
+    };
+    return FindRecordKeys(file, *context_.schema.Get(), *matcher_, stop_, gather);
   }
 
   absl::Status GatherLogs() {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "storage/fault_point.h"
 #include "storage/sqlite/clear_record_keys.h"
@@ -19,15 +20,26 @@ namespace passerelle::storage::sqlite {
 namespace {
 
 constexpr int kPageRows = 4'000;
+// The follower looks by itself twice a second.
+constexpr absl::Duration kFollowerWait = absl::Milliseconds(20);
+constexpr char kSetId[] = "SELECT value FROM meta WHERE key = 'set_id'";
 
 std::string TimeText(int64_t us) {
   return absl::FormatTime("%Y-%m-%dT%H:%M:%E6SZ", absl::FromUnixMicros(us), absl::UTCTimeZone());
 }
 
-std::string StatementOf(const std::string& instance, const PrivacyRow& row) {
+std::string SetIdOf(Database& db) {
+  StatementScope get(db.Prepared(kSetId));
+  return get->Step() ? std::string(get->Text(0)) : "";
+}
+
+// Which store, and which of its keys, are part of what is signed.
+std::string StatementOf(Database& db, const InstanceContext& context, const PrivacyRow& row) {
   const PrivacyRequest& request = row.request;
-  std::string text = absl::StrCat(R"({"kind":"erasure","instance":")", instance, R"(","request":")",
-                                  request.id, R"(","create_time":")", TimeText(request.create_us),
+  std::string text = absl::StrCat(R"({"kind":"erasure","set":")", SetIdOf(db), R"(","key":")",
+                                  absl::Hex(context.store_keys->Keys().front(), absl::kZeroPad8),
+                                  R"(","instance":")", context.id, R"(","request":")", request.id,
+                                  R"(","create_time":")", TimeText(request.create_us),
                                   R"(","end_time":")", TimeText(request.end_us),
                                   R"(","tombstones":)", row.tombstones, R"(,"counts":{)");
   for (const TableCount& count : request.counts) {
@@ -203,14 +215,32 @@ class EraseRun {
     });
   }
 
+  absl::Status TakeFormer(const PersonLogs::Names& former) {
+    former_.insert(former_.end(), former.begin(), former.end());
+    return ForgetFormer(former);
+  }
+
+  // Once no row tells of them any more: the follower can have read one before, and applied it after
+  // they were forgotten.
+  absl::Status ForgetFollowed() {
+    if (former_.empty()) return absl::OkStatus();
+    const int64_t end = context_.logs->readers().visible_seq();
+    while (context_.log_applied_seq < end) {
+      if (stop_) return absl::CancelledError("the instance is being closed");
+      absl::SleepFor(kFollowerWait);
+    }
+    return ForgetFormer(std::exchange(former_, {}));
+  }
+
   absl::Status ClearLogs() {
     if (PLANTED("erase-keeps-log-rows")) return EnterAlone(PrivacyStep::kEmptyLogs);
     PersonLogs logs(context_, *person_, stop_);
     RETURN_IF_ERROR(logs.Begin());
     const auto progress = [this](int64_t done, int64_t total) { return Progress(done, total); };
     RETURN_IF_ERROR(logs.Search(
-        [this](const PersonLogs::Names& former) { return ForgetFormer(former); }, progress));
+        [this](const PersonLogs::Names& former) { return TakeFormer(former); }, progress));
     ASSIGN_OR_RETURN(const int64_t cleared, logs.Clear(progress));
+    RETURN_IF_ERROR(ForgetFollowed());
     RETURN_IF_ERROR(Write([&](Transaction& transaction) {
       SetPrivacyCount(transaction.db(), row_.number, "logs.log", cleared);
       Enter(transaction.db(), PrivacyStep::kEmptyLogs);
@@ -241,7 +271,8 @@ class EraseRun {
     const bool all_cleared = messages.empty() || PLANTED("erase-keeps-log-rows");
     if (holders + by_identity + by_profile + by_key != 0 || !all_cleared) {
       RETURN_IF_ERROR(logs.BeginAnew());
-      return EnterAlone(PrivacyStep::kLedger);
+      // What holders had besides is not in the journal yet.
+      return EnterAlone(holders != 0 ? PrivacyStep::kProfile : PrivacyStep::kLedger);
     }
     FAULT_POINT("erase-before-receipt");
     RETURN_IF_ERROR(logs.End());
@@ -322,7 +353,7 @@ class EraseRun {
       request.profile = {};
       request.rows_done = request.rows_total = 0;
       request.end_us = transaction.commit_us();
-      request.receipt.statement = StatementOf(context_.id, row);
+      request.receipt.statement = StatementOf(db, context_, row);
       const KeySignature signature = context_.store_keys->Sign(request.receipt.statement);
       request.receipt.signature = signature.signature;
       request.receipt.public_key = signature.public_key;
@@ -340,6 +371,7 @@ class EraseRun {
   const std::atomic<bool>& stop_;
   std::vector<ProfileId> profiles_;
   std::vector<std::string> hashes_;
+  PersonLogs::Names former_;
   std::unique_ptr<SearchedPerson> person_;
   bool ended_ = false;
 };

@@ -2,12 +2,20 @@
 
 namespace passerelle::storage::sqlite {
 
+// Of one value in clear all hashes are the same text: who is known by one of them is known by
+// another one too, whenever its namespace was made.
 void AppendForms(const Schema& schema, const NamedIdentity& identity,
                  std::vector<HashableAddress>& forms) {
+  const IdentityNamespace* own = schema.FindNamespace(identity.name_space);
+  const bool is_hash = own != nullptr && own->normalization == Normalization::kSha256;
+  const std::string_view clear = is_hash ? std::string_view(own->derived_from) : std::string_view();
   bool as_it_is = true;
   for (const IdentityNamespace& derived : schema.namespaces()) {
-    const bool is_hash = derived.normalization == Normalization::kSha256;
-    if (derived.derived_from != identity.name_space || !is_hash) continue;
+    const bool derives = derived.normalization == Normalization::kSha256 &&
+                         !derived.derived_from.empty() && derived.id != identity.name_space;
+    if (!derives) continue;
+    if (derived.derived_from == clear) forms.push_back({derived.id, identity.value, false});
+    if (derived.derived_from != identity.name_space) continue;
     forms.push_back({derived.id, identity.value, true});
     if (derived.built_in) as_it_is = false;
   }

@@ -87,9 +87,8 @@ absl::Status SqliteInstance::OpenParts(const InstanceFiles& files, const StoreOp
   ASSIGN_OR_RETURN(context_.profiles,
                    OpenFile('p', files.profiles_path, options, context_.disk.get()));
   ASSIGN_OR_RETURN(context_.logs, OpenFile('l', files.logs_path, options, context_.disk.get()));
-  const bool is_new = context_.profiles->last_commit().last_seq == 0;
   RETURN_IF_ERROR(PrepareSchema(context_));
-  RETURN_IF_ERROR(LoadErased(is_new));
+  RETURN_IF_ERROR(LoadErased());
   MakeParts(options);
   RETURN_IF_ERROR(parts_->follower->Start());
   parts_->worker->Start();
@@ -97,12 +96,12 @@ absl::Status SqliteInstance::OpenParts(const InstanceFiles& files, const StoreOp
   return absl::OkStatus();
 }
 
-absl::Status SqliteInstance::LoadErased(bool is_new) {
+absl::Status SqliteInstance::LoadErased() {
   context_.tombstones.UseKeys(context_.store_keys.get());
   RETURN_IF_ERROR(context_.profiles->Read({}, "tombstones: load", [&](const ReadLease& lease) {
     return context_.tombstones.Load(lease.db());
   }));
-  return context_.journal == nullptr ? absl::OkStatus() : ReplayJournal(context_, is_new);
+  return context_.journal == nullptr ? absl::OkStatus() : ReplayJournal(context_);
 }
 
 void SqliteInstance::MakeParts(const StoreOptions& options) {

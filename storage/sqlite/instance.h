@@ -61,7 +61,7 @@ class SqliteInstance : public InstanceStore {
   struct Parts;
   SqliteInstance();
   absl::Status OpenParts(const InstanceFiles& files, const StoreOptions& options);
-  absl::Status LoadErased(bool is_new);
+  absl::Status LoadErased();
   void MakeParts(const StoreOptions& options);
 
   InstanceContext context_;

@@ -1,6 +1,9 @@
 #include "storage/sqlite/journal_replay.h"
 
 #include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -9,6 +12,7 @@
 #include "storage/reason.h"
 #include "storage/sqlite/erasure.h"
 #include "storage/sqlite/meta_rows.h"
+#include "storage/sqlite/reach_lists.h"
 #include "storage/status.h"
 
 namespace passerelle::storage::sqlite {
@@ -17,6 +21,12 @@ namespace {
 constexpr char kJournal[] = "journal";
 constexpr char kLines[] = "journal_lines";
 constexpr int kPageIdentities = 5'000;
+// Of tombstones from before the journal, in one entry.
+constexpr size_t kCarriedHashes = 1'000;
+constexpr char kCarriedRequest[] = "carried-over";
+constexpr char kIsBuried[] = "SELECT 1 FROM tombstone WHERE key = ?1 AND hash = ?2";
+constexpr char kTombstones[] = "SELECT key, hash FROM tombstone ORDER BY key, hash";
+constexpr char kHasTombstones[] = "SELECT EXISTS (SELECT 1 FROM tombstone)";
 
 struct Seen {
   int64_t journal = 0;
@@ -41,17 +51,66 @@ struct Again {
   absl::flat_hash_set<int64_t> profiles;
 };
 
-absl::Status FindProfiles(const InstanceContext& context, Again& again) {
-  PersonMatcher matcher(context.schema.Get(), *context.store_keys, again.entry->key);
-  for (const std::string& hash : again.entry->hashes) matcher.Add(hash);
+// Whose a hash is, of those that were made with one key.
+using Owners = absl::flat_hash_map<std::string, Again*>;
+
+void TakeProfile(Database& db, const InstanceContext& context, uint32_t key, int64_t profile,
+                 const Owners& owners) {
+  const auto schema = context.schema.Get();
+  std::vector<std::string> texts;
+  for (const IdentityCell& identity : ReadIdentities(db, ProfileId{profile}, texts)) {
+    const NamedIdentity named{NamespaceId(*schema, identity.ns), identity.value};
+    for (const std::string& hash :
+         HashesOf(*schema, *context.store_keys, key, AddressUse::kTombstone, named)) {
+      const auto owner = owners.find(hash);
+      if (owner == owners.end()) continue;
+      owner->second->profiles.insert(profile);
+      return;
+    }
+  }
+}
+
+absl::Status FindProfilesOf(const InstanceContext& context, uint32_t key, const Owners& owners) {
+  PersonMatcher matcher(context.schema.Get(), *context.store_keys, key);
+  for (const auto& [hash, again] : owners) matcher.Add(hash);
+  absl::flat_hash_set<int64_t> found;
   IdentityPosition position;
   bool more = true;
   while (more) {
     RETURN_IF_ERROR(context.profiles->Read({}, "journal: search", [&](const ReadLease& lease) {
-      more = FindHolders(lease.db(), matcher, position, kPageIdentities, again.profiles);
+      more = FindHolders(lease.db(), matcher, position, kPageIdentities, found);
       return absl::OkStatus();
     }));
   }
+  for (const int64_t profile : found) {
+    RETURN_IF_ERROR(context.profiles->Read({}, "journal: profile", [&](const ReadLease& lease) {
+      TakeProfile(lease.db(), context, key, profile, owners);
+      return absl::OkStatus();
+    }));
+  }
+  return absl::OkStatus();
+}
+
+bool IsBuried(Database& db, const JournalEntry& entry) {
+  return std::all_of(entry.hashes.begin(), entry.hashes.end(), [&](const std::string& hash) {
+    StatementScope find(db.Prepared(kIsBuried));
+    return find->BindInt(1, entry.key).BindBlob(2, hash).Step();
+  });
+}
+
+// Looks through all identities once per key, however many entries there are.
+absl::Status FindProfiles(const InstanceContext& context, std::vector<Again>& all) {
+  std::map<uint32_t, Owners> by_key;
+  RETURN_IF_ERROR(context.profiles->Read({}, "journal: new", [&](const ReadLease& lease) {
+    by_key.clear();
+    for (Again& again : all) {
+      if (IsBuried(lease.db(), *again.entry)) continue;
+      Owners& owners = by_key[again.entry->key];
+      for (const std::string& hash : again.entry->hashes) owners.emplace(hash, &again);
+    }
+    return absl::OkStatus();
+  }));
+  for (const auto& [key, owners] : by_key) RETURN_IF_ERROR(FindProfilesOf(context, key, owners));
   return absl::OkStatus();
 }
 
@@ -64,12 +123,13 @@ std::string FreeId(Database& db, const JournalEntry& entry) {
 }
 
 // The very request is here, from before the process ended or the backup was made: it goes on by
-// itself, and need not be written into the journal again.
+// itself, and need not be written into the journal again if the entry has all it is about.
 bool IsHere(Database& db, const JournalEntry& entry) {
   auto found = FindPrivacyRequest(db, entry.request);
   const bool is_same = found.has_value() && found->request.kind == PrivacyKind::kErase &&
                        found->request.create_us == entry.time_us;
-  if (is_same && found->request.step == PrivacyStep::kProfile) {
+  if (is_same && found->request.step == PrivacyStep::kProfile &&
+      LoadPrivacyHashes(db, found->number, AddressUse::kTombstone).size() == entry.hashes.size()) {
     found->request.step = PrivacyStep::kLedger;
     SetProgress(db, *found);
   }
@@ -78,7 +138,9 @@ bool IsHere(Database& db, const JournalEntry& entry) {
 
 void Apply(Transaction& transaction, InstanceContext& context, const Again& again) {
   Database& db = transaction.db();
+  // Who has all tombstones went through all of it.
   if (IsHere(db, *again.entry)) return;
+  if (again.profiles.empty() && IsBuried(db, *again.entry)) return;
   PrivacyRow row;
   row.number = row.revision = transaction.NextSeq();
   row.key = again.entry->key;
@@ -94,6 +156,39 @@ void Apply(Transaction& transaction, InstanceContext& context, const Again& agai
   erasure.Seal();
   row.tombstones = erasure.tombstones();
   WritePrivacyRequest(db, row, row.revision);
+}
+
+// What a journal lacks that was begun, or put in the place of another one, after people were
+// erased.
+absl::Status CarryOver(const InstanceContext& context, const std::vector<JournalEntry>& entries) {
+  std::set<std::pair<uint32_t, std::string>> known;
+  for (const JournalEntry& entry : entries) {
+    for (const std::string& hash : entry.hashes) known.emplace(entry.key, hash);
+  }
+  std::map<uint32_t, std::vector<std::string>> lacking;
+  RETURN_IF_ERROR(context.profiles->Read({}, "journal: tombstones", [&](const ReadLease& lease) {
+    lacking.clear();
+    StatementScope all(lease.db().Prepared(kTombstones));
+    while (all->Step()) {
+      std::pair<uint32_t, std::string> one(static_cast<uint32_t>(all->Int(0)), all->Blob(1));
+      if (known.count(one) == 0) lacking[one.first].push_back(std::move(one.second));
+    }
+    return absl::OkStatus();
+  }));
+  for (const auto& [key, hashes] : lacking) {
+    for (size_t begin = 0; begin < hashes.size(); begin += kCarriedHashes) {
+      JournalEntry entry;
+      entry.instance = context.id;
+      entry.request = kCarriedRequest;
+      entry.time_us = absl::ToUnixMicros(context.clock());
+      entry.key = key;
+      const auto first = hashes.begin() + static_cast<std::ptrdiff_t>(begin);
+      const size_t count = std::min(kCarriedHashes, hashes.size() - begin);
+      entry.hashes.assign(first, first + static_cast<std::ptrdiff_t>(count));
+      RETURN_IF_ERROR(context.journal->Append(entry).status());
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::Status CheckKeys(const StoreKeys& keys, const std::vector<JournalEntry>& entries) {
@@ -124,8 +219,12 @@ absl::Status CheckJournalLength(Database& db, const ErasureJournal& journal,
   return is_short ? ShortenedError(journal, instance) : absl::OkStatus();
 }
 
-absl::Status ReplayJournal(InstanceContext& context, bool is_new) {
-  // It is not the doing of whoever's call opens the instance.
+bool LacksTombstones(Database& db, const ErasureJournal& journal) {
+  return LoadSeen(db).journal != journal.id() && db.QueryInt(kHasTombstones) != 0;
+}
+
+absl::Status ReplayJournal(InstanceContext& context) {
+  // Whoever opens the instance has erased nobody.
   const ActingScope nobody(nullptr);
   const ErasureJournal& journal = *context.journal;
   Seen seen;
@@ -135,16 +234,14 @@ absl::Status ReplayJournal(InstanceContext& context, bool is_new) {
   }));
   const bool is_known = seen.journal == journal.id();
   if (is_known && seen.entries == journal.last()) return absl::OkStatus();
-  std::vector<JournalEntry> entries;
-  if (!is_new) {
-    ASSIGN_OR_RETURN(entries, journal.EntriesAfter(is_known ? seen.entries : 0, context.id));
-  }
+  ASSIGN_OR_RETURN(const auto entries,
+                   journal.EntriesAfter(is_known ? seen.entries : 0, context.id));
   RETURN_IF_ERROR(CheckKeys(*context.store_keys, entries));
   std::vector<Again> all;
-  for (const JournalEntry& entry : entries) {
-    all.push_back({&entry, {}});
-    RETURN_IF_ERROR(FindProfiles(context, all.back()));
-  }
+  all.reserve(entries.size());
+  for (const JournalEntry& entry : entries) all.push_back({&entry, {}});
+  RETURN_IF_ERROR(FindProfiles(context, all));
+  if (!is_known) RETURN_IF_ERROR(CarryOver(context, entries));
   const auto write = [&](Transaction& transaction) {
     for (const Again& again : all) Apply(transaction, context, again);
     RememberJournal(transaction.db(), journal, journal.last());

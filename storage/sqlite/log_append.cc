@@ -82,7 +82,7 @@ absl::Status AppendRequest::BeginBatch(Transaction& transaction, int64_t first) 
   plans_.assign(batch_.rows.size(), Plan{});
   Judge(transaction, first);
   TakeKeys(transaction, first);
-  Suppress(first);
+  Suppress(transaction, first);
   NumberRows(transaction, first);
   return absl::OkStatus();
 }
@@ -144,16 +144,23 @@ void AppendRequest::TakeKeys(Transaction& transaction, int64_t first) {
   }
 }
 
-// Asked on the writer's thread: an erasure looks for what was decided before its tombstones.
-void AppendRequest::Suppress(int64_t first) {
+// Asked on the writer's thread: an erasure looks for what was decided before its tombstones. A row
+// without an identity is of whom its message went to.
+void AppendRequest::Suppress(Transaction& transaction, int64_t first) {
   suppressed_.clear();
   const Tombstones& tombstones = target_.context.tombstones;
   if (tombstones.empty()) return;
   const auto schema = target_.context.schema.Get();
+  ErasedMessages erased(transaction.db());
   for (int64_t i = first; i < row_count(); ++i) {
     const LogRow& row = batch_.rows[i].row;
-    if (plans_[i].seq == 0 || !row.identity_ns) continue;
-    if (!tombstones.Has(*schema, {row.identity_namespace, row.identity})) continue;
+    if (plans_[i].seq == 0) continue;
+    const MessageKey message{plans_[i].delivery, row.broadlog_id};
+    const bool of_erased = row.identity_ns
+                               ? tombstones.Has(*schema, {row.identity_namespace, row.identity})
+                               : erased.Has(message);
+    if (!of_erased) continue;
+    erased.Add(message);
     plans_[i].suppressed = &suppressed_.emplace_back(WithoutPerson(row));
   }
 }

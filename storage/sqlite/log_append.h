@@ -62,7 +62,7 @@ class AppendRequest : public IngestRequest {
   RowReason JudgeRow(const LogRow& row, int64_t commit_us, Plan& plan) const;
   std::vector<Key> SortedKeys(int64_t first) const;
   void TakeKeys(Transaction& transaction, int64_t first);
-  void Suppress(int64_t first);
+  void Suppress(Transaction& transaction, int64_t first);
   const LogRow& StoredRow(int64_t index) const;
   void NumberRows(Transaction& transaction, int64_t first);
   void Insert(Transaction& transaction, const LogRow& row, const Plan& plan);

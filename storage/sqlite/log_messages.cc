@@ -25,7 +25,11 @@ constexpr char kUpdate[] =
     "event_us = ?7, seq = ?8, early_clicks = ?9, early_opens = ?10, early_opt_outs = ?11, "
     "identity_seq = ?12 "
     "WHERE delivery = ?1 AND broadlog_id = ?2";
+constexpr char kIsErased[] =
+    "SELECT 1 FROM message WHERE delivery = ?1 AND broadlog_id = ?2 AND identity_seq = -1";
 
+// Instead of an identity's sequence: of somebody who was erased. For ever.
+constexpr int64_t kErased = -1;
 // Kinds of tracking rows whose totals are reported: 1 click, 2 open, 3 opt-out.
 constexpr int kReportedKinds = 3;
 
@@ -38,7 +42,8 @@ struct Message {
   int64_t event_us = 0;
   int64_t seq = 0;
   std::array<int64_t, kReportedKinds> early{};
-  int64_t identity_seq = 0;  // of the delivery row whose identity is the message's; 0: none yet
+  int64_t identity_seq = 0;  // of the delivery row whose identity is the message's; 0: none yet;
+                             // kErased
 };
 
 // What a group of rows makes of a message.
@@ -86,10 +91,17 @@ void MergeTracking(const LogRow& row, Merged& merged) {
   if (kind >= 1 && kind <= kReportedKinds) ++merged.message.early[kind - 1];
 }
 
+// What waited for an identity was theirs too.
+void NoteErased(Merged& merged) {
+  merged.changed |= merged.message.identity_seq != kErased;
+  merged.message.identity_seq = kErased;
+  merged.opt_outs.waiting_us.reset();
+}
+
 // The identity of the present status counts; of an earlier one as long as no other is known.
 void NoteIdentity(const MessageEvent& event, Merged& merged) {
   Message& message = merged.message;
-  if (!event.row->identity_ns) return;
+  if (!event.row->identity_ns || message.identity_seq == kErased) return;
   if (message.identity_seq != 0 && message.seq != event.seq) return;
   if (message.identity_seq == 0) merged.opt_outs.named_seq = event.seq;
   message.identity_seq = event.seq;
@@ -97,7 +109,7 @@ void NoteIdentity(const MessageEvent& event, Merged& merged) {
 }
 
 void NoteBounce(const MessageEvent& event, Merged& merged) {
-  if (event.row->identity_ns || merged.message.identity_seq == 0 || !IsBounce(*event.row)) return;
+  if (event.row->identity_ns || merged.message.identity_seq <= 0 || !IsBounce(*event.row)) return;
   merged.opt_outs.known.push_back({event.seq, merged.message.identity_seq, std::nullopt});
 }
 
@@ -105,6 +117,7 @@ void NoteBounce(const MessageEvent& event, Merged& merged) {
 void NoteOptOut(const MessageEvent& event, Merged& merged) {
   if (event.row->tracking_kind != kTrackingOptOut || event.row->identity_ns) return;
   MessageOptOuts& opt_outs = merged.opt_outs;
+  if (merged.message.identity_seq == kErased) return;
   if (merged.message.identity_seq != 0) {
     opt_outs.known.push_back({event.seq, merged.message.identity_seq, event.event_us});
   } else {
@@ -127,6 +140,7 @@ Merged Merge(const Message& before, bool stored, Group group) {
       MergeTracking(*event.row, merged);
       if (!event.suppressed) NoteOptOut(event, merged);
     }
+    if (event.suppressed) NoteErased(merged);
   }
   return merged;
 }
@@ -253,6 +267,13 @@ bool ByMessage(const MessageEvent& a, const MessageEvent& b) {
 }
 
 }  // namespace
+
+bool ErasedMessages::Has(const MessageKey& message) {
+  if (added_.contains(std::pair(message.delivery, message.broadlog_id))) return true;
+  StatementScope find(db_.Prepared(kIsErased));
+  find->BindAll(message.delivery, message.broadlog_id);
+  return find->Step();
+}
 
 bool ApplyToMessages(Transaction& transaction, ReportNumbers& numbers,
                      std::vector<MessageEvent>& events) {

@@ -170,7 +170,8 @@ constexpr PersonTable kTables[] = {
      kStreams},
     {kP, "stream_batch", "stream first_offset hashes", {}, OnErase::kNothingHeld, kContentHashes},
     {kP, "row_outcome", "stream row_offset outcome reason field flags stale out_of_scope",
-     kOutcomeColumns, OnErase::kClear, "by profile",
+     kOutcomeColumns, OnErase::kClear,
+     "by profile, and by record key where that is an identity in clear",
      "SELECT stream, row_offset, record_key, outcome, reason, field, flags, stale, out_of_scope, "
      "create_us, profile FROM row_outcome WHERE profile = ?1 ORDER BY create_us",
      nullptr,

@@ -23,6 +23,8 @@ constexpr PersonColumn kMessageColumns[] = {
     {"delivery", Holds::kDelivery}, {"broadlog_id", Holds::kMessage}, {"event_us", Holds::kTime}};
 constexpr PersonColumn kNamelessColumns[] = {
     {"delivery", Holds::kDelivery}, {"broadlog_id", Holds::kMessage}, {"opt_out_us", Holds::kTime}};
+constexpr PersonColumn kOutcomeColumns[] = {{"record_key", Holds::kRecordKey, true},
+                                            {"create_us", Holds::kTime}};
 constexpr PersonColumn kFoundColumns[] = {{"delivery", Holds::kDelivery},
                                           {"broadlog_id", Holds::kMessage}};
 
@@ -88,12 +90,10 @@ constexpr PersonTable kTables[] = {
      {},
      OnErase::kNothingHeld,
      "four bytes of a hash per record, which tell nothing back"},
-    {kL, "row_outcome",
-     "stream row_offset record_key outcome reason field flags stale out_of_scope profile", kCreated,
-     OnErase::kNothingHeld,
-     "of rows that were refused; record keys are hashed with the server's key, or kept in clear by "
-     "the word of who opened the stream, and then emptied if they are an identity; profile is "
-     "always null"},
+    {kL, "row_outcome", "stream row_offset outcome reason field flags stale out_of_scope profile",
+     kOutcomeColumns, OnErase::kClear,
+     "by record key, where that is an identity in clear; others are hashed with the server's key, "
+     "and profile is always null"},
     {kL, "request", "id method payload_hash response", kCreated, OnErase::kNothingHeld,
      "outcomes of rows; record keys are hashed with the server's key in unary calls"},
     {kL,

@@ -1,6 +1,9 @@
 #include "storage/sqlite/person_text.h"
 
 #include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <iterator>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
@@ -54,6 +57,14 @@ void AppendBytes(std::string& out, std::string_view bytes) {
   AppendJsonString(out, absl::Base64Escape(View(bytes)));
 }
 
+// As few digits as tell it from every other; JSON has no infinity.
+void AppendDouble(std::string& out, double value) {
+  char text[32];
+  const std::to_chars_result end = std::to_chars(std::begin(text), std::end(text), value);
+  const std::string_view digits(text, static_cast<size_t>(end.ptr - text));
+  std::isfinite(value) ? void(out += digits) : AppendJsonString(out, digits);
+}
+
 // A value by what SQLite stores.
 void AppendPlain(std::string& out, const Statement& row, int column) {
   switch (row.Type(column)) {
@@ -61,8 +72,7 @@ void AppendPlain(std::string& out, const Statement& row, int column) {
       absl::StrAppend(&out, row.Int(column));
       return;
     case SQLITE_FLOAT:
-      absl::StrAppend(&out, absl::SixDigits(row.Double(column)));
-      return;
+      return AppendDouble(out, row.Double(column));
     case SQLITE_TEXT:
       return AppendJsonString(out, row.Text(column));
     case SQLITE_BLOB:

@@ -31,10 +31,15 @@ constexpr char kMessages[] =
 constexpr char kSearch[] =
     "SELECT seq, delivery, broadlog_id, profile, namespace, identity FROM log WHERE seq > ?1 "
     "ORDER BY seq LIMIT ?2";
-// No row of the message says any more whom it went to.
+// With whether anything is left of what an erasure empties.
+constexpr char kSearchAgain[] =
+    "SELECT seq, delivery, broadlog_id, profile, namespace, identity, "
+    "coalesce(profile, namespace, identity, reason_message, url, url_category) IS NOT NULL "
+    "FROM log WHERE seq > ?1 ORDER BY seq LIMIT ?2";
+// The message is of somebody who was erased, as are all rows that come for it.
 constexpr char kForgetIdentity[] =
-    "UPDATE message SET identity_seq = 0 WHERE (delivery, broadlog_id) = "
-    "(SELECT delivery, broadlog_id FROM log WHERE seq = ?1) AND identity_seq IS NOT 0";
+    "UPDATE message SET identity_seq = -1 WHERE (delivery, broadlog_id) = "
+    "(SELECT delivery, broadlog_id FROM log WHERE seq = ?1) AND identity_seq IS NOT -1";
 constexpr char kWalk[] =
     "SELECT seq, delivery, broadlog_id FROM log WHERE seq > ?1 ORDER BY seq LIMIT ?2";
 
@@ -85,12 +90,13 @@ absl::StatusOr<PersonLogs::Work> PersonLogs::LoadWork() const {
   return work;
 }
 
-absl::StatusOr<PersonLogs::Page> PersonLogs::SearchPage(int64_t after) {
+absl::StatusOr<PersonLogs::Page> PersonLogs::SearchPage(
+    int64_t after, const absl::flat_hash_set<Message>* cleared) {
   RETURN_IF_ERROR(CheckRunning());
   Page page;
   RETURN_IF_ERROR(context_.logs->Read({}, "privacy: search", [&](const ReadLease& lease) {
     page = {after, lease.seq(), false, {}, {}, {}};
-    StatementScope rows(lease.db().Prepared(kSearch));
+    StatementScope rows(lease.db().Prepared(cleared == nullptr ? kSearch : kSearchAgain));
     rows->BindAll(after, kPageRows);
     int64_t seen = 0;
     for (; rows->Step(); ++seen) {
@@ -98,7 +104,9 @@ absl::StatusOr<PersonLogs::Page> PersonLogs::SearchPage(int64_t after) {
       const bool of_profile = person_.profiles.contains(rows->Int(3));
       const bool named =
           !rows->IsNull(4) && person_.matcher.Matches({rows->Text(4), rows->Text(5)});
-      if (of_profile || named) page.messages.emplace_back(rows->Int(1), rows->Int(2));
+      const Message message(rows->Int(1), rows->Int(2));
+      const bool is_left = cleared != nullptr && rows->Bool(6) && cleared->contains(message);
+      if (of_profile || named || is_left) page.messages.push_back(message);
       if (of_profile && !named && !rows->IsNull(4)) {
         page.former.emplace_back(rows->Text(4), rows->Text(5));
       }
@@ -145,10 +153,10 @@ absl::Status PersonLogs::SaveFound(const Page& page) {
 absl::Status PersonLogs::Search(TakeNames take_former, const Progress& progress) {
   ASSIGN_OR_RETURN(const Work work, LoadWork());
   Page page;
-  page.last_seq = work.searched_seq;
+  page.last_seq = work.cleared_seq == 0 ? 0 : work.searched_seq;
   page.more = true;
   for (int quiet = 0; page.more;) {
-    ASSIGN_OR_RETURN(page, SearchPage(page.last_seq));
+    ASSIGN_OR_RETURN(page, SearchPage(page.last_seq, nullptr));
     const bool saves = !page.messages.empty() || !page.more || ++quiet == kQuietPages;
     if (!saves) continue;
     quiet = 0;
@@ -223,11 +231,13 @@ absl::Status PersonLogs::Visit(absl::FunctionRef<absl::Status(const std::vector<
 }
 
 absl::StatusOr<std::vector<PersonLogs::Message>> PersonLogs::FindAgain() {
+  ASSIGN_OR_RETURN(const auto before, Messages());
+  const absl::flat_hash_set<Message> cleared(before.begin(), before.end());
   std::vector<Message> found;
   Page page;
   page.more = true;
   while (page.more) {
-    ASSIGN_OR_RETURN(page, SearchPage(page.last_seq));
+    ASSIGN_OR_RETURN(page, SearchPage(page.last_seq, &cleared));
     found.insert(found.end(), page.messages.begin(), page.messages.end());
   }
   return found;

@@ -2,7 +2,9 @@
 //
 // There is no index that leads to them, so the log is read twice, by short pages: first for the
 // messages that went to the person, which are kept in privacy_message; then for all rows of these,
-// also those without an identity. Both positions are in privacy_work: gone on with after a restart.
+// also those without an identity. Both positions are in privacy_work: gone on with after a restart;
+// the first reading begins anew as long as nothing is cleared, since the names it gives are nowhere
+// else.
 #ifndef PASSERELLE_STORAGE_SQLITE_PRIVACY_LOGS_H_
 #define PASSERELLE_STORAGE_SQLITE_PRIVACY_LOGS_H_
 
@@ -60,7 +62,8 @@ class PersonLogs {
   absl::Status Visit(absl::FunctionRef<absl::Status(const std::vector<int64_t>&)> take,
                      const Progress& progress);
   absl::StatusOr<std::vector<Message>> Messages() const;
-  // Rows that hold something by which Search would find them; up to the present end.
+  // Messages of rows that hold something by which Search would find them, or that should be
+  // cleared and are not: they came meanwhile. Up to the present end.
   absl::StatusOr<std::vector<Message>> FindAgain();
 
  private:
@@ -77,7 +80,8 @@ class PersonLogs {
     std::vector<Message> messages;
     Names former;
   };
-  absl::StatusOr<Page> SearchPage(int64_t after);
+  // `cleared`: messages none of whose rows may hold anything; null: not looked at.
+  absl::StatusOr<Page> SearchPage(int64_t after, const absl::flat_hash_set<Message>* cleared);
   absl::StatusOr<Page> MessagePage(int64_t after, const absl::flat_hash_set<Message>& messages);
   absl::StatusOr<Work> LoadWork() const;
   absl::Status SaveFound(const Page& page);

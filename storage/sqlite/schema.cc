@@ -8,6 +8,7 @@
 #include "storage/reason.h"
 #include "storage/sqlite/admin_write.h"
 #include "storage/sqlite/columns.h"
+#include "storage/sqlite/journal_replay.h"
 #include "storage/sqlite/pending_revisit.h"
 #include "storage/sqlite/schema_rows.h"
 #include "storage/status.h"
@@ -53,6 +54,10 @@ absl::Status PrepareSchema(InstanceContext& context) {
       ->Write(
           [&](Transaction& transaction) {
             InsertBuiltInNamespaces(transaction);
+            // What it says was erased in an instance of this name that is gone.
+            if (const auto& journal = context.journal; journal != nullptr) {
+              RememberJournal(transaction.db(), *journal, journal->last());
+            }
             context.schema.Set(LoadSchema(transaction.db()));
             return absl::OkStatus();
           },

@@ -69,8 +69,8 @@ absl::Status SqliteStore::Start() {
   for (const std::string& id : interrupted) RETURN_IF_ERROR(EndDeletion(id));
   const bool first_start = control_->last_commit().last_seq == 0;
   RETURN_IF_ERROR(OpenJournal());
-  RETURN_IF_ERROR(CheckErased());
-  if (!first_start) return ReplayJournals();
+  ASSIGN_OR_RETURN(auto lacking, CheckErased());
+  if (!first_start) return ReplayJournals(std::move(lacking));
   Instance instance;
   instance.id = kDefaultInstance;
   return CreateInstance(instance, {}).status();

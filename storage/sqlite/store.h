@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -53,12 +54,14 @@ class SqliteStore : public Store {
 
   explicit SqliteStore(const StoreOptions& options) : options_(options) {}
   absl::Status Start();
-  // That the keys of tombstones are there, and the journal as long as it was.
-  absl::Status CheckErased() const;
+  // That the keys of tombstones are there, and the journal as long as it was. Gives the instances
+  // with tombstones that have seen nothing of it.
+  absl::StatusOr<std::set<std::string>> CheckErased() const;
   absl::Status OpenJournal();
   absl::StatusOr<std::shared_ptr<ErasureJournal>> FindJournal(int64_t remembered);
-  // Opens the instances that the journal tells of, so that whoever was erased is erased anew.
-  absl::Status ReplayJournals();
+  // Opens these instances, so that the journal learns from them, and those that it tells of, so
+  // that whoever was erased is erased anew.
+  absl::Status ReplayJournals(std::set<std::string> named);
   absl::Status EndDeletion(const std::string& id);
   // Null when it is not open. UNAVAILABLE kStoreClosed.
   absl::StatusOr<std::shared_ptr<SqliteInstance>> FindOpen(std::string_view id) const;

@@ -29,9 +29,20 @@ absl::Status MissingJournal(const std::string& path) {
       {{"file", path}});
 }
 
+absl::Status OtherJournal(const std::string& path) {
+  return MakeError(
+      absl::StatusCode::kFailedPrecondition, Reason::kErasureJournalMissing,
+      absl::StrCat("erasure journal ", path,
+                   " is not the one this store has kept, and may lack people who were erased. Put "
+                   "back the one that it has kept; or start once with --no-erasure-journal, which "
+                   "goes on with this one, adds who is known to be erased, and lets others stay"),
+      {{"file", path}});
+}
+
 }  // namespace
 
-absl::Status SqliteStore::CheckErased() const {
+absl::StatusOr<std::set<std::string>> SqliteStore::CheckErased() const {
+  std::set<std::string> lacking;
   for (const InstanceFiles& files : directory_->instances()) {
     if (!Exists(files.profiles_path)) continue;
     DatabaseOptions options;
@@ -39,10 +50,12 @@ absl::Status SqliteStore::CheckErased() const {
     ASSIGN_OR_RETURN(auto db, OpenDatabase(options));
     RETURN_IF_ERROR(RunRead(*db, "tombstones: keys", [&] {
       RETURN_IF_ERROR(CheckTombstoneKeys(*db, options_.store_keys.get()));
-      return journal_ == nullptr ? absl::OkStatus() : CheckJournalLength(*db, *journal_, files.id);
+      if (journal_ == nullptr) return absl::OkStatus();
+      if (LacksTombstones(*db, *journal_)) lacking.insert(files.id);
+      return CheckJournalLength(*db, *journal_, files.id);
     }));
   }
-  return absl::OkStatus();
+  return lacking;
 }
 
 // Null: none is to be kept.
@@ -57,6 +70,8 @@ absl::StatusOr<std::shared_ptr<ErasureJournal>> SqliteStore::FindJournal(int64_t
   const ErasureJournal::Place place{path, directory_->set_id(), options_.store_keys};
   if (has_keys) {
     ASSIGN_OR_RETURN(auto journal, ErasureJournal::Open(place));
+    const bool is_other = journal != nullptr && remembered != 0 && journal->id() != remembered;
+    if (is_other && !may_be_missing) return OtherJournal(path);
     if (journal != nullptr) return journal;
   } else if (Exists(path)) {
     return MakeError(
@@ -93,10 +108,9 @@ absl::Status SqliteStore::OpenJournal() {
   return control_->Write(remember, WriteKind::kRelieving).status();
 }
 
-absl::Status SqliteStore::ReplayJournals() {
-  if (journal_ == nullptr || journal_->last() == 0) return absl::OkStatus();
+absl::Status SqliteStore::ReplayJournals(std::set<std::string> named) {
+  if (journal_ == nullptr) return absl::OkStatus();
   ASSIGN_OR_RETURN(const auto entries, journal_->EntriesAfter(0, ""));
-  std::set<std::string> named;
   for (const JournalEntry& entry : entries) named.insert(entry.instance);
   absl::MutexLock lock(&lifecycle_mutex_);
   for (const std::string& id : named) {

@@ -130,8 +130,7 @@ struct Logged {
   int64_t event_us = 0;
   int64_t append_us = 0;
   int person = 0;
-  bool gone = false;     // past its time; reports go on counting it
-  bool nobodys = false;  // of somebody who was erased: no opt-out that waits
+  bool gone = false;  // past its time; reports go on counting it
 };
 
 // Of the log; what it has read are so many rows from the first one on.
@@ -188,6 +187,8 @@ struct World {
   std::vector<Logged> log;
   std::map<std::string, Reader> readers;
   std::map<std::string, Note> notes;
+  // By delivery; whoever else a later row names, they stay so.
+  std::set<std::pair<std::string, int64_t>> erased_messages;
   std::set<Identity> buried;  // of those who were erased; hashes instead of clear addresses
   size_t journal_seen = 0;
   int64_t profiles_us = 0;  // of the last commit

@@ -6,8 +6,6 @@
 namespace passerelle::model {
 namespace {
 
-constexpr int kOptOut = 3;
-
 // An address in clear and as its SHA-256 is one identity here.
 Identity Canonical(const Identity& identity) {
   const std::string hash = DerivedNamespace(identity.first);
@@ -107,16 +105,10 @@ void Model::ClearLog(const std::set<int>& gone) {
   for (const auto& message : messages) ClearMessage(message.first, message.second);
 }
 
-// An opt-out that was somebody's waits for nobody else.
 void Model::ClearMessage(const std::string& delivery, int64_t message) {
-  Entry of;
-  of.delivery = delivery;
-  of.message = message;
-  const bool was_named = NamedRow(of) != nullptr;
+  world_.erased_messages.insert({delivery, message});
   for (Logged& row : world_.log) {
     if (row.entry.delivery != delivery || row.entry.message != message) continue;
-    const bool opt_out = row.entry.tracking && row.entry.tracking_kind == kOptOut;
-    if (!row.entry.ns.empty() || (opt_out && was_named)) row.nobodys = true;
     row.entry.ns.clear();
     row.entry.identity.clear();
     row.person = 0;

@@ -57,12 +57,13 @@ RowAnswer Model::AppendRow(const Entry& entry) {
     answer.outcome = "DUPLICATE";
     return answer;
   }
-  if (!entry.ns.empty() && IsBuried({entry.ns, entry.identity})) {
+  const bool of_erased = world_.erased_messages.count({entry.delivery, entry.message}) != 0;
+  if (entry.ns.empty() ? of_erased : IsBuried({entry.ns, entry.identity})) {
     Logged nameless{entry, event_us, commit_us_, 0};
     nameless.entry.ns.clear();
     nameless.entry.identity.clear();
-    nameless.nobodys = true;
     world_.log.push_back(nameless);
+    world_.erased_messages.insert({entry.delivery, entry.message});
     answer.outcome = "SUPPRESSED";
     return answer;
   }
@@ -84,11 +85,11 @@ RowAnswer Model::AppendRow(const Entry& entry) {
     ApplyOptOut(delivery->second, row, event_us);
   } else if (opt_out && named_before != nullptr) {
     if (!named.gone) ApplyOptOut(delivery->second, named, event_us);
-  } else if (!entry.tracking && named_before == nullptr && !entry.ns.empty()) {
+  } else if (!entry.tracking && named_before == nullptr && !entry.ns.empty() && !of_erased) {
     std::optional<int64_t> waiting_us;  // nothing is less than any time
     for (const Logged& other : world_.log) {
       const Entry& e = other.entry;
-      const bool waits = e.tracking && e.tracking_kind == kOptOut && e.ns.empty() && !other.nobodys;
+      const bool waits = e.tracking && e.tracking_kind == kOptOut && e.ns.empty();
       if (!waits || e.delivery != entry.delivery || e.message != entry.message) continue;
       waiting_us = std::max(waiting_us, std::optional<int64_t>(other.event_us));
     }
@@ -98,8 +99,9 @@ RowAnswer Model::AppendRow(const Entry& entry) {
 }
 
 // The delivery row that says whom the message of `entry` went to: that of the present status, or,
-// if that has no identity, the one that counted before it.
+// if that has no identity, the one that counted before it. None of a message of who was erased.
 const Logged* Model::NamedRow(const Entry& entry) const {
+  if (world_.erased_messages.count({entry.delivery, entry.message}) != 0) return nullptr;
   const Logged* present = nullptr;
   const Logged* named = nullptr;
   for (const Logged& row : world_.log) {

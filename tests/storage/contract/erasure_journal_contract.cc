@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
+#include "storage/acting.h"
 #include "storage/maintenance.h"
 #include "tests/storage/contract/privacy_fixture.h"
 
@@ -131,12 +132,97 @@ TEST_P(ErasureJournalContract, WhoSaysSoBeginsANewOne) {
   std::filesystem::remove(options_.erasure_journal);
   options_.without_erasure_journal = true;
   Open();
-  EXPECT_EQ(Lines(), 1u);
+  EXPECT_EQ(Lines(), 2u) << "who was erased before is in it";
   Erased("s", WithMail("4@example.com"));
-  EXPECT_EQ(Lines(), 2u);
+  EXPECT_EQ(Lines(), 3u);
   options_.without_erasure_journal = false;
   Open();
   EXPECT_EQ(CountProfiles(), kProfiles - 2);
+}
+
+TEST_P(ErasureJournalContract, ANewOneKeepsOutWhomTheStoreKnewBefore) {
+  Instance other;
+  other.id = "other";
+  ASSERT_TRUE(store().CreateInstance(other, {}).ok());
+  {
+    const auto opened = *store().OpenInstance("other");
+    PrivacySubject subject = WithMail("5@example.com");
+    ASSERT_TRUE(opened->privacy().CreateRequest(Asked("r", PrivacyKind::kErase), subject, {}).ok());
+    ASSERT_TRUE(opened->WaitForBackground({}).ok());
+  }
+  Backup("before");
+  Erased("r", WithMail("3@example.com"));
+  Erased("s", WithMail("4@example.com"));
+  Close();
+  std::filesystem::remove(options_.erasure_journal);
+  options_.without_erasure_journal = true;
+  Open();
+  EXPECT_EQ(Lines(), 3u) << "one entry per instance";
+  EXPECT_THAT(Journal(), HasSubstr("\"instance\":\"other\""));
+  Open();
+  EXPECT_EQ(Lines(), 3u) << "a second start adds nothing";
+  OpenAt(Restored("before", "restored"));
+  ASSERT_FALSE(HasFailure());
+  EXPECT_EQ(CountProfiles(), kProfiles - 2);
+}
+
+TEST_P(ErasureJournalContract, AnotherJournalOfTheSameStoreIsTakenFromWhoSaysSoOnly) {
+  Erased("r", WithMail("3@example.com"));
+  Close();
+  const std::string kept = Journal();
+  std::filesystem::remove(options_.erasure_journal);
+  options_.without_erasure_journal = true;
+  Open();
+  Erased("s", WithMail("4@example.com"));
+  Close();
+  WriteJournal(kept);
+  options_.without_erasure_journal = false;
+  EXPECT_EQ(Opened(), kMissing);
+  EXPECT_THAT(std::string(GetParam().open(options_).status().message()),
+              HasSubstr("--no-erasure-journal"));
+  EXPECT_EQ(Journal(), kept);
+  options_.without_erasure_journal = true;
+  Open();
+  EXPECT_EQ(Lines(), 3u) << "who was erased meanwhile is in it";
+  options_.without_erasure_journal = false;
+  Open();
+  EXPECT_EQ(CountProfiles(), kProfiles - 2);
+  EXPECT_EQ(privacy().ListRequests({}, {})->items.size(), 2u) << "nothing is done twice";
+}
+
+TEST_P(ErasureJournalContract, ErasingAnewIsInNobodysName) {
+  Backup("before");
+  Erased("r", WithMail("3@example.com"));
+  const std::string restored = Restored("before", "restored");
+  Act act;
+  act.method = "ProfileService/GetProfile";
+  act.call_id = "c1";
+  {
+    const ActingScope acting(std::make_shared<const Act>(act));
+    OpenAt(restored);
+  }
+  ASSERT_FALSE(HasFailure());
+  EXPECT_EQ(CountProfiles(), kProfiles - 1);
+  const auto trail = store().audit().List({}, {});
+  ASSERT_TRUE(trail.ok()) << trail.status();
+  EXPECT_TRUE(trail->entries.empty());
+}
+
+TEST_P(ErasureJournalContract, OfManyEachErasureIsDoneAnewAsItWas) {
+  Backup("before");
+  Erased("r", WithMail("3@example.com"));
+  options_.store_keys = std::make_shared<SampleKeys>(std::vector<uint32_t>{8, kKey});
+  Open();
+  Erased("s", WithProfile(IdOf("4")));
+  Erased("t", WithMail("nobody@example.com"));
+  Erased("u", WithMail("5@example.com"));
+  OpenAt(Restored("before", "restored"));
+  ASSERT_FALSE(HasFailure());
+  EXPECT_EQ(CountProfiles(), kProfiles - 3);
+  for (const char* id : {"r", "s", "t", "u"}) {
+    AwaitEnd(id);
+    EXPECT_EQ(CountIn(Get(id), "profiles.profile"), id == std::string("t") ? 0 : 1) << id;
+  }
 }
 
 TEST_P(ErasureJournalContract, WhoSaysSoGoesOnWithoutOne) {

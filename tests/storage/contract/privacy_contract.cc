@@ -99,10 +99,45 @@ TEST_P(PrivacyContract, LogRowsAreAppendedWithoutIdentityAndTexts) {
   EXPECT_THAT(Log(), ElementsAre("d1    0", "d2    0", "t2    0", "d3 4@example.com  fine 0"));
   const auto report = instance().logs().Report({"summer"}, {});
   ASSERT_TRUE(report.ok());
+  EXPECT_EQ(report->sent, 3);
+  EXPECT_EQ(report->total_clicks, 1);
+  EXPECT_EQ(report->distinct_clicks, 1);
+  EXPECT_EQ(report->log_rows, 4);
   const auto again = Append({{2, "3@example.com", 0, "", "other words"}});
   EXPECT_THAT(OutcomesOf(again), ElementsAre(Outcome::kDuplicate));
   EXPECT_EQ(Refused(Append({{9, "3@example.com"}}, /*all_or_nothing=*/true)),
             (RefusalOf{StatusCode::kAborted, Reason::kBatchRolledBack}));
+}
+
+TEST_P(PrivacyContract, RowsWithoutAnIdentityAreOfWhomTheirMessageWentTo) {
+  ASSERT_TRUE(Append({{1, "3@example.com"}, {2, "4@example.com"}}).ok());
+  Erased("r", WithMail("3@example.com"));
+  const auto ack = Append({{1, "", kTrackingClick, "http://x/?u=3"},
+                           {2, "", kTrackingClick, "http://x/?u=4"},
+                           {3, "3@example.com"},
+                           {3, "", kTrackingClick, "http://x/?u=3"}});
+  EXPECT_THAT(OutcomesOf(ack), ElementsAre(Outcome::kSuppressed, Outcome::kAppended,
+                                           Outcome::kSuppressed, Outcome::kSuppressed));
+  EXPECT_THAT(OutcomesOf(Append({{3, "", 0, "", "mailbox of 3 is full", 0, kStatusFailed, 1}})),
+              ElementsAre(Outcome::kSuppressed));
+  EXPECT_THAT(Log(), ElementsAre("d1    0", "d2 4@example.com   0", "t1    0",
+                                 "t2  http://x/?u=4  0", "d3    0", "t3    0", "d3    0"));
+  Open();
+  EXPECT_THAT(OutcomesOf(Append({{1, "", kTrackingClick, "http://x/?u=3"}})),
+              ElementsAre(Outcome::kSuppressed));
+}
+
+// A message is not given to somebody else.
+TEST_P(PrivacyContract, AnOptOutOfAMessageOfAnErasedPersonWaitsForNobody) {
+  ASSERT_TRUE(Append({{1, "3@example.com"}}).ok());
+  Erased("r", WithMail("3@example.com"));
+  ASSERT_TRUE(Append({{1, "", kTrackingOptOut}}).ok());
+  Advance(absl::Seconds(1));
+  const auto ack = Append({{1, "ghost@example.com"}, {1, "", kTrackingOptOut}});
+  EXPECT_THAT(OutcomesOf(ack), ElementsAre(Outcome::kAppended, Outcome::kSuppressed));
+  ASSERT_TRUE(instance().WaitFor(ack->position, {}).ok());
+  Erased("s", WithMail("ghost@example.com"));
+  EXPECT_EQ(CountIn(Get("s"), "profiles.pending_opt_out"), 0);
 }
 
 TEST_P(PrivacyContract, OptOutsAndBouncesOfAnErasedPersonAreNobodys) {
@@ -162,6 +197,11 @@ TEST_P(PrivacyContract, AnErasureThatIsDoneTellsNobodyAndHasAReceipt) {
   EXPECT_GE(erased.end_us, erased.create_us);
   EXPECT_THAT(erased.receipt.statement, HasSubstr("\"request\":\"r\""));
   EXPECT_THAT(erased.receipt.statement, HasSubstr("\"profiles.identity\":3"));
+  EXPECT_THAT(erased.receipt.statement, HasSubstr("\"key\":\"00000007\""));
+  const std::string journal = Journal();
+  const size_t set = journal.find("\"set\":");
+  EXPECT_THAT(erased.receipt.statement,
+              HasSubstr(journal.substr(set, journal.find(',', set) - set)));
   EXPECT_THAT(erased.receipt.statement, Not(HasSubstr("3@example.com")));
   const KeySignature signature = options_.store_keys->Sign(erased.receipt.statement);
   EXPECT_EQ(erased.receipt.signature, signature.signature);

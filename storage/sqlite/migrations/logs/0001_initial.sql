@@ -87,7 +87,8 @@ CREATE TABLE message (
   early_clicks   INTEGER NOT NULL,
   early_opens    INTEGER NOT NULL,
   early_opt_outs INTEGER NOT NULL,
-  identity_seq   INTEGER,                   -- the delivery row whose identity counts; null: seq; 0: none has one yet
+  identity_seq   INTEGER,                   -- the delivery row whose identity counts; null: seq; 0: none has one yet;
+                                            -- -1: of somebody who was erased, whoever else comes
   PRIMARY KEY (delivery, broadlog_id)
 ) STRICT, WITHOUT ROWID;
 
