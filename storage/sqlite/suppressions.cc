@@ -195,7 +195,10 @@ absl::StatusOr<SuppressionAck> WriteList(InstanceContext& context, const ListWri
     };
     ASSIGN_OR_RETURN(ack.position, context.profiles->Write(decide, write.kind));
   }
-  if (write.batch.more_follows) return ack;
+  if (write.batch.more_follows) {
+    StartSuppressionSearch(context);
+    return ack;
+  }
   RETURN_IF_ERROR(AwaitSuppressionSearch(context, caller));
   ack.position = context.profiles->PositionOf(context.profiles->last_commit());
   return ack;

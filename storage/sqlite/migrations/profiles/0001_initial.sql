@@ -7,6 +7,8 @@
 -- not been looked at since a consent attribute was created; absent: all have), suppressed_searched (profiles with
 -- a greater id have not been looked at since hashes were put on the suppression list; absent: all have),
 -- unsuppressed_searched (those kept out with a greater id have not since hashes were taken off; absent: all have),
+-- suppressed_again and unsuppressed_again (another such lap is ordered), suppressed_laps and unsuppressed_laps (how many
+-- ended), suppressed_unhashed (profiles changed while a key of the suppression list was missing, and no lap ended since),
 -- history_swept_us
 -- (when all memberships were last looked at by retention), retention_us (to where the time of retention came, to a
 -- day; absent: to the first commit).
