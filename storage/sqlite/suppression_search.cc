@@ -91,12 +91,6 @@ int64_t LapsWanted(Database& db, const Search& search) {
   return ended + (MetaNumber(db, search.again).has_value() ? 2 : 1);
 }
 
-absl::Status SomebodyElseWaits() {
-  return MakeError(absl::StatusCode::kResourceExhausted, Reason::kReadTooLong,
-                   "what was sent is stored, and profiles are being looked for; another call waits "
-                   "for that already: come again to wait for it too");
-}
-
 struct Laps {
   int64_t suppressed = 0;
   int64_t unsuppressed = 0;
@@ -136,6 +130,12 @@ void StartSuppressionSearch(InstanceContext& context) {
                                       });
 }
 
+absl::Status SearchWaiter::CheckRoom() {
+  if (!somebody_waits) return absl::OkStatus();
+  return MakeError(absl::StatusCode::kResourceExhausted, Reason::kReadTooLong,
+                   "another call waits already until profiles are found; come again");
+}
+
 std::optional<SearchWaiter> SearchWaiter::Take() {
   if (somebody_waits.exchange(true)) return std::nullopt;
   return SearchWaiter(&somebody_waits);
@@ -161,7 +161,10 @@ absl::Status AwaitSuppressionSearch(InstanceContext& context, const ReadContext&
         }));
     if (ended) return absl::OkStatus();
     if (!place.has_value()) place = SearchWaiter::Take();
-    if (!place.has_value()) return SomebodyElseWaits();
+    if (!place.has_value()) {
+      RETURN_IF_ERROR(SearchWaiter::CheckRoom());
+      continue;
+    }
     RETURN_IF_ERROR(CheckCaller(caller, "waiting until suppressed profiles are found"));
     if (context.profiles->failed()) {
       return MakeError(absl::StatusCode::kUnavailable, Reason::kStoreFailed,

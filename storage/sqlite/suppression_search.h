@@ -45,6 +45,8 @@ void StartSuppressionSearch(InstanceContext& context);
 // that streams need too.
 class SearchWaiter {
  public:
+  // RESOURCE_EXHAUSTED kReadTooLong: it is taken.
+  static absl::Status CheckRoom();
   // Nullopt: it is taken.
   static std::optional<SearchWaiter> Take();
   SearchWaiter(SearchWaiter&& other) noexcept : taken_(std::exchange(other.taken_, nullptr)) {}
@@ -62,8 +64,8 @@ class SearchWaiter {
 };
 
 // Starts it and waits until what is ordered now is done; not for what waits for a missing key.
-// DEADLINE_EXCEEDED, CANCELLED: it goes on. RESOURCE_EXHAUSTED kReadTooLong: somebody else waits.
-// UNAVAILABLE kStoreFailed.
+// DEADLINE_EXCEEDED, CANCELLED: it goes on. RESOURCE_EXHAUSTED kReadTooLong: so it does, but
+// somebody else waits. UNAVAILABLE kStoreFailed.
 absl::Status AwaitSuppressionSearch(InstanceContext& context, const ReadContext& caller);
 
 }  // namespace passerelle::storage::sqlite

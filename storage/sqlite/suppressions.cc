@@ -182,6 +182,7 @@ struct ListWrite {
 
 absl::StatusOr<SuppressionAck> WriteList(InstanceContext& context, const ListWrite& write,
                                          const ReadContext& caller) {
+  if (!write.batch.more_follows) RETURN_IF_ERROR(SearchWaiter::CheckRoom());
   SuppressionAck ack;
   ack.position = context.profiles->PositionOf(context.profiles->last_commit());
   if (!write.batch.rows.empty()) {

@@ -16,8 +16,9 @@ class SuppressionSearch : public ReachContractBase {
  protected:
   static constexpr const char* kPosition = "suppressed_searched";
 
-  const sqlite::InstanceContext& files() {
-    return std::static_pointer_cast<sqlite::SqliteInstance>(instance_)->files();
+  sqlite::InstanceContext& files() {
+    const auto instance = std::static_pointer_cast<sqlite::SqliteInstance>(instance_);
+    return const_cast<sqlite::InstanceContext&>(instance->files());
   }
   void Write(absl::FunctionRef<void(sqlite::Database&)> change) {
     const auto written = files().profiles->Write([&](sqlite::Transaction& transaction) {
@@ -98,8 +99,11 @@ TEST_P(SuppressionSearch, OneCallerWaitsAndTheOthersAreSentAway) {
     ASSERT_TRUE(place.has_value());
     EXPECT_FALSE(sqlite::SearchWaiter::Take().has_value());
     Write(sqlite::OrderSuppressedSearch);
-    EXPECT_EQ(Refused(instance().reach().ImportSuppressions({{}, false}, {})),
-              (RefusalOf{absl::StatusCode::kResourceExhausted, Reason::kReadTooLong}));
+    const RefusalOf refused{absl::StatusCode::kResourceExhausted, Reason::kReadTooLong};
+    EXPECT_EQ(Refused(instance().reach().ImportSuppressions({{Clear("1@example.com")}, false}, {})),
+              refused);
+    EXPECT_EQ(Refused(sqlite::AwaitSuppressionSearch(files(), {})), refused);
+    EXPECT_EQ(Listed().size(), 0u) << "nothing was done";
   }
   EXPECT_TRUE(instance().reach().ImportSuppressions({{}, false}, {}).ok());
 }
