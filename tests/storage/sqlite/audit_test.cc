@@ -124,7 +124,7 @@ TEST_P(DamagedTrail, AKeyThatIsNotThereIsDamageToTheDoctorWhereOthersFollow) {
   EXPECT_THAT(DoctorsErrors(), IsEmpty()) << "the key file may be another one";
 }
 
-TEST_P(DamagedTrail, AnEndOfBeforeThatIsPutBackIsFound) {
+TEST_P(DamagedTrail, AnEndOfBeforeInItsPlaceIsFound) {
   Change("CREATE TABLE kept AS SELECT value FROM meta WHERE key = 'audit_end'");
   Write(10);
   Write(11);
