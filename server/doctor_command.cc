@@ -82,6 +82,17 @@ void PrintJson(const Finding& finding, std::ostream& out) {
   out << line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
 }
 
+// Somebody who has the file may think that MACs were looked at.
+void TellOfMacs(const storage::StoppedStore& store, std::vector<Finding>& findings) {
+  if (store.store_keys != nullptr) return;
+  Finding note;
+  note.check = "audit trail";
+  note.what = "there is no key file: entries were counted, but not whether they were changed";
+  note.advice =
+      "name it with --key-file, or let a server that has it verify: passerelle audit verify";
+  findings.push_back(std::move(note));
+}
+
 void PrintEnd(const DoctorFlags& flags, const storage::Examination& examination,
               const Numbers& numbers, std::ostream& out) {
   if (flags.json) {
@@ -107,6 +118,7 @@ absl::StatusOr<int64_t> Examine(const DoctorFlags& flags, std::ostream& out) {
   ASSIGN_OR_RETURN(const auto examination, storage::ExamineStoppedStore(store));
   Numbers numbers;
   std::vector<Finding> findings = GrpcAdvisories(grpc::Version());
+  TellOfMacs(store, findings);
   bool more = true;
   while (more) {
     ASSIGN_OR_RETURN(more, examination->Step({}, findings));

@@ -15,6 +15,7 @@ namespace passerelle {
 namespace {
 
 constexpr char kCallIdKey[] = "x-call-id";
+constexpr char kServerCallIdKey[] = "x-server-call-id";
 constexpr absl::Duration kRetryAfter = absl::Milliseconds(500);
 // gRPC tells "no deadline" as the greatest time it has; nobody waits this long on purpose.
 constexpr absl::Duration kLongestDeadline = absl::Hours(24 * 365 * 10);
@@ -31,9 +32,9 @@ std::string NewCallId() {
   return absl::StrFormat("%016x", absl::Uniform<uint64_t>(random));
 }
 
-std::string CallIdOf(const grpc::CallbackServerContext& context) {
+std::string CallIdOf(const grpc::CallbackServerContext& context, const std::string& own) {
   const auto found = context.client_metadata().find(kCallIdKey);
-  if (found == context.client_metadata().end() || !IsCallId(found->second)) return NewCallId();
+  if (found == context.client_metadata().end() || !IsCallId(found->second)) return own;
   return std::string(found->second.data(), found->second.size());
 }
 
@@ -81,7 +82,8 @@ CallContext::CallContext(const Origin& origin, absl::Time start)
       method_(origin.method),
       start_(start),
       over_unix_socket_(absl::StartsWith(origin.grpc_context->peer(), "unix")),
-      call_id_(CallIdOf(*origin.grpc_context)),
+      server_call_id_(NewCallId()),
+      call_id_(CallIdOf(*origin.grpc_context, server_call_id_)),
       deadline_(DeadlineOf(*origin.grpc_context, start)) {}
 
 CallContext::~CallContext() {
@@ -104,7 +106,7 @@ absl::Status CallContext::CheckAlive() const {
 }
 
 void CallContext::UseRequest(const google::protobuf::Message& request) {
-  act_ = ActOf({*caller_, method_, call_id_, &request});
+  act_ = ActOf({*caller_, method_, server_call_id_, &request});
 }
 
 void CallContext::AddTrailer(std::string key, std::string value) {
@@ -148,6 +150,9 @@ grpc::Status CallContext::Finish(const absl::Status& status) {
   if (finished_.exchange(true)) return ToGrpcStatus(errors::Internal("finished twice"), call_id_);
   const absl::Status shown = Settled(status);
   grpc_context_->AddTrailingMetadata(kCallIdKey, call_id_);
+  if (call_id_ != server_call_id_) {
+    grpc_context_->AddTrailingMetadata(kServerCallIdKey, server_call_id_);
+  }
   for (const auto& [key, value] : trailers_) grpc_context_->AddTrailingMetadata(key, value);
   // The public text of an internal error says nothing; the log keeps what was meant.
   if (IsSerious(shown)) {
@@ -171,7 +176,8 @@ void CallContext::Close(const absl::Status& shown) {
        {"duration_ms", absl::ToDoubleMilliseconds(door_->clock().Now() - start_)},
        {"call_id", call_id_},
        {"peer", over_unix_socket_ ? "unix" : "tcp"},
-       {"caller", caller_ != nullptr ? caller_->credential : ""}});
+       {"caller", caller_ != nullptr ? caller_->credential : ""},
+       {"server_call_id", server_call_id_}});
   if (admitted_) door_->Forget(this);
 }
 
@@ -197,7 +203,7 @@ std::shared_ptr<CallContext> Door::BeginCall(grpc::CallbackServerContext* contex
     call->refusal_ = CredentialEnded();
   }
   if (call->refusal_.ok()) {
-    call->act_ = ActOf({*call->caller_, method, call->call_id_, request});
+    call->act_ = ActOf({*call->caller_, method, call->server_call_id_, request});
     call->exports_ = parts_.methods != nullptr && parts_.methods->For(method).exports;
   }
   return call;

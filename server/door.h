@@ -51,9 +51,12 @@ class CallContext {
   CallContext(const CallContext&) = delete;
   CallContext& operator=(const CallContext&) = delete;
 
-  // The caller's x-call-id if it is 1 to 64 letters, digits and ._-, otherwise a random one. It is
-  // sent back as trailing metadata x-call-id.
+  // The caller's x-call-id if it is 1 to 64 letters, digits and ._-, otherwise server_call_id. It
+  // is sent back as trailing metadata x-call-id.
   const std::string& call_id() const { return call_id_; }
+  // A random one: what the audit trail keeps, as the caller's may tell of somebody. Where the
+  // caller sent one it is told as trailing metadata x-server-call-id.
+  const std::string& server_call_id() const { return server_call_id_; }
   const char* method() const { return method_; }
   // Who calls. Not before refusal() was seen to be OK.
   const Caller& caller() const { return *caller_; }
@@ -106,7 +109,8 @@ class CallContext {
   const absl::Time start_;
   const bool over_unix_socket_;
   std::shared_ptr<const Caller> caller_;  // null: not known, and refused
-  std::string call_id_;
+  const std::string server_call_id_;
+  const std::string call_id_;
   std::shared_ptr<const storage::Act> act_;
   bool exports_ = false;
   absl::Time deadline_;

@@ -16,7 +16,7 @@ namespace passerelle::storage {
 struct Act {
   std::string caller;    // id of a credential; empty: anybody
   std::string method;    // "InstanceService/CreateInstance"
-  std::string call_id;   // as the caller was told
+  std::string call_id;   // the server's own, not what the caller calls it
   std::string resource;  // the first resource that the request names; empty: none
   int32_t more_resources = 0;
 };

@@ -80,7 +80,8 @@ struct MemberRow {
   ProfileId profile;
   int64_t qualified_us = 0;
   MemberChange change = MemberChange::kMember;
-  Exclusion exclusion = Exclusion::kNone;  // not kNone: left out; cells and identities are empty
+  // Not kNone: left out, cells and identities are empty; of one that leaves: why, without cells.
+  Exclusion exclusion = Exclusion::kNone;
   absl::Span<const std::string_view> identities;
   absl::Span<const Cell> cells;
 };
@@ -192,7 +193,8 @@ class AudienceStore {
 
   // What changed between two moments of one audience (from.sequence <= to.sequence), from a
   // position on ({} from the start): ENTERED and EXITED by membership, UPDATED where a member that
-  // stayed had a change of attributes, identities, consent or of what ReachStore's lists say of it.
+  // stayed had a change of attributes, identities, consent or of what ReachStore's lists say of it;
+  // EXITED with the exclusion where that change put it out of reach, or it is as it leaves.
   // FAILED_PRECONDITION kStoreRestored if the epochs differ; OUT_OF_RANGE kHistoryGone past
   // retention.
   virtual absl::StatusOr<std::unique_ptr<MemberChanges>> ReadChanges(

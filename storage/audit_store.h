@@ -1,12 +1,14 @@
 // The audit trail: who did what, when. Every write that a call submits (acting.h) is told by one
-// entry of the file it changed, in the same transaction; exports are told by their door. Entries
-// are never changed or deleted by the store; they go with their file.
+// entry of the file it changed, in the same transaction, or in the first one of a write that goes
+// on by turns (deleting a stream with many rows); exports are told by their door. Entries are never
+// changed or deleted by the store; they go with their file.
 //
 // The entries of a file are a chain: numbered from 1 without gaps, each with a MAC of itself and of
 // the one before under a subkey of the master key (StoreKeys::AuditMac). The file's last number and
-// MAC are kept beside them, under a MAC too. Whoever has no key can neither make, change, remove
-// nor move one unseen; all that is left is to put back a whole file of before, which is seen by
-// whoever kept the end of the chain elsewhere. A store that has no keys keeps no trail.
+// MAC are kept beside them with the sequence of its last transaction, under a MAC too. Whoever has
+// no key can neither make, change, remove nor move one unseen; all that is left is to put back a
+// whole file of before, which is seen by whoever kept the end of the chain elsewhere. A store that
+// has no keys keeps no trail.
 #ifndef PASSERELLE_STORAGE_AUDIT_STORE_H_
 #define PASSERELLE_STORAGE_AUDIT_STORE_H_
 
@@ -103,6 +105,8 @@ struct AuditFinding {
   std::string chain;
   int64_t number = 0;
   std::string text;  // what it is and what to do; ids and numbers only
+  // kKeyMissing: entries that can be checked follow, as after some that were changed.
+  bool others_follow = false;
 };
 
 // Reads whole chains, by steps that are one short read each. Used by one thread at a time.

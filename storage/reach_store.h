@@ -131,7 +131,7 @@ class ReachStore {
   // are looked for in the background, in turns, which goes on after a restart. Without more_follows
   // it returns once they are found; also those of earlier batches, so that an empty batch waits
   // for them. Its errors then (DEADLINE_EXCEEDED, CANCELLED) undo nothing. FAILED_PRECONDITION
-  // kSuppressionKeyMissing: the store has no key at all.
+  // kSuppressionKeyMissing: the store has no key. RESOURCE_EXHAUSTED kReadTooLong: another waits.
   virtual absl::StatusOr<SuppressionAck> ImportSuppressions(const SuppressionBatch& batch,
                                                             const ReadContext& context) = 0;
   // UPDATED where the address was on the list for that channel, NOT_FOUND. Also of keys that the

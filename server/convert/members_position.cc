@@ -7,7 +7,7 @@ namespace {
 
 constexpr uint64_t kEnd = 1, kPlace = 2;
 constexpr std::size_t kEndNumbers = 3;
-constexpr std::size_t kPlaceNumbers = 11 + storage::kExclusions;
+constexpr std::size_t kPlaceNumbers = 11 + 2 * storage::kExclusions;
 
 }  // namespace
 
@@ -43,6 +43,8 @@ void WritePlace(const MembersPosition& position, MembersToken* token) {
                    position.at_end ? uint64_t{1} : uint64_t{0}};
   token->detail.insert(token->detail.end(), position.excluded,
                        position.excluded + storage::kExclusions);
+  token->detail.insert(token->detail.end(), position.exited,
+                       position.exited + storage::kExclusions);
 }
 
 bool ReadPlace(const MembersToken& token, MembersPosition* position) {
@@ -58,7 +60,10 @@ bool ReadPlace(const MembersToken& token, MembersPosition* position) {
   position->members = detail[8];
   position->streamed = detail[9];
   position->at_end = detail[10] != 0;
-  for (std::size_t i = 0; i < storage::kExclusions; ++i) position->excluded[i] = detail[11 + i];
+  for (std::size_t i = 0; i < storage::kExclusions; ++i) {
+    position->excluded[i] = detail[11 + i];
+    position->exited[i] = detail[11 + storage::kExclusions + i];
+  }
   return true;
 }
 

@@ -23,6 +23,7 @@ struct MembersPosition {
   uint64_t members = 0;
   uint64_t streamed = 0;
   uint64_t excluded[storage::kExclusions] = {};  // by storage::Exclusion
+  uint64_t exited[storage::kExclusions] = {};    // of those streamed
   bool at_end = false;                           // nothing but the trailer is missing
 };
 

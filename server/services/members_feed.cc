@@ -17,6 +17,7 @@
 #include "server/convert/times.h"
 #include "server/errors.h"
 #include "server/limits.h"
+#include "server/services/members_output.h"
 #include "server/services/requests.h"
 #include "server/streams/feed.h"
 #include "storage/reason.h"
@@ -31,7 +32,22 @@ constexpr int32_t kDefaultBatchMembers = 1'024;
 constexpr std::size_t kMessageBytes = 1024 * 1024;         // what a message aims at
 constexpr std::size_t kMaxBatchBytes = 3 * kMessageBytes;  // leaves room below 4 MiB
 constexpr int32_t kFirstPage = 64;                         // until the size of a member is known
-constexpr char kDefaultNamespace[] = "external_id";
+constexpr char kDefaultNamespace[] = "external_id";        // what tells whom to drop
+
+using Counts = google::protobuf::RepeatedPtrField<v1::ExcludedCount>;
+
+// Their sum.
+uint64_t AddCounts(const uint64_t (&members)[storage::kExclusions], Counts* counts) {
+  uint64_t sum = 0;
+  for (int reason = 1; reason < storage::kExclusions; ++reason) {
+    if (members[reason] == 0) continue;
+    v1::ExcludedCount* count = counts->Add();
+    count->set_reason(static_cast<v1::ExclusionReason>(reason));
+    count->set_members(static_cast<int64_t>(members[reason]));
+    sum += members[reason];
+  }
+  return sum;
+}
 
 class MembersFeed final : public FeedSourceOf<Response> {
  public:
@@ -53,10 +69,6 @@ class MembersFeed final : public FeedSourceOf<Response> {
  private:
   absl::Status Open(const storage::ReadContext& read);
   absl::Status CheckRequest();
-  absl::Status ResolveOutput(const storage::Schema& schema);
-  absl::StatusOr<std::vector<storage::AttributeNumber>> AttributesOf(
-      const storage::Schema& schema, const char* field,
-      const google::protobuf::RepeatedPtrField<std::string>& ids) const;
   absl::Status ChooseMoment(const storage::ReadContext& read);
   absl::StatusOr<MembersToken> ReadToken(const char* field, const std::string& text) const;
   absl::Status ResumeAt(const std::string& text);
@@ -65,6 +77,7 @@ class MembersFeed final : public FeedSourceOf<Response> {
   absl::StatusOr<FeedStep> ReadMembers(const storage::ReadContext& read, Response* response);
   absl::StatusOr<FeedStep> ReadChanges(const storage::ReadContext& read, Response* response);
   MemberWriter WriterOf(Response* response) const;
+  std::vector<std::string_view> NamesToDrop(const storage::MemberRow& row) const;
   void Take(const storage::MemberRow& row, MemberWriter* writer);
   void LearnSize(const MemberWriter& writer, int32_t members);
   FeedStep SendHeader(Response* response);
@@ -81,8 +94,7 @@ class MembersFeed final : public FeedSourceOf<Response> {
   std::string instance_;
   std::string audience_;
   std::shared_ptr<storage::InstanceStore> stores_;
-  storage::Output output_;
-  std::vector<storage::AttributeType> types_;
+  MembersOutput output_;
   storage::AudienceMoment from_;
   storage::AudienceMoment moment_;
   MembersPosition place_;
@@ -100,7 +112,7 @@ absl::Status MembersFeed::Open(const storage::ReadContext& read) {
   RETURN_IF_ERROR(CheckRequest());
   ASSIGN_OR_RETURN(stores_, OpenInstance(context_, instance_));
   RETURN_IF_ERROR(AwaitCommit(context_, *stores_, request_.commit_token(), read));
-  RETURN_IF_ERROR(ResolveOutput(*stores_->schema().schema()));
+  ASSIGN_OR_RETURN(output_, ReadMembersOutput(*stores_->schema().schema(), request_));
   return ChooseMoment(read);
 }
 
@@ -123,47 +135,6 @@ absl::Status MembersFeed::CheckRequest() {
   shape.push_back("namespaces");
   for (const std::string& id : request_.identity_namespaces()) shape.push_back(id);
   request_shape_ = ShapeOf(shape);
-  return absl::OkStatus();
-}
-
-absl::StatusOr<std::vector<storage::AttributeNumber>> MembersFeed::AttributesOf(
-    const storage::Schema& schema, const char* field,
-    const google::protobuf::RepeatedPtrField<std::string>& ids) const {
-  RETURN_IF_ERROR(CheckNames(field, {ids.begin(), ids.end()}, storage::kAttributesMax));
-  std::vector<storage::AttributeNumber> numbers;
-  for (int i = 0; i < ids.size(); ++i) {
-    const auto* attribute = schema.FindAttribute(ids[i]);
-    if (attribute == nullptr) {
-      return errors::UnknownAttribute(
-          {absl::StrCat(field, "[", i, "]"), absl::StrCat("unknown attribute ", Quoted(ids[i]))});
-    }
-    numbers.push_back(attribute->number);
-  }
-  return numbers;
-}
-
-absl::Status MembersFeed::ResolveOutput(const storage::Schema& schema) {
-  output_.channel = request_.reach().channel();
-  output_.purpose = request_.reach().purpose();
-  RETURN_IF_ERROR(CheckConsented(schema, output_, "reach"));
-  ASSIGN_OR_RETURN(output_.attributes, AttributesOf(schema, "attributes", request_.attributes()));
-  ASSIGN_OR_RETURN(output_.mandatory,
-                   AttributesOf(schema, "mandatory_attributes", request_.mandatory_attributes()));
-  for (const storage::AttributeNumber number : output_.attributes) {
-    types_.push_back(schema.FindAttribute(number)->type);
-  }
-  std::vector<std::string> names(request_.identity_namespaces().begin(),
-                                 request_.identity_namespaces().end());
-  if (names.empty()) names.push_back(kDefaultNamespace);
-  RETURN_IF_ERROR(CheckNames("identity_namespaces", names, storage::kNamespacesMax));
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    const auto* ns = schema.FindNamespace(names[i]);
-    if (ns == nullptr) {
-      return errors::UnknownNamespace({absl::StrCat("identity_namespaces[", i, "]"),
-                                       absl::StrCat("unknown ", Quoted(names[i]))});
-    }
-    output_.namespaces.push_back(ns->number);
-  }
   return absl::OkStatus();
 }
 
@@ -245,7 +216,7 @@ absl::Status MembersFeed::StartAfter(const std::string& text) {
 absl::Status MembersFeed::StartChanges() {
   const storage::MemberPosition position{static_cast<int32_t>(place_.phase),
                                          static_cast<int64_t>(place_.after)};
-  auto changes = stores_->audiences().ReadChanges(from_, moment_, output_, position);
+  auto changes = stores_->audiences().ReadChanges(from_, moment_, output_.asked, position);
   if (storage::ReasonOf(changes.status()) == storage::Reason::kHistoryGone) {
     return errors::CursorExpired({"since_token", "older than the changes kept; stream in full"},
                                  "");
@@ -270,8 +241,9 @@ absl::StatusOr<FeedStep> MembersFeed::ReadMembers(const storage::ReadContext& re
   };
   const storage::MemberPosition position{static_cast<int32_t>(place_.phase),
                                          static_cast<int64_t>(place_.after)};
-  ASSIGN_OR_RETURN(std::optional<storage::MemberPosition> next,
-                   stores_->audiences().ReadMembers(moment_, output_, position, page_, sink, read));
+  ASSIGN_OR_RETURN(
+      std::optional<storage::MemberPosition> next,
+      stores_->audiences().ReadMembers(moment_, output_.asked, position, page_, sink, read));
   if (cut.has_value()) next = cut;
   MoveTo(next, &place_);
   LearnSize(writer, seen);
@@ -282,6 +254,7 @@ absl::StatusOr<FeedStep> MembersFeed::ReadChanges(const storage::ReadContext& re
                                                   Response* response) {
   MemberWriter writer = WriterOf(response);
   const MembersPosition start = place_;
+  const int64_t rows_at_start = rows_made_;
   int32_t seen = 0;
   const auto sink = [&](const storage::MemberRow& row) {
     Take(row, &writer);
@@ -291,6 +264,7 @@ absl::StatusOr<FeedStep> MembersFeed::ReadChanges(const storage::ReadContext& re
                    changes_->Next(page_, sink, read));
   if (writer.bytes() > kMaxBatchBytes && seen > 1) {  // again from where it began, in smaller pages
     place_ = start;
+    rows_made_ = rows_at_start;
     page_ = seen / 2;
     response->Clear();
     RETURN_IF_ERROR(StartChanges());
@@ -302,20 +276,33 @@ absl::StatusOr<FeedStep> MembersFeed::ReadChanges(const storage::ReadContext& re
 }
 
 MemberWriter MembersFeed::WriterOf(Response* response) const {
-  return MemberWriter(types_, static_cast<int>(output_.namespaces.size()),
+  return MemberWriter(output_.types, static_cast<int>(output_.asked.namespaces.size()),
                       response->mutable_batch());
 }
 
-void MembersFeed::Take(const storage::MemberRow& row, MemberWriter* writer) {
-  if (row.exclusion != storage::Exclusion::kNone) {
-    ++place_.excluded[static_cast<std::size_t>(row.exclusion)];
-    return;
+// Of those who may not be reached any more only what tells whom to drop.
+std::vector<std::string_view> MembersFeed::NamesToDrop(const storage::MemberRow& row) const {
+  std::vector<std::string_view> names(row.identities.begin(), row.identities.end());
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (output_.asked.namespaces[i] != output_.drop_by) names[i] = {};
   }
+  return names;
+}
+
+void MembersFeed::Take(const storage::MemberRow& row, MemberWriter* writer) {
+  const bool left = row.change == storage::MemberChange::kExited;
+  const bool out_of_reach = row.exclusion != storage::Exclusion::kNone;
+  const auto reason = static_cast<std::size_t>(row.exclusion);
+  if (out_of_reach) ++(left ? place_.exited : place_.excluded)[reason];
+  if (out_of_reach && !left) return;
   ++place_.streamed;
   ++rows_made_;
   // Who left is still to be told by name, but nothing else of them is.
+  std::vector<std::string_view> names;
+  if (out_of_reach) names = NamesToDrop(row);
   MemberWriter::Values values{row.identities, {}};
-  if (row.change != storage::MemberChange::kExited) values.cells = row.cells;
+  if (out_of_reach) values.identities = names;
+  if (!left) values.cells = row.cells;
   writer->Add({row.profile, row.qualified_us, static_cast<Response::Change>(row.change)}, values);
 }
 
@@ -345,15 +332,8 @@ FeedStep MembersFeed::SendBatch(Response* response) {
 
 FeedStep MembersFeed::SendTrailer(Response* response) {
   Response::Trailer* trailer = response->mutable_trailer();
-  uint64_t excluded = 0;
-  for (int reason = 1; reason < storage::kExclusions; ++reason) {
-    const uint64_t members = place_.excluded[reason];
-    if (members == 0) continue;
-    v1::ExcludedCount* count = trailer->add_excluded();
-    count->set_reason(static_cast<v1::ExclusionReason>(reason));
-    count->set_members(static_cast<int64_t>(members));
-    excluded += members;
-  }
+  const uint64_t excluded = AddCounts(place_.excluded, trailer->mutable_excluded());
+  AddCounts(place_.exited, trailer->mutable_exited_out_of_reach());
   trailer->set_members(static_cast<int64_t>(place_.streamed + excluded));
   trailer->set_streamed(static_cast<int64_t>(place_.streamed));
   MembersToken end = TokenAt();

@@ -55,6 +55,7 @@ class OutcomeFeed final : public FeedSourceOf<v1::StreamRowOutcomesResponse> {
   OutcomeFeed(const ServiceContext& context, const v1::StreamRowOutcomesRequest& request)
       : context_(context), request_(request) {}
 
+  int64_t rows_made() const override { return rows_made_; }
   absl::StatusOr<FeedStep> Next(const storage::ReadContext& read,
                                 v1::StreamRowOutcomesResponse* response) override {
     if (ended_) return FeedStep::kEnd;
@@ -63,6 +64,7 @@ class OutcomeFeed final : public FeedSourceOf<v1::StreamRowOutcomesResponse> {
                      ledger_.Read({after_, kBatchRows, kScanRows}, read));
     after_ = page.after_offset;
     ended_ = page.at_end;
+    rows_made_ += static_cast<int64_t>(page.rows.size());
     for (const storage::RowResult& row : page.rows) WriteRowOutcome(row, response->add_rows());
     response->set_next_start_offset(after_ + 1);
     return FeedStep::kMessage;
@@ -83,6 +85,7 @@ class OutcomeFeed final : public FeedSourceOf<v1::StreamRowOutcomesResponse> {
   const v1::StreamRowOutcomesRequest request_;
   Ledger ledger_;
   int64_t after_ = -1;
+  int64_t rows_made_ = 0;
   bool ended_ = false;
 };
 

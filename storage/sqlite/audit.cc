@@ -15,7 +15,6 @@ constexpr int64_t kForgottenEvery = 7;  // transactions whose acts the planted b
 
 // Where the next row goes on.
 struct Tail {
-  bool has_end = false;
   int64_t number = 0;
   std::string mac;
 };
@@ -30,22 +29,21 @@ Tail FindTail(Transaction& transaction) {
   const StoredAuditEnd stored = LoadAuditEnd(transaction.db());
   const int64_t last = LastAuditNumber(transaction.db());
   Tail tail;
-  tail.has_end = stored.present;
   tail.number = std::max(last, stored.end.has_value() ? stored.end->number : 0);
   const bool is_new =
       !stored.present && last == 0 && transaction.first_seq() <= kSequencesWithoutTrail + 1;
   if (is_new) return tail;
-  const bool sound =
-      stored.end.has_value() && stored.end->number == last && IsAsWritten(transaction, *stored.end);
+  const bool sound = stored.end.has_value() && stored.end->number == last &&
+                     stored.end->seq == transaction.first_seq() - 1 &&
+                     IsAsWritten(transaction, *stored.end);
   tail.mac = sound ? stored.end->mac : std::string(BrokenLinkMac());
   return tail;
 }
 
-bool IsNew(const Tail& tail) { return !tail.has_end && tail.number == 0 && tail.mac.empty(); }
-
 void StoreEnd(Transaction& transaction, uint32_t key, Tail tail) {
   AuditEnd end;
   end.number = tail.number;
+  end.seq = transaction.LastSeq();
   end.key = key;
   end.mac = std::move(tail.mac);
   end.end_mac = AuditEndMac(*transaction.store_keys(), transaction.audit_chain(), end);
@@ -85,7 +83,6 @@ absl::Status AuditOverlay::Flush(Transaction& transaction) {
   const std::vector<uint32_t> keys = transaction.store_keys()->Keys();
   if (keys.empty()) return absl::OkStatus();
   Tail tail = FindTail(transaction);
-  if (entries_.empty() && !IsNew(tail)) return absl::OkStatus();
   for (const Entry& entry : entries_) {
     AuditRow row;
     row.number = ++tail.number;

@@ -31,7 +31,7 @@ class AuditOverlay : public TransactionOverlay {
   void AddWrite(std::shared_ptr<const Act> act, const std::optional<OutcomeCounts>& counts);
   void AddExport(std::shared_ptr<const Act> act, const ExportEntry& entry);
 
-  // Also marks the beginning of the chain of a new file.
+  // Also writes the end of the chain anew, which tells the transaction that it is of.
   absl::Status Flush(Transaction& transaction) override;
   // The last of all: it tells the sequence that the transaction ends with.
   int FlushRank() const override { return std::numeric_limits<int>::max(); }

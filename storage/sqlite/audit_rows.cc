@@ -19,8 +19,11 @@ constexpr char kLoad[] =
     "counts, exported_rows, key, mac FROM audit WHERE number > ?1 AND number <= ?2 "
     "AND (?4 = '' OR caller = ?4) AND (?5 = '' OR method = ?5) AND (?6 = '' OR call_id = ?6) "
     "ORDER BY number LIMIT ?3";
-constexpr char kFirst[] = "SELECT coalesce(min(number), 0) FROM audit";
-constexpr char kLast[] = "SELECT coalesce(max(number), 0) FROM audit";
+constexpr char kFirst[] = "SELECT coalesce(min(number), 0) FROM audit WHERE number > 0";
+constexpr char kLast[] =
+    "SELECT coalesce(max(number), 0) FROM audit WHERE number > 0 AND number < 9007199254740992";
+constexpr char kBeyondEnd[] = "SELECT min(number) FROM audit WHERE number >= 9007199254740992";
+static_assert(kAuditNumbersEnd == 9'007'199'254'740'992);
 constexpr char kTimeOf[] = "SELECT commit_us FROM audit WHERE number = ?1";
 constexpr char kNext[] =
     "SELECT number, commit_us FROM audit WHERE number >= ?1 ORDER BY number LIMIT 1";
@@ -30,7 +33,7 @@ constexpr char kSetEnd[] =
     "ON CONFLICT DO UPDATE SET value = excluded.value";
 // Texts of different use never have the same bytes.
 constexpr char kRowUse[] = "passerelle audit entry 1";
-constexpr char kEndUse[] = "passerelle audit end 1";
+constexpr char kEndUse[] = "passerelle audit end 2";
 
 // Each part with its length, so that no two lists of parts are the same text.
 class Canonical {
@@ -119,6 +122,12 @@ void InsertAuditRow(Database& db, const AuditRow& row) {
 
 int64_t LastAuditNumber(Database& db) { return db.QueryInt(kLast); }
 
+std::optional<int64_t> AuditNumberBeyondEnd(Database& db) {
+  StatementScope get(db.Prepared(kBeyondEnd));
+  if (!get->Step() || get->IsNull(0)) return std::nullopt;
+  return get->Int(0);
+}
+
 std::string_view BrokenLinkMac() { return "no entry before this one can be trusted"; }
 
 std::string AuditRowMac(const StoreKeys& keys, const AuditLink& link, const AuditRow& row) {
@@ -133,7 +142,7 @@ std::string AuditRowMac(const StoreKeys& keys, const AuditLink& link, const Audi
 
 std::string AuditEndMac(const StoreKeys& keys, std::string_view chain, const AuditEnd& end) {
   Canonical text(kEndUse);
-  text.Add(chain).AddNumber(end.number).AddNumber(end.key).Add(end.mac);
+  text.Add(chain).AddNumber(end.number).AddNumber(end.seq).AddNumber(end.key).Add(end.mac);
   return keys.AuditMac(end.key, text.text());
 }
 
@@ -145,19 +154,20 @@ StoredAuditEnd LoadAuditEnd(Database& db) {
   const std::string text(get->Text(0));
   const std::vector<std::string> parts = absl::StrSplit(text, ' ');
   AuditEnd end;
-  const bool read = parts.size() == 4 && absl::SimpleAtoi(parts[0], &end.number) &&
-                    absl::SimpleAtoi(parts[1], &end.key) && end.number >= 0;
+  const bool read = parts.size() == 5 && absl::SimpleAtoi(parts[0], &end.number) &&
+                    absl::SimpleAtoi(parts[1], &end.seq) && absl::SimpleAtoi(parts[2], &end.key) &&
+                    end.number >= 0 && end.number < kAuditNumbersEnd;
   if (!read) return stored;
-  end.mac = absl::HexStringToBytes(parts[2]);
-  end.end_mac = absl::HexStringToBytes(parts[3]);
+  end.mac = absl::HexStringToBytes(parts[3]);
+  end.end_mac = absl::HexStringToBytes(parts[4]);
   stored.end = std::move(end);
   return stored;
 }
 
 void StoreAuditEnd(Database& db, const AuditEnd& end) {
   const std::string text =
-      absl::StrCat(end.number, " ", end.key, " ", absl::BytesToHexString(end.mac), " ",
-                   absl::BytesToHexString(end.end_mac));
+      absl::StrCat(end.number, " ", end.seq, " ", end.key, " ", absl::BytesToHexString(end.mac),
+                   " ", absl::BytesToHexString(end.end_mac));
   StatementScope(db.Prepared(kSetEnd))->BindAll(text).Run();
 }
 

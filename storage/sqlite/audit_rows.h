@@ -50,8 +50,12 @@ int64_t FirstAuditNumberSince(Database& db, int64_t commit_us);
 // Of the row; 0: there is none.
 int64_t AuditCommitTime(Database& db, int64_t number);
 void InsertAuditRow(Database& db, const AuditRow& row);
-// The greatest number there is; 0: there is no row.
+// No chain comes this far: rows with such numbers were made by hand, and are passed over.
+inline constexpr int64_t kAuditNumbersEnd = int64_t{1} << 53;
+// The greatest number there is below kAuditNumbersEnd; 0: there is no row.
 int64_t LastAuditNumber(Database& db);
+// The least number there is from kAuditNumbersEnd on.
+std::optional<int64_t> AuditNumberBeyondEnd(Database& db);
 
 // What follows whom, for MACs.
 struct AuditLink {
@@ -59,16 +63,19 @@ struct AuditLink {
   std::string_view previous_mac;  // empty: it is the first one
 };
 // What the first row has as previous_mac that is written after the end of the chain was found
-// changed: no MAC, so that everybody sees that it follows none.
+// changed, and the end of the chain until then: no MAC, so that everybody sees that it follows
+// none.
 std::string_view BrokenLinkMac();
 // The MAC of a row under its key; empty: there is no such key.
 std::string AuditRowMac(const StoreKeys& keys, const AuditLink& link, const AuditRow& row);
 
-// The end of a chain, as meta says.
+// The end of a chain, as meta says. Each transaction writes it anew, so that none of before can
+// stand for it.
 struct AuditEnd {
   int64_t number = 0;
+  int64_t seq = 0;  // the last one of the transaction that wrote it
   uint32_t key = 0;
-  std::string mac;      // of the last row; empty: there is none
+  std::string mac;  // of the last row; empty: there is none; BrokenLinkMac: it cannot be trusted
   std::string end_mac;  // of this
 };
 std::string AuditEndMac(const StoreKeys& keys, std::string_view chain, const AuditEnd& end);

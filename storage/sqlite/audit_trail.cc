@@ -9,6 +9,7 @@
 #include "absl/time/clock.h"
 #include "storage/reason.h"
 #include "storage/sqlite/audit.h"
+#include "storage/sqlite/audit_rows.h"
 #include "storage/sqlite/audit_walk.h"
 #include "storage/sqlite/instance_rows.h"
 #include "storage/status.h"
@@ -19,6 +20,8 @@ namespace {
 constexpr absl::Duration kRoomMayTake = absl::Seconds(10);
 // A page that writers cut this often in a row is given up.
 constexpr int kCutsMax = 50;
+constexpr char kDeletes[] = "InstanceService/DeleteInstance";
+constexpr int64_t kDeletionsMax = 100'000;
 
 absl::Status NoKeys() {
   return absl::FailedPreconditionError(
@@ -68,6 +71,9 @@ class ChainVerification : public AuditVerification {
   int64_t entries_read() const override { return entries_ended_ + chain_entries_read(); }
   const std::vector<AuditHead>& heads() const override { return heads_; }
 
+ protected:
+  const AuditFiles& files() const { return files_; }
+
  private:
   bool BeginChain() {
     if (chains_.empty()) return false;
@@ -109,6 +115,7 @@ class WholeVerification : public ChainVerification {
                     const std::vector<AuditHead>& known)
       : ChainVerification(std::move(files), chains, known) {
     for (const AuditHead& head : known) {
+      if (head.chain == NameOf(AuditChain{})) control_number_ = head.number;
       const bool is_there = std::any_of(chains.begin(), chains.end(), [&](const AuditChain& chain) {
         return NameOf(chain) == head.chain;
       });
@@ -118,16 +125,36 @@ class WholeVerification : public ChainVerification {
 
   absl::StatusOr<bool> Step(const ReadContext& context,
                             std::vector<AuditFinding>& findings) override {
-    for (const AuditHead& head : std::exchange(gone_, {})) {
-      findings.push_back({AuditFinding::Kind::kHeadLost, head.chain, head.number,
-                          "there is no such file any more; if somebody deleted the instance, the "
-                          "trail of control says who (InstanceService/DeleteInstance)"});
-    }
+    if (!gone_.empty()) RETURN_IF_ERROR(JudgeGone(context, findings));
     return ChainVerification::Step(context, findings);
   }
 
  private:
+  // An instance that somebody deleted since takes its chains with it: the trail of control, which
+  // is read too, says so.
+  absl::Status JudgeGone(const ReadContext& context, std::vector<AuditFinding>& findings) {
+    std::vector<AuditRow> deletions;
+    RETURN_IF_ERROR(files().control->Read(context, "audit: verify", [&](const ReadLease& lease) {
+      deletions = LoadAuditRows(lease.db(), {control_number_, kAuditNumbersEnd, kDeletionsMax},
+                                {{}, kDeletes, {}});
+      return absl::OkStatus();
+    }));
+    for (const AuditHead& head : std::exchange(gone_, {})) {
+      const auto chain = AuditChainNamed(head.chain);
+      const std::string name = absl::StrCat("instances/", chain.has_value() ? chain->instance : "");
+      const bool was_deleted =
+          std::any_of(deletions.begin(), deletions.end(),
+                      [&](const AuditRow& deletion) { return deletion.act.resource == name; });
+      if (was_deleted) continue;
+      findings.push_back({AuditFinding::Kind::kHeadLost, head.chain, head.number,
+                          "there is no such file any more, and the trail of control does not say "
+                          "that somebody deleted the instance since"});
+    }
+    return absl::OkStatus();
+  }
+
   std::vector<AuditHead> gone_;
+  int64_t control_number_ = 0;  // of the known head; what is older tells of other deletions
 };
 
 }  // namespace

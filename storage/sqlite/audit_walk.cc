@@ -27,19 +27,33 @@ void AuditWalk::Add(Kind kind, int64_t number, std::string text,
   findings.push_back({kind, chain_, number, std::move(text)});
 }
 
-void AuditWalk::AddKeyMissing(uint32_t key, int64_t number, std::vector<AuditFinding>& findings) {
-  if (!missing_keys_.insert(key).second) return;
-  Add(Kind::kKeyMissing, number,
-      absl::StrFormat("it and maybe others were made with master key %08x, which is not in the key "
-                      "file, so that they cannot be checked; put that key back into the key file",
-                      key),
-      findings);
+void AuditWalk::AddToRun(const AuditRow& row, std::vector<AuditFinding>& findings) {
+  if (run_.has_value() && run_->key != row.key) EndRun(false, findings);
+  if (!run_.has_value()) run_ = KeylessRun{row.key, row.number, row.number};
+  run_->last = row.number;
+}
+
+// Who has no key may say that an entry has one that is not there; then others come after it.
+void AuditWalk::EndRun(bool at_end, std::vector<AuditFinding>& findings) {
+  if (!run_.has_value()) return;
+  std::string text = absl::StrFormat(
+      "entries %d to %d say that they were made with master key %08x, which is not in the key "
+      "file, so that they cannot be checked; put that key back into the key file",
+      run_->first, run_->last, run_->key);
+  if (!at_end) {
+    absl::StrAppend(&text, "; if there never was such a key, they were changed", kAdvice);
+  }
+  Add(Kind::kKeyMissing, run_->first, std::move(text), findings);
+  findings.back().others_follow = !at_end;
+  run_.reset();
 }
 
 void AuditWalk::Begin(Database& db) {
   end_ = LoadAuditEnd(db);
   last_ = LastAuditNumber(db);
-  is_new_ = MetaNumber(db, "next_seq").value_or(0) <= kSequencesWithoutTrail + 1;
+  beyond_end_ = AuditNumberBeyondEnd(db);
+  last_seq_ = MetaNumber(db, "next_seq").value_or(0) - 1;
+  is_new_ = last_seq_ <= kSequencesWithoutTrail;
   begun_ = true;
 }
 
@@ -52,6 +66,7 @@ bool AuditWalk::Step(Database& db, std::vector<AuditFinding>& findings) {
   entries_read_ += static_cast<int64_t>(rows.size());
   if (static_cast<int64_t>(rows.size()) == kPageRows) return true;
   JudgeEnd(findings);
+  EndRun(true, findings);
   return false;
 }
 
@@ -80,10 +95,11 @@ void AuditWalk::JudgeMac(const AuditRow& row, bool after_gap, std::vector<AuditF
   };
   const std::string mac = mac_after(previous_.stored);
   if (mac.empty()) {
-    AddKeyMissing(row.key, row.number, findings);
+    AddToRun(row, findings);
     previous_.computed = row.mac;
     return;
   }
+  EndRun(false, findings);
   // What one finding told already is not told again: that the MAC of the one before was changed, or
   // that it is gone, without which this one cannot be checked.
   const bool sound = mac == row.mac || mac_after(previous_.computed) == row.mac;
@@ -122,6 +138,10 @@ void AuditWalk::JudgeEnd(std::vector<AuditFinding>& findings) {
                      kAdvice),
         findings);
   }
+  if (beyond_end_.has_value()) {
+    Add(Kind::kChanged, *beyond_end_,
+        absl::StrCat("no entry that the server wrote has this number", kAdvice), findings);
+  }
   if (end_.end.has_value()) return JudgeEndNote(*end_.end, findings);
   const bool may_lack = !end_.present && entries_read_ == 0 && (keys_ == nullptr || is_new_);
   if (may_lack) return;
@@ -146,12 +166,37 @@ void AuditWalk::JudgeEndNote(const AuditEnd& end, std::vector<AuditFinding>& fin
                             kAdvice),
                findings);
   }
-  if (keys_ == nullptr) return;
+  if (keys_ != nullptr) JudgeEndMac(end, findings);
+}
+
+void AuditWalk::JudgeEndMac(const AuditEnd& end, std::vector<AuditFinding>& findings) {
   const std::string mac = AuditEndMac(*keys_, chain_, end);
-  if (mac.empty()) return AddKeyMissing(end.key, end.number, findings);
-  if (mac == end.end_mac) return;
-  Add(Kind::kCutOff, previous_.number,
-      absl::StrCat("what the file says of the end of its chain was changed", kAdvice), findings);
+  if (mac.empty()) {
+    const bool keyless = run_.has_value();
+    const bool same = keyless && run_->key == end.key;
+    EndRun(true, findings);
+    if (same) return;
+    Add(Kind::kKeyMissing, end.number,
+        absl::StrFormat("what the file says of the end of its chain was made with master key %08x, "
+                        "which is not in the key file, so that it cannot be checked; put that key "
+                        "back into the key file",
+                        end.key),
+        findings);
+    findings.back().others_follow = end.number > 0 && !keyless;
+    return;
+  }
+  EndRun(false, findings);
+  const auto tell = [&](std::string_view what) {
+    Add(Kind::kCutOff, previous_.number, absl::StrCat(std::string(what), kAdvice), findings);
+  };
+  if (mac != end.end_mac) return tell("what the file says of the end of its chain was changed");
+  if (end.seq != last_seq_) {
+    return tell(absl::StrCat("what the file says of the end of its chain is of sequence ", end.seq,
+                             ", the file is at ", last_seq_,
+                             ": it was put back, or something was written that is not told"));
+  }
+  if (end.mac == previous_.stored || end.mac == previous_.computed) return;
+  tell("when the file was written last, the end of the chain was not as the server had left it");
 }
 
 }  // namespace passerelle::storage::sqlite

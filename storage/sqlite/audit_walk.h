@@ -50,21 +50,31 @@ class AuditWalk {
   void JudgeExpected(const AuditRow& row, std::vector<AuditFinding>& findings) const;
   void JudgeEnd(std::vector<AuditFinding>& findings);
   void JudgeEndNote(const AuditEnd& end, std::vector<AuditFinding>& findings);
+  void JudgeEndMac(const AuditEnd& end, std::vector<AuditFinding>& findings);
   void Add(AuditFinding::Kind kind, int64_t number, std::string text,
            std::vector<AuditFinding>& findings) const;
-  void AddKeyMissing(uint32_t key, int64_t number, std::vector<AuditFinding>& findings);
+  // Rows of a key that is not there.
+  struct KeylessRun {
+    uint32_t key = 0;
+    int64_t first = 0;
+    int64_t last = 0;
+  };
+  void AddToRun(const AuditRow& row, std::vector<AuditFinding>& findings);
+  void EndRun(bool at_end, std::vector<AuditFinding>& findings);
 
   const std::string chain_;
   const StoreKeys* const keys_;
   std::map<int64_t, std::set<std::string>> expected_;  // MACs by number
   bool begun_ = false;
   StoredAuditEnd end_;
-  bool is_new_ = false;  // nothing was ever done with the file
-  int64_t last_ = 0;     // the greatest number there was at the beginning
+  bool is_new_ = false;   // nothing was ever done with the file
+  int64_t last_ = 0;      // the greatest number there was at the beginning
+  int64_t last_seq_ = 0;  // the file's at the beginning
+  std::optional<int64_t> beyond_end_;
   int64_t read_to_ = std::numeric_limits<int64_t>::min();
   int64_t entries_read_ = 0;
   Previous previous_;
-  std::set<uint32_t> missing_keys_;  // told already
+  std::optional<KeylessRun> run_;  // up to the row that was read last
 };
 
 }  // namespace passerelle::storage::sqlite

@@ -31,7 +31,7 @@ class AuditCheck : public Check {
  private:
   static void Tell(const AuditFinding& finding, FindingSink& sink) {
     const std::string what = absl::StrCat("entry ", finding.number, ": ", finding.text);
-    if (finding.kind == AuditFinding::Kind::kKeyMissing) {
+    if (finding.kind == AuditFinding::Kind::kKeyMissing && !finding.others_follow) {
       return sink.Warn(what, "put the key file of then back, or keep what the trail says as it is");
     }
     sink.Add(Severity::kError, what, kDamageAdvice);

@@ -250,8 +250,8 @@ class Changes : public MemberChanges {
         change == MemberChange::kUpdated && member.exclusion != Exclusion::kNone;
     if (out_of_reach) member.change = MemberChange::kExited;
     if (member.change == MemberChange::kExited && member.exclusion != Exclusion::kNone) {
-      member.exclusion = Exclusion::kNone;
-      if (exists) reader.ReadAll(*get, 0, member);
+      if (exists) reader.ShowIdentities(member);
+      if (!exists) member.exclusion = Exclusion::kNone;
     }
     page.sink(member);
     ++given_;

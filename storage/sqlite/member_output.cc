@@ -94,12 +94,13 @@ void MemberRowReader::Read(const Statement& row, int first, MemberRow& member) {
   member.exclusion = row.IsNull(first)
                          ? Exclusion::kProfileDeleted
                          : plan_.Judge(row, first + 1, blocks_.At(member.profile).front());
-  if (member.exclusion == Exclusion::kNone) ReadAll(row, first, member);
-}
-
-void MemberRowReader::ReadAll(const Statement& row, int first, MemberRow& member) {
+  if (member.exclusion != Exclusion::kNone) return;
   plan_.ReadCells(row, first + 1, cells_);
   member.cells = cells_;
+  ShowIdentities(member);
+}
+
+void MemberRowReader::ShowIdentities(MemberRow& member) {
   if (plan_.namespaces().empty()) return;
   ReadIdentities(member.profile);
   member.identities = views_;

@@ -64,8 +64,8 @@ class MemberRowReader {
   // columns. `member` has the profile. Sets exclusion, and cells and identities unless it is
   // excluded.
   void Read(const Statement& row, int first, MemberRow& member);
-  // Cells and identities whatever the exclusion; for those who leave.
-  void ReadAll(const Statement& row, int first, MemberRow& member);
+  // Whatever the exclusion; for those who leave.
+  void ShowIdentities(MemberRow& member);
 
  private:
   void ReadIdentities(ProfileId profile);

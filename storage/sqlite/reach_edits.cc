@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "storage/sqlite/profile_edits.h"
+#include "storage/sqlite/suppression_search.h"
 
 namespace passerelle::storage::sqlite {
 namespace {
@@ -33,7 +34,8 @@ bool Has(const std::vector<ProfileId>& sorted, ProfileId profile) {
 
 }  // namespace
 
-// An entry of a key that is missing cannot be looked for: what it kept out stays out.
+// An entry of a key that is missing cannot be looked for: what it kept out stays out, and all are
+// looked at again once the key is back.
 void ReachEdits::Flush(Transaction& transaction, IdentityEdits& identities) {
   if (touched_.empty() && made_.empty() && deleted_.empty()) return;
   Database& db = transaction.db();
@@ -43,6 +45,7 @@ void ReachEdits::Flush(Transaction& transaction, IdentityEdits& identities) {
   SortOnce(deleted_);
   touched_.insert(touched_.end(), made_.begin(), made_.end());
   SortOnce(touched_);
+  if (lists.misses_keys() && !touched_.empty()) OrderSearchOnceKeysAreBack(db);
   for (const ProfileId profile : touched_) {
     if (Has(deleted_, profile)) continue;
     const Reasons before = StoredOf(db, profile);

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "storage/reason.h"
+#include "storage/sqlite/meta_rows.h"
 
 namespace passerelle::storage::sqlite {
 namespace {
@@ -152,7 +153,10 @@ absl::Status CheckSuppressionKeys(Database& db, const StoreKeys* keys) {
                      "take those entries off the list"),
         {{"key", id}});
   }
-  return absl::OkStatus();
+  if (!MetaNumber(db, kUnhashedProfiles).has_value()) return absl::OkStatus();
+  return MakeError(absl::StatusCode::kFailedPrecondition, Reason::kSuppressionKeyMissing,
+                   "a master key of the suppression list was missing for some time; who of those "
+                   "that came meanwhile is on the list is being looked for: come again in a while");
 }
 
 std::vector<IdentityCell> ReadIdentities(Database& db, ProfileId profile,

@@ -77,8 +77,13 @@ class ReachLists {
   absl::flat_hash_map<int64_t, Namespace> namespaces_;  // empty: not read yet
 };
 
+// In meta of the profiles file: profiles changed while a key was missing, and those whom the list
+// is for were not looked for since (suppression_search.h).
+inline constexpr char kUnhashedProfiles[] = "suppressed_unhashed";
+
 // FAILED_PRECONDITION kSuppressionKeyMissing (metadata "key") while the suppression list has an
-// entry of a key that `keys` (may be null) does not have. May throw SQLite::Exception.
+// entry of a key that `keys` (may be null) does not have, and, without a key in the metadata, from
+// when it is back until kUnhashedProfiles is gone. May throw SQLite::Exception.
 absl::Status CheckSuppressionKeys(Database& db, const StoreKeys* keys);
 
 // All identities of a profile, derived ones included; values are copied into `texts`. May throw

@@ -182,6 +182,7 @@ struct ListWrite {
 
 absl::StatusOr<SuppressionAck> WriteList(InstanceContext& context, const ListWrite& write,
                                          const ReadContext& caller) {
+  if (!write.batch.more_follows) RETURN_IF_ERROR(SearchWaiter::CheckRoom());
   SuppressionAck ack;
   ack.position = context.profiles->PositionOf(context.profiles->last_commit());
   if (!write.batch.rows.empty()) {
@@ -195,7 +196,10 @@ absl::StatusOr<SuppressionAck> WriteList(InstanceContext& context, const ListWri
     };
     ASSIGN_OR_RETURN(ack.position, context.profiles->Write(decide, write.kind));
   }
-  if (write.batch.more_follows) return ack;
+  if (write.batch.more_follows) {
+    StartSuppressionSearch(context);
+    return ack;
+  }
   RETURN_IF_ERROR(AwaitSuppressionSearch(context, caller));
   ack.position = context.profiles->PositionOf(context.profiles->last_commit());
   return ack;

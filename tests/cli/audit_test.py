@@ -69,6 +69,24 @@ def test_what_was_removed_is_exit_1(data):
         assert verify(server, "--only", "other") == []
 
 
+def test_ends_are_kept_of_what_was_not_looked_at_and_not_of_what_was_deleted(data, tmp_path):
+    heads = tmp_path / "heads.json"
+    with Server(data) as server:
+        assert verify(server, "--save-heads", heads) == []
+        kept = {head["chain"]: head for head in json.loads(heads.read_text())["heads"]}
+        server.run("attributes", "create", "score", "--type", "int64")
+        assert verify(server, "--only", "default", "--heads", heads, "--save-heads", heads) == []
+        now = {head["chain"]: head for head in json.loads(heads.read_text())["heads"]}
+        assert set(now) == set(kept) and now["control"] == kept["control"], now
+        assert now["instances/default/profiles"] != kept["instances/default/profiles"]
+        server.run("--instance", "other", "attributes", "create", "colour", "--type", "string")
+        assert verify(server, "--heads", heads, "--save-heads", heads) == []
+        server.run("instances", "delete", "other")
+        assert verify(server, "--heads", heads, "--save-heads", heads) == [], "the trail of control tells who did it"
+        assert verify(server, "--heads", heads) == []
+        assert not any("/other/" in head["chain"] for head in json.loads(heads.read_text())["heads"])
+
+
 def test_a_file_that_was_put_back_is_told_by_the_ends_of_last_time(data, tmp_path):
     heads = tmp_path / "heads.json"
     older = tmp_path / "older.db"

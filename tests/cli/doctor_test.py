@@ -66,6 +66,17 @@ def test_a_sound_store_is_exit_0_live_and_stopped(data):
                                                capture_output=True, text=True, check=True).stdout
 
 
+def test_a_stopped_store_without_its_key_file_is_told_that_macs_were_not_looked_at(data):
+    def told():
+        command = [BIN / "passerelled", "doctor", "--data", data, "--disk-low-bytes", "0"]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+
+    words = "note: audit trail: there is no key file"
+    assert words not in told()
+    os.rename(f"{data}.key", f"{data}.key.away")
+    assert words in told()
+
+
 def test_damage_is_exit_1_with_what_where_and_what_to_do(data):
     change(data, "UPDATE write_stream SET next_offset = next_offset + 1 WHERE id = 'people'")
     (finding,) = stopped(data, code=1)

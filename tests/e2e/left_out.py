@@ -49,7 +49,7 @@ class World:
         self.client, self.other, self.profiles = client, other, profiles
         self.early = range(profiles * 9 // 10)
         self.late = range(profiles * 9 // 10, profiles)
-        self.leaked, self.rows, self.outputs = 0, 0, 0
+        self.leaked, self.rows, self.outputs, self.exited = 0, 0, 0, 0
         self.token = ""
 
     def members(self, name, numbers=None):
@@ -149,9 +149,16 @@ class World:
             self.leaked += group_of(int(external_id), self.profiles) != ""
 
     def stream(self, since=""):
-        stream = self.client.stream_members("all", "email", since=since)
-        shown = [member for member in stream if member.change != "EXITED"]
+        stream = self.client.stream_members("all", "email", since=since, identities=["external_id", "email"])
+        shown, exited = [], []
+        for member in stream:
+            (exited if member.change == "EXITED" else shown).append(member)
         self.look_at(member.identities["external_id"] for member in shown)
+        # Nobody leaves here but those who must not be reached: by the name that tells whom to drop, and no address.
+        self.leaked += sum(1 for member in exited if set(member.identities) != {"external_id"})
+        told = sum(count.members for count in stream.trailer.exited_out_of_reach)
+        assert told == len(exited) and (exited or not since or self.exited), (told, len(exited))
+        self.exited += len(exited)
         return stream
 
     def list_some(self):

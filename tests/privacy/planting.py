@@ -38,6 +38,9 @@ from passerelle.v1 import (
 # What a person is known by. Each holds what no name of a resource can hold.
 CANARIES = ("canary.lovelace@example.org", "+33 6 55 44 33 22", "Canary Lovelace-Byron")
 MARKS = [canary.encode() for canary in CANARIES]
+# What a caller calls its call has the form of an id, and may tell of somebody all the same: it is not for the trail.
+CALL_ID = "canary.lovelace-example.org"
+TRAIL_MARKS = [*MARKS, CALL_ID.encode()]
 INSTANCE = "instances/default"
 HAS_TRAIL = "SELECT count(*) FROM sqlite_schema WHERE name = 'audit'"
 NAMES = {
@@ -233,7 +236,7 @@ class Search:
 
     def _call_with_everything(self, method: cells.Method) -> None:
         for message in self._requests(method):
-            self._call(method, message.SerializeToString(), self.admin.metadata)
+            self._call(method, message.SerializeToString(), [*self.admin.metadata, ("x-call-id", CALL_ID)])
 
     def _call_with_metadata(self, methods: list) -> None:
         """What a caller puts into headers is nobody's business either."""
@@ -273,7 +276,7 @@ class Search:
                 text = entry.SerializeToString()
                 if self.planted == "trail" and entry.number == 1:
                     text += MARKS[2]
-                self.places["trail"].search(f"{entry.chain} {entry.number}", text, MARKS)
+                self.places["trail"].search(f"{entry.chain} {entry.number}", text, TRAIL_MARKS)
             request.page_token = page.next_page_token
             if not page.next_page_token:
                 return
@@ -284,7 +287,7 @@ class Search:
             rows = file.execute("SELECT * FROM audit").fetchall() if file.execute(HAS_TRAIL).fetchone()[0] else []
         for row in rows:
             text = b"\0".join(str(value).encode() for value in row)
-            self.places["trail"].search(path.name, text, MARKS)
+            self.places["trail"].search(path.name, text, TRAIL_MARKS)
 
     def _search_files(self, server) -> None:
         log = server.log().encode()

@@ -19,6 +19,7 @@ TEST_F(RunningServer, ACallIsAnsweredWithItsTrailersAndLoggedWithoutItsContent) 
   ASSERT_EQ(trailers.count("commit-token"), 1u);
   EXPECT_EQ(trailers.find("commit-token")->second, "t0ken");
   EXPECT_EQ(trailers.find("x-call-id")->second, "my-call.1");
+  EXPECT_EQ(trailers.find("x-server-call-id")->second.size(), 16u);
   server_.reset();
   EXPECT_NE(log_.find("\"method\":\"InstanceService/GetInstance\",\"code\":\"OK\""),
             std::string::npos);

@@ -94,12 +94,32 @@ absl::Status ReadHeads(const std::string& path, v1::VerifyAuditTrailRequest* req
   return absl::OkStatus();
 }
 
+// Heads of chains that were not looked at stay as they are in the file.
+absl::Status KeepOtherHeads(const VerifyFlags& flags, Json* heads) {
+  auto text = ReadState(flags.save_heads);
+  if (!text.ok()) return text.status();
+  if (text->empty()) return absl::OkStatus();
+  Verified::Summary kept;
+  if (!google::protobuf::util::JsonStringToMessage(*text, &kept).ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--save-heads ", flags.save_heads, ": it holds something else than heads"));
+  }
+  const std::string looked_at = absl::StrCat(ParentOf(flags.only), "/");
+  for (const v1::AuditHead& head : kept.heads()) {
+    if (!absl::StartsWith(head.chain(), looked_at)) heads->push_back(ToJson(head));
+  }
+  return absl::OkStatus();
+}
+
 // Heads of a trail in which something was found would make it pass the next time.
-absl::Status SaveHeads(const std::string& path, const Verified::Summary& summary) {
-  if (path.empty() || summary.findings() > 0) return absl::OkStatus();
+absl::Status SaveHeads(const VerifyFlags& flags, const Verified::Summary& summary) {
+  if (flags.save_heads.empty() || summary.findings() > 0) return absl::OkStatus();
   Json heads = Json::array();
   for (const v1::AuditHead& head : summary.heads()) heads.push_back(ToJson(head));
-  return WriteState(path, Json{{"heads", heads}}.dump(2));
+  if (!flags.only.empty()) {
+    if (absl::Status status = KeepOtherHeads(flags, &heads); !status.ok()) return status;
+  }
+  return WriteState(flags.save_heads, Json{{"heads", heads}}.dump(2));
 }
 
 void Print(const Verified::Finding& finding, bool json) {
@@ -158,7 +178,7 @@ absl::Status Verify(Session& session, const VerifyFlags& flags) {
   if (absl::Status status = Read(session, stub, request, &summary); !status.ok()) return status;
   Print(summary, session.json());
   if (summary.findings() > 0) session.Fail();
-  return SaveHeads(flags.save_heads, summary);
+  return SaveHeads(flags, summary);
 }
 
 void AddListCommand(CLI::App* group, Session& session) {

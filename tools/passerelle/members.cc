@@ -136,15 +136,22 @@ absl::StatusOr<v1::StreamMembersRequest> RequestOf(const Session& session,
   return request;
 }
 
-void TellTrailer(const Session& session, const client::MembersResult& result) {
-  Json excluded = Json::object();
-  for (const auto& part : result.trailer.excluded()) {
-    excluded[EnumWords(v1::ExclusionReason_Name(part.reason()))] = part.members();
+Json ByReason(const google::protobuf::RepeatedPtrField<v1::ExcludedCount>& counts) {
+  Json told = Json::object();
+  for (const auto& part : counts) {
+    told[EnumWords(v1::ExclusionReason_Name(part.reason()))] = part.members();
   }
+  return told;
+}
+
+void TellTrailer(const Session& session, const client::MembersResult& result) {
+  const Json excluded = ByReason(result.trailer.excluded());
+  const Json exited = ByReason(result.trailer.exited_out_of_reach());
   if (session.json()) {
     std::cerr << Json{{"members", result.trailer.members()},
                       {"streamed", result.trailer.streamed()},
                       {"excluded", excluded},
+                      {"exited_out_of_reach", exited},
                       {"incremental", result.header.incremental()},
                       {"sequence", result.header.sequence()},
                       {"end_token", result.trailer.end_token()}}
@@ -158,6 +165,9 @@ void TellTrailer(const Session& session, const client::MembersResult& result) {
             << (result.header.incremental() ? " changed members" : " members");
   for (const auto& [reason, members] : excluded.items()) {
     std::cerr << ", " << reason << " " << WithCommas(members.get<int64_t>());
+  }
+  for (const auto& [reason, members] : exited.items()) {
+    std::cerr << ", exited as " << reason << " " << WithCommas(members.get<int64_t>());
   }
   std::cerr << "\nnext time: --since " << result.trailer.end_token() << "\n";
 }

@@ -1,6 +1,7 @@
 // Members whose attributes are as large as they can be: every message still fits what clients take.
 #include <map>
 
+#include "passerelle/v1/audit_service.grpc.pb.h"
 #include "tests/server/streams/stream_server.h"
 
 namespace passerelle {
@@ -103,6 +104,16 @@ class WideMembers : public StreamServer {
       EXPECT_TRUE(out->bytes.emplace(id, bytes).second) << id << " comes twice";
     }
   }
+  // What the audit trail says of the stream that ended last.
+  int64_t ExportedRows() {
+    v1::ListAuditEntriesRequest request;
+    request.set_parent(kInstance);
+    request.set_method("ActivationService/StreamMembers");
+    v1::ListAuditEntriesResponse page;
+    const auto status = Stub<v1::AuditService>()->ListAuditEntries(Context().get(), request, &page);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    return page.entries().empty() ? -1 : page.entries().rbegin()->exported_rows();
+  }
   static void ExpectAll(const Streamed& streamed) {
     EXPECT_EQ(streamed.bytes.size(), std::size_t{kPeople});
     for (const auto& [id, bytes] : streamed.bytes) {
@@ -134,6 +145,7 @@ TEST_F(WideMembers, AnIncrementalOfThemIsReadAgainInSmallerPagesAndLosesAndDoubl
   EXPECT_LT(entered.largest, kClientLimit);
   EXPECT_EQ(entered.trailer.streamed(), kPeople);
   EXPECT_EQ(entered.trailer.members(), kPeople);
+  EXPECT_EQ(ExportedRows(), kPeople);
   ExpectAll(entered);
   EXPECT_EQ(Stream(entered.trailer.end_token()).trailer.streamed(), 0);
 }

@@ -257,6 +257,35 @@ TEST_P(MemberReadsContract, AMemberThatOptedOutLeavesTheOutput) {
   EXPECT_EQ(ChangesOf(from, Now(), EmailOutput()), wanted);
 }
 
+TEST_P(MemberReadsContract, OneWhoLeavesBecauseTheyMayNotBeReachedIsToldWithTheReason) {
+  Push({{"1"}, {"2"}, {"3"}});
+  const AudienceMoment from = Now();
+  Set("1", email_ok, Int(0));
+  Push({{"2", false}});
+  DeleteProfile("3");
+  Output output = EmailOutput();
+  output.namespaces = {external};
+  output.attributes = {email_ok};
+  std::vector<std::pair<std::string, Exclusion>> seen;
+  const auto reader = Reader(from, Now(), output, {});
+  ASSERT_TRUE(reader
+                  ->Next(10,
+                         [&](const MemberRow& row) {
+                           EXPECT_EQ(row.change, kExited);
+                           EXPECT_EQ(row.cells.empty(),
+                                     row.exclusion != Exclusion::kNone || row.identities.empty());
+                           const auto name =
+                               row.identities.empty() ? "" : std::string(row.identities[0]);
+                           seen.emplace_back(name, row.exclusion);
+                         },
+                         {})
+                  .ok());
+  std::sort(seen.begin(), seen.end());
+  const std::vector<std::pair<std::string, Exclusion>> wanted{
+      {"", Exclusion::kNone}, {"1", Exclusion::kOptedOut}, {"2", Exclusion::kNone}};
+  EXPECT_EQ(seen, wanted);
+}
+
 TEST_P(MemberReadsContract, OneWhoEntersButMayNotBeReachedIsToldAsExcluded) {
   Set("1", email_ok, Int(0));
   const AudienceMoment from = Now();

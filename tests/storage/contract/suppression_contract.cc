@@ -266,6 +266,20 @@ TEST_P(SuppressionContract, WithoutTheKeyOfAnEntryNoOutputOfAChannelIsGiven) {
   EXPECT_EQ(LeftOut("email"), Names{});
 }
 
+TEST_P(SuppressionContract, WhoCameWhileAKeyWasMissingIsFoundOnceItIsBack) {
+  Suppress({Clear("late@example.com"), Clear("new1@example.com")});
+  options_.store_keys = std::make_shared<SampleKeys>(std::vector<uint32_t>{8});
+  Open();
+  Join("late", "late@example.com");
+  Know("1", "new1@example.com");
+  EXPECT_THAT(Suppress({Clear("2@example.com")}), ElementsAre(Outcome::kCreated))
+      << "nobody waits for a key";
+  options_.store_keys = std::make_shared<SampleKeys>(std::vector<uint32_t>{8, kKey});
+  Open();
+  EXPECT_THAT(Suppress({}), ElementsAre());
+  EXPECT_EQ(LeftOut("email"), (Names{"1", "2", "late"}));
+}
+
 TEST_P(SuppressionContract, AStoreWithoutKeysTakesNoEntry) {
   options_.store_keys = nullptr;
   Open();

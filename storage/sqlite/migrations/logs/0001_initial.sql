@@ -217,7 +217,8 @@ CREATE INDEX request_age ON request (create_us);
 
 -- Who did what here: a row per call and transaction, written in that transaction. Rows are never changed or deleted.
 -- mac authenticates the row and the mac of the one before, under a subkey of the master key `key`. The end of the
--- chain is in meta, audit_end: number, key, mac of the last row and a mac of these, separated by spaces.
+-- chain is in meta, audit_end: number of the last row, sequence of the last transaction, key, mac of the last row and a
+-- mac of these, separated by spaces.
 CREATE TABLE audit (
   number         INTEGER PRIMARY KEY,       -- from 1 without gaps
   commit_us      INTEGER NOT NULL,

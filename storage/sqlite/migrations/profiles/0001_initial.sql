@@ -7,6 +7,8 @@
 -- not been looked at since a consent attribute was created; absent: all have), suppressed_searched (profiles with
 -- a greater id have not been looked at since hashes were put on the suppression list; absent: all have),
 -- unsuppressed_searched (those kept out with a greater id have not since hashes were taken off; absent: all have),
+-- suppressed_again and unsuppressed_again (another such lap is ordered), suppressed_laps and unsuppressed_laps (how many
+-- ended), suppressed_unhashed (profiles changed while a key of the suppression list was missing, and no lap ended since),
 -- history_swept_us
 -- (when all memberships were last looked at by retention), retention_us (to where the time of retention came, to a
 -- day; absent: to the first commit), journal and journal_lines (which erasure journal this file has seen, and how
@@ -374,7 +376,8 @@ CREATE INDEX request_age ON request (create_us);
 
 -- Who did what here: a row per call and transaction, written in that transaction. Rows are never changed or deleted.
 -- mac authenticates the row and the mac of the one before, under a subkey of the master key `key`. The end of the
--- chain is in meta, audit_end: number, key, mac of the last row and a mac of these, separated by spaces.
+-- chain is in meta, audit_end: number of the last row, sequence of the last transaction, key, mac of the last row and a
+-- mac of these, separated by spaces.
 CREATE TABLE audit (
   number         INTEGER PRIMARY KEY,       -- from 1 without gaps
   commit_us      INTEGER NOT NULL,
