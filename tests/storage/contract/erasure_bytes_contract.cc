@@ -1,6 +1,8 @@
 // After an erasure no byte of the person is in any file of the instance.
 #include <gmock/gmock.h>
 
+#include <filesystem>
+
 #include "tests/storage/contract/privacy_fixture.h"
 
 namespace passerelle::storage {
@@ -91,34 +93,85 @@ TEST_P(ErasureBytesContract, CountsOfThePastStayTrue) {
   EXPECT_EQ(present->members, before->members - 1);
 }
 
-// Rows in random order, so that pages are split and rebuilt while they hold the person's rows.
-TEST_P(ErasureBytesContract, NothingIsLeftInPagesThatWereRebuilt) {
-  for (int round = 0; round < 4; ++round) {
-    Records records({FieldFor(city)});
-    for (int i = 0; i < 600; ++i) {
-      const int number = (i * 7'919 + round * 37) % 2'000;
-      const std::string name =
-          number % 50 == 7 ? absl::StrCat("gonewithit", number) : absl::StrCat("person", number);
-      records.Add({{external, name}, {email, name + "@example.com"}},
-                  {Text(name + std::string(static_cast<size_t>(i * 31 % 300), '.'))});
+// Rows in random order, so that pages are split and rebuilt while they hold those of `goners`.
+class RebuiltPagesContract : public ErasureBytesContract {
+ protected:
+  void SetUp() override {
+    options_.backup_directory = backups_.path() + "/sets";
+    ErasureBytesContract::SetUp();
+  }
+  // One of so many people is a goner.
+  void Fill(int every) {
+    for (int round = 0; round < 4; ++round) {
+      Records records({FieldFor(city)});
+      for (int i = 0; i < 600; ++i) {
+        const int number = (i * 7'919 + round * 37) % 2'000;
+        const std::string name = number % every == 1 ? absl::StrCat("gonewithit", number)
+                                                     : absl::StrCat("person", number);
+        records.Add({{external, name}, {email, name + "@example.com"}},
+                    {Text(name + std::string(static_cast<size_t>(i * 31 % 300), '.'))});
+      }
+      ASSERT_TRUE(Import(std::move(records)).ok());
     }
-    ASSERT_TRUE(Import(std::move(records)).ok());
+    for (int number = 1; number < 2'000; number += every) {
+      const std::string name = absl::StrCat("gonewithit", number);
+      if (instance().profiles().LookupProfile(external, name, {}).ok()) goners_.push_back(name);
+    }
+    ASSERT_GT(goners_.size(), 10u);
   }
-  std::vector<std::string> erased;
-  for (int number = 7; number < 2'000; number += 50) {
-    const std::string name = absl::StrCat("gonewithit", number);
-    if (instance().profiles().LookupProfile(external, name, {}).ok()) erased.push_back(name);
+  void Close() {
+    instance_.reset();
+    store_.reset();
   }
-  ASSERT_GT(erased.size(), 10u);
-  int request = 0;
-  for (const std::string& name : erased) {
+  static std::string BytesBelow(const std::string& folder) {
+    std::ostringstream bytes;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
+      if (entry.is_regular_file()) bytes << std::ifstream(entry.path(), std::ios::binary).rdbuf();
+    }
+    return bytes.str();
+  }
+
+  TempDirectory backups_;
+  std::vector<std::string> goners_;
+};
+PASSERELLE_CONTRACT(RebuiltPagesContract);
+
+TEST_P(RebuiltPagesContract, NothingIsLeftOfWhoIsErased) {
+  Fill(50);
+  // Without the journal their profiles go, and nothing else is done.
+  const std::string journal = Journal();
+  std::filesystem::remove(options_.erasure_journal);
+  int requests = 0;
+  for (const std::string& name : goners_) {
     PrivacySubject subject;
     subject.identities.push_back({external, name, ""});
-    ASSERT_TRUE(Ask(absl::StrCat("r", ++request), PrivacyKind::kErase, subject).ok());
+    ASSERT_TRUE(Ask(absl::StrCat("r", ++requests), PrivacyKind::kErase, subject).ok());
   }
-  for (int i = 1; i <= request; ++i) AwaitEnd(absl::StrCat("r", i));
-  EXPECT_THAT(Bytes(), Not(HasSubstr("gonewithit")));
-  EXPECT_THAT(Bytes(), HasSubstr("person"));
+  Close();
+  ASSERT_NE(Bytes().find("gonewithit"), std::string::npos) << "nothing to zero, nothing shown";
+  WriteJournal(journal);
+  Open();
+  for (int i = 1; i <= requests; ++i) AwaitEnd(absl::StrCat("r", i));
+  EXPECT_EQ(Bytes().find("gonewithit"), std::string::npos);
+  EXPECT_NE(Bytes().find("person"), std::string::npos);
+}
+
+// It may have copied pages before an erasure zeroed them.
+TEST_P(RebuiltPagesContract, ABackupHoldsNothingBetweenItsRows) {
+  Fill(2);
+  for (const std::string& name : goners_) {
+    ASSERT_TRUE(instance().profiles().DeleteProfile(IdOf(name), {}).ok());
+  }
+  Settle();
+  const auto run = store().StartBackup({"after", ""}, [] {});
+  ASSERT_TRUE(run.ok()) << run.status();
+  ASSERT_TRUE(Becomes([&] { return (*run)->ended(); }));
+  ASSERT_TRUE((*run)->result().ok()) << (*run)->result().status();
+  Close();
+  ASSERT_NE(Bytes().find("gonewithit"), std::string::npos) << "nothing to zero, nothing shown";
+  const std::string copied = BytesBelow(options_.backup_directory);
+  EXPECT_EQ(copied.find("gonewithit"), std::string::npos);
+  EXPECT_NE(copied.find("person"), std::string::npos);
 }
 
 }  // namespace
