@@ -222,7 +222,7 @@ class EraseRun {
   absl::Status EmptyLogs() {
     for (File* file : {context_.profiles.get(), context_.logs.get()}) {
       if (PLANTED("erase-keeps-write-ahead-log")) continue;
-      RETURN_IF_ERROR(file->writer().EmptyLog());
+      RETURN_IF_ERROR(file->writer().EmptyLog(stop_));
     }
     RETURN_IF_ERROR(EnterAlone(PrivacyStep::kScan));
     FAULT_POINT("erase-logs-emptied");
