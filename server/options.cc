@@ -123,7 +123,9 @@ const SwitchFlag kSwitchFlags[] = {
     {"--insecure-loopback", &Options::insecure_loopback,
      "no credentials: anybody on this machine may do everything; for development"},
     {"--no-erasure-journal", &Options::no_erasure_journal,
-     "serve without the erasure journal: nobody is erased anew after a restore"},
+     "serve though the erasure journal is missing: a new one is begun, and whoever was in the old "
+     "one "
+     "is not erased anew; no effect on one that is there"},
     {"--reflection,!--no-reflection", &Options::reflection, "serve reflection"},
     {"--tls-require-client-cert,!--no-tls-require-client-cert", &Options::tls_require_client_cert,
      "refuse clients without a certificate of --tls-client-ca"},

@@ -35,7 +35,7 @@ struct Options {
   std::string admin_key_file;
   // The erasure journal: who was erased, by keyed hashes; no part of backups. Empty: the data
   // directory's path with ".erasures" after it. Without it a store that has erased somebody is not
-  // served, unless no_erasure_journal says so.
+  // served, unless no_erasure_journal says so: then a new one is begun.
   std::string erasure_journal;
   bool no_erasure_journal = false;
   // Anybody who reaches the address may do everything: for development. Only on this machine.

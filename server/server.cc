@@ -135,9 +135,10 @@ storage::Retention RetentionOf(const Options& options) {
 void LogNoJournal(const Options& options) {
   Log(LogLevel::kWarning, "no_erasure_journal",
       {{"detail",
-        absl::StrCat("--no-erasure-journal: whoever was erased since the backup that this "
-                     "store may come from is not erased anew; if there is an erasure "
-                     "journal, stop the server and put it at ",
+        absl::StrCat("--no-erasure-journal: if the erasure journal is missing, a new one is begun, "
+                     "and whoever was erased since the backup that this store may come from is not "
+                     "erased anew; one that is there is used as always. To have the old one back, "
+                     "stop the server and put it at ",
                      options.EffectiveErasureJournal())}});
 }
 
@@ -159,6 +160,14 @@ void LogRetention(const std::string& instance, absl::Duration behind) {
        {"detail",
         "retention follows the clock a step per round (a day, or twice --housekeeping-seconds if "
         "that is more); is the clock right? If it is, the server was not running for a while"}});
+}
+
+void LogPrivacy(const std::string& instance, const absl::Status& status) {
+  if (status.ok()) return Log(LogLevel::kInfo, "privacy_goes_on", {{"instance", instance}});
+  Log(LogLevel::kWarning, "privacy_behind",
+      {{"instance", instance},
+       {"code", absl::StatusCodeToString(status.code())},
+       {"detail", std::string(status.message())}});
 }
 
 }  // namespace
@@ -231,6 +240,7 @@ absl::Status PasserelleServer::OpenStore() {
   store.retention = RetentionOf(options_);
   store.on_consumer_behind = LogConsumer;
   store.on_retention_behind = LogRetention;
+  store.on_privacy_behind = LogPrivacy;
   store.on_failure = [this](const absl::Status& status) {
     Log(LogLevel::kError, "store_failed", {{"detail", std::string(status.message())}});
     store_failed_ = true;

@@ -53,7 +53,7 @@ void TellRestored(const RestoreFlags& flags, const storage::RestoreReport& repor
       << ".erasures, or what --erasure-journal says): whoever was erased since the backup is "
          "erased "
          "anew when the server starts. Without the journal it does not start, unless "
-         "--no-erasure-journal says that nobody is to be erased anew.\n"
+         "--no-erasure-journal says that a new one is to be begun and nobody is erased anew.\n"
       << "Cursors, commit tokens and page tokens of before are refused with STORE_RESTORED: "
          "clients "
          "begin again without them. Ingest streams go on at the offset that the server tells them; "

@@ -59,6 +59,9 @@ struct StoreOptions {
   // more than Retention::step: because the clock is wrong, or because the store was not open for
   // long. On a thread of the store; must not block.
   std::function<void(const std::string& instance, absl::Duration behind)> on_retention_behind;
+  // Called when work on privacy requests meets trouble, once per trouble, and with OK when it is
+  // over; the work is tried again all the time. On a thread of the store; must not block.
+  std::function<void(const std::string& instance, const absl::Status&)> on_privacy_behind;
   // Called once when a file stops taking writes.
   std::function<void(const absl::Status&)> on_failure;
 };

@@ -63,9 +63,9 @@ struct PrivacyRequest {
   ProfileId profile;  // who; 0: nobody was found, or an erasure is done
   PrivacyState state = PrivacyState::kRunning;
   PrivacyStep step = PrivacyStep::kNone;
-  int64_t rows_done = 0;   // of this step
-  int64_t rows_total = 0;  // of this step, about
-  std::string failure;
+  int64_t rows_done = 0;           // of this step
+  int64_t rows_total = 0;          // of this step, about
+  std::string failure;             // why it failed; of an erasure that runs: what is in its way
   std::vector<TableCount> counts;  // those that are not 0, in the order of files and tables
   int64_t archive_bytes = 0;       // of the archive as it is read, not as it is sealed
   int64_t archive_expire_us = 0;   // 0: there is none
@@ -87,11 +87,13 @@ class PrivacyStore {
   // it is also what everybody who writes is judged by from then on:
   //   imports, pushes, syncs   a row with an identity that has a tombstone is SUPPRESSED
   //   log rows                 appended with outcome SUPPRESSED, without identity and texts
-  // The rest is done in the background, one request at a time per instance. Pending opt-outs,
-  // quarantine and denylist go; suppressions stay, they are hashes.
-  // ALREADY_EXISTS kAlreadyExists; NOT_FOUND kNotFound: the profile that is named; INVALID_ARGUMENT
-  // kIdentityConflict: the identities lead to several profiles; RESOURCE_EXHAUSTED kLimitReached;
-  // FAILED_PRECONDITION kSuppressionKeyMissing: the store has no key. Otherwise as SchemaStore.
+  // It is in the erasure journal too when this returns, if that can be written; otherwise as soon
+  // as it can, and nothing else of the request is done before. The rest is done in the background
+  // and tried until it is done: an erasure never fails. Pending opt-outs, quarantine and denylist
+  // go; suppressions stay, they are hashes. ALREADY_EXISTS kAlreadyExists; NOT_FOUND kNotFound: the
+  // profile that is named; INVALID_ARGUMENT kIdentityConflict: the identities lead to several
+  // profiles; RESOURCE_EXHAUSTED kLimitReached; FAILED_PRECONDITION kSuppressionKeyMissing: the
+  // store has no key. Otherwise as SchemaStore.
   virtual absl::StatusOr<Written<PrivacyRequest>> CreateRequest(const PrivacyRequest& request,
                                                                 const PrivacySubject& subject,
                                                                 const AdminWrite& write) = 0;

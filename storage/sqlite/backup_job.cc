@@ -10,6 +10,7 @@
 #include "storage/reason.h"
 #include "storage/sqlite/folders.h"
 #include "storage/sqlite/manifest.h"
+#include "storage/sqlite/page_scrub.h"
 #include "storage/sqlite/run.h"
 #include "storage/status.h"
 
@@ -193,6 +194,8 @@ absl::Status BackupJob::Digest(const std::string& id, FileKind kind) {
   on_news_();
   DatabaseOptions options;
   options.path = PathOf(kind, id);
+  // Pages may have been copied before an erasure zeroed what lies between their rows.
+  RETURN_IF_ERROR(ScrubFile(options.path, [this] { return CheckAlive(); }));
   options.immutable = true;
   ASSIGN_OR_RETURN(auto db, OpenDatabase(options));
   ASSIGN_OR_RETURN(const FileMeta meta, ReadMeta(*db));

@@ -1,11 +1,17 @@
-// Checks of the profiles file: privacy requests and tombstones. Whom they are about only their keys
-// tell, which the doctor does not have.
+// Checks of privacy requests and tombstones, in the profiles file, and of what is kept for requests
+// in the logs file. Whom they are about only their keys tell, which the doctor does not have.
+#include <set>
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "storage/privacy_store.h"
+#include "storage/reason.h"
 #include "storage/sqlite/archive.h"
 #include "storage/sqlite/checks.h"
+#include "storage/sqlite/erase_together.h"
+#include "storage/sqlite/examination.h"
+#include "storage/sqlite/privacy_rows.h"
+#include "storage/status.h"
 
 namespace passerelle::storage::sqlite {
 namespace {
@@ -73,7 +79,49 @@ void CheckOrphans(Database& db, FindingSink& sink) {
   }
 }
 
+// What is there is read first: a request that is at work then and ends has its own removed before.
+class PrivacyTask : public Task {
+ public:
+  PrivacyTask(const ExaminedFile& profiles, const ExaminedFile& logs)
+      : Task({"privacy", logs.instance, logs.name}), profiles_(profiles.reads), logs_(logs.reads) {}
+
+  absl::StatusOr<bool> Step(const ReadContext& context, FindingSink& sink) override {
+    std::set<int64_t> requests;
+    const absl::Status status = Look(context, requests);
+    if (ReasonOf(status) == Reason::kReadTooLong) return true;
+    const bool is_of_caller = absl::IsCancelled(status) || absl::IsDeadlineExceeded(status) ||
+                              ReasonOf(status) == Reason::kStoreClosed;
+    if (is_of_caller) return status;
+    // The checks of each file tell of any other error.
+    if (status.ok() && !requests.empty()) {
+      sink.Note(absl::StrCat("messages are kept for ", requests.size(),
+                             " privacy requests that do not run"),
+                "start the server, which forgets them; report this line if it is told again then");
+    }
+    return false;
+  }
+
+ private:
+  absl::Status Look(const ReadContext& context, std::set<int64_t>& requests) {
+    RETURN_IF_ERROR(logs_(context, [&](Database& db) {
+      requests = RequestsWithMessages(db);
+      return absl::OkStatus();
+    }));
+    return profiles_(context, [&](Database& db) {
+      for (const int64_t request : RunningRequests(db)) requests.erase(request);
+      return absl::OkStatus();
+    });
+  }
+
+  const FileReads profiles_;
+  const FileReads logs_;
+};
+
 }  // namespace
+
+std::unique_ptr<Task> MakePrivacyTask(const ExaminedFile& profiles, const ExaminedFile& logs) {
+  return std::make_unique<PrivacyTask>(profiles, logs);
+}
 
 void AddPrivacyChecks(Checks& checks) {
   checks.push_back(

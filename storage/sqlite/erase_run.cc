@@ -9,9 +9,8 @@
 #include "absl/time/time.h"
 #include "storage/fault_point.h"
 #include "storage/sqlite/clear_record_keys.h"
+#include "storage/sqlite/erase_together.h"
 #include "storage/sqlite/erasure.h"
-#include "storage/sqlite/erasure_journal.h"
-#include "storage/sqlite/journal_replay.h"
 #include "storage/sqlite/person_data.h"
 #include "storage/sqlite/privacy_logs.h"
 #include "storage/status.h"
@@ -56,6 +55,7 @@ class EraseRun {
   absl::Status Run() {
     while (!ended_) {
       if (stop_) return absl::CancelledError("the instance is being closed");
+      if (row_.request.step == PrivacyStep::kEmptyLogs) return absl::OkStatus();
       RETURN_IF_ERROR(LoadPerson());
       RETURN_IF_ERROR(DoStep());
     }
@@ -72,10 +72,10 @@ class EraseRun {
         return EraseByProfile();
       case PrivacyStep::kLogs:
         return ClearLogs();
-      case PrivacyStep::kEmptyLogs:
-        return EmptyLogs();
       case PrivacyStep::kScan:
         return Scan();
+      case PrivacyStep::kEmptyLogs:
+        break;
     }
     return absl::InternalError("the request is at an unknown step");
   }
@@ -126,21 +126,9 @@ class EraseRun {
 
   // Before anything else follows: a backup of before can bring the person back.
   absl::Status Journal() {
-    if (context_.journal == nullptr) return EnterAlone(PrivacyStep::kLedger);
-    FAULT_POINT("erase-before-journal");
-    JournalEntry entry;
-    entry.instance = context_.id;
-    entry.request = row_.request.id;
-    entry.time_us = row_.request.create_us;
-    entry.key = row_.key;
-    entry.hashes = hashes_;
-    ASSIGN_OR_RETURN(const int64_t number, context_.journal->Append(entry));
-    FAULT_POINT("erase-after-journal");
-    return Write([&](Transaction& transaction) {
-      RememberJournal(transaction.db(), *context_.journal, number);
-      Enter(transaction.db(), PrivacyStep::kLedger);
-      return absl::OkStatus();
-    });
+    RETURN_IF_ERROR(JournalErasure(context_, row_.number));
+    row_.request.step = PrivacyStep::kLedger;
+    return absl::OkStatus();
   }
 
   absl::Status EraseByProfile() {
@@ -250,16 +238,6 @@ class EraseRun {
     return absl::OkStatus();
   }
 
-  absl::Status EmptyLogs() {
-    for (File* file : {context_.profiles.get(), context_.logs.get()}) {
-      if (PLANTED("erase-keeps-write-ahead-log")) continue;
-      RETURN_IF_ERROR(file->writer().EmptyLog());
-    }
-    RETURN_IF_ERROR(EnterAlone(PrivacyStep::kScan));
-    FAULT_POINT("erase-logs-emptied");
-    return absl::OkStatus();
-  }
-
   absl::Status Scan() {
     PersonLogs logs(context_, *person_, stop_);
     RETURN_IF_ERROR(logs.Begin());
@@ -352,6 +330,7 @@ class EraseRun {
       request.step = PrivacyStep::kNone;
       request.profile = {};
       request.rows_done = request.rows_total = 0;
+      request.failure.clear();
       request.end_us = transaction.commit_us();
       request.receipt.statement = StatementOf(db, context_, row);
       const KeySignature signature = context_.store_keys->Sign(request.receipt.statement);

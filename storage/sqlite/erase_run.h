@@ -12,8 +12,9 @@ namespace passerelle::storage::sqlite {
 
 // Goes on with an erasure from its step to its end: the journal; the ledger and what hangs on the
 // profile by its number; the log; the write-ahead logs and what lies between rows; every table once
-// more, and all of it again for what that finds; the receipt. CANCELLED once `stop` is true. For
-// the thread that works on requests.
+// more, and all of it again for what that finds; the receipt. Ends early, with OK, where the
+// write-ahead logs are to be emptied, which is done for all erasures together (erase_together.h).
+// CANCELLED once `stop` is true. For the thread that works on requests.
 absl::Status RunErasure(InstanceContext& context, const PrivacyRow& row,
                         const std::atomic<bool>& stop);
 

@@ -166,6 +166,11 @@ std::string ErasureJournal::Sealed(std::string text) {
 absl::Status ErasureJournal::Write(const std::string& line, int64_t at) const {
   const OpenedFile file(path(), O_WRONLY | O_CREAT | O_CLOEXEC);
   if (!file.ok()) return Failed("cannot open", path());
+  struct stat info;
+  if (fstat(file.get(), &info) != 0) return Failed("cannot look at", path());
+  if (info.st_size < at) {
+    return Damaged(path(), absl::StrCat("it has ", info.st_size, " bytes, and had ", at));
+  }
   if (ftruncate(file.get(), at) != 0) return Failed("cannot cut", path());
   if (lseek(file.get(), at, SEEK_SET) != at) return Failed("cannot seek in", path());
   RETURN_IF_ERROR(WriteAll(file.get(), line, path()));

@@ -56,7 +56,8 @@ class ErasureJournal {
   // The number of the last entry; 0: there is none.
   int64_t last() const;
 
-  // Durable when it returns; gives the entry's number. An error leaves it as it was.
+  // Durable when it returns; gives the entry's number. An error leaves it as it was. UNAVAILABLE
+  // kIoError; DATA_LOSS kDamagedFile: it is shorter than it was.
   absl::StatusOr<int64_t> Append(const JournalEntry& entry);
   // The entries of an instance with a greater number, in order; empty `instance`: of all.
   absl::StatusOr<std::vector<JournalEntry>> EntriesAfter(int64_t number,

@@ -61,6 +61,9 @@ void AddCheckTasks(const ExaminedFile& file, bool all_pages, Tasks& tasks);
 // That the follower is not ahead of its log.
 std::unique_ptr<Task> MakeFollowerTask(const ExaminedFile& profiles, const ExaminedFile& logs);
 
+// That no messages are kept for privacy requests that have ended.
+std::unique_ptr<Task> MakePrivacyTask(const ExaminedFile& profiles, const ExaminedFile& logs);
+
 // Takes the tasks that the derived class adds, one after the other.
 class TaskExamination : public Examination {
  public:

@@ -207,6 +207,7 @@ class LiveExamination : public TaskExamination {
       return CompareMemory(*instance, sink);
     }));
     tasks.push_back(MakeFollowerTask(profiles, logs));
+    tasks.push_back(MakePrivacyTask(profiles, logs));
     AddFileTasks(*files.profiles, profiles, tasks);
     AddFileTasks(*files.logs, logs, tasks);
   }

@@ -140,6 +140,7 @@ class StoppedExamination : public TaskExamination {
     }
     if (profiles.has_value() && logs.has_value()) {
       tasks.push_back(MakeFollowerTask(profiles->examined, logs->examined));
+      tasks.push_back(MakePrivacyTask(profiles->examined, logs->examined));
     }
   }
 

@@ -84,6 +84,7 @@ absl::Status SqliteInstance::OpenParts(const InstanceFiles& files, const StoreOp
   context_.store_keys = options.store_keys;
   context_.on_consumer_behind = options.on_consumer_behind;
   context_.on_retention_behind = options.on_retention_behind;
+  context_.on_privacy_behind = options.on_privacy_behind;
   ASSIGN_OR_RETURN(context_.profiles,
                    OpenFile('p', files.profiles_path, options, context_.disk.get()));
   ASSIGN_OR_RETURN(context_.logs, OpenFile('l', files.logs_path, options, context_.disk.get()));

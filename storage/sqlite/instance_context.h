@@ -54,9 +54,11 @@ struct InstanceContext {
   std::function<absl::Time()> clock = [] { return absl::Now(); };
   std::function<void(const std::string& instance, const Consumer&)> on_consumer_behind;
   std::function<void(const std::string& instance, absl::Duration behind)> on_retention_behind;
+  std::function<void(const std::string& instance, const absl::Status&)> on_privacy_behind;
   // Every opt-out and bounce of the log up to here is in the profiles, durably. Kept by the
   // follower.
   std::atomic<int64_t> log_applied_seq{0};
+  absl::Mutex journalling;  // held while an erasure is brought into the journal
   RetentionTime profiles_time;
   RetentionTime logs_time;
   std::unique_ptr<File> profiles;

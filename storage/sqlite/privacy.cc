@@ -8,6 +8,7 @@
 #include "storage/reason.h"
 #include "storage/sqlite/admin_write.h"
 #include "storage/sqlite/archive.h"
+#include "storage/sqlite/erase_together.h"
 #include "storage/sqlite/erasure.h"
 #include "storage/sqlite/privacy_rows.h"
 #include "storage/sqlite/profile_edits.h"
@@ -159,6 +160,18 @@ class Creation {
   const std::shared_ptr<const Schema> schema_;
 };
 
+// What is known of the person is needed until the end.
+absl::Status UnfinishedError(const PrivacyRequest& request) {
+  const bool erases = request.kind == PrivacyKind::kErase;
+  return MakeError(
+      StatusCode::kFailedPrecondition, Reason::kInUse,
+      absl::StrCat("privacy request '", request.id, "' has not ended: ",
+                   erases ? "an erasure is tried until all of it is done; `failure` tells what is "
+                            "in its way"
+                          : "wait until it has"),
+      {{"dependents", "its own work"}});
+}
+
 absl::Status NoArchiveError(std::string_view id) {
   return MakeError(StatusCode::kNotFound, Reason::kNotFound,
                    absl::StrCat("privacy request '", std::string(id),
@@ -185,6 +198,8 @@ absl::StatusOr<Written<PrivacyRequest>> SqlitePrivacy::CreateRequest(const Priva
   };
   ASSIGN_OR_RETURN(const CommitPosition position,
                    WriteAdmin(*context_.profiles, write, decide, present, WriteKind::kRelieving));
+  // What fails here is tried again, and told, by the thread that works on requests.
+  if (!write.validate_only) JournalErasure(context_, row.number).IgnoreError();
   return Written<PrivacyRequest>{std::move(row.request), position};
 }
 
@@ -227,9 +242,7 @@ absl::StatusOr<CommitPosition> SqlitePrivacy::DeleteRequest(std::string_view id,
     const auto found = FindPrivacyRequest(db, id);
     if (!found.has_value()) return MissingError(kKind, id);
     RETURN_IF_ERROR(CheckEtag(write, found->request.etag));
-    if (found->request.state == PrivacyState::kRunning) {
-      return InUseError(kKind, id, {"its own work"});
-    }
+    if (found->request.state == PrivacyState::kRunning) return UnfinishedError(found->request);
     DeletePrivacyRows(db, found->number);
     return absl::OkStatus();
   };

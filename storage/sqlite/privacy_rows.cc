@@ -14,7 +14,11 @@ constexpr char kLoad[] =
     "SELECT id, kind, state, step, rows_done, rows_total, key, profile, tombstones, failure, "
     "archive_bytes, archive_expire_us, statement, signature, public_key, signing_key, create_us, "
     "end_us, revision FROM privacy_request WHERE number = ?1";
-constexpr char kFirstRunning[] = "SELECT min(number) FROM privacy_request WHERE state = 1";
+constexpr char kNextRunning[] =
+    "SELECT number FROM privacy_request WHERE state = 1 AND number > ?1 ORDER BY number LIMIT 1";
+constexpr char kRunning[] = "SELECT number FROM privacy_request WHERE state = 1";
+constexpr char kErasuresAt[] =
+    "SELECT number FROM privacy_request WHERE state = 1 AND kind = 2 AND step = ?1 ORDER BY number";
 constexpr char kList[] =
     "SELECT number FROM privacy_request WHERE number > ?1 ORDER BY number LIMIT ?2";
 constexpr char kWrite[] =
@@ -23,7 +27,10 @@ constexpr char kWrite[] =
     "public_key, signing_key, create_us, end_us, revision) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, "
     "?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)";
 constexpr char kSetProgress[] =
-    "UPDATE privacy_request SET step = ?2, rows_done = ?3, rows_total = ?4 WHERE number = ?1";
+    "UPDATE privacy_request SET step = ?2, rows_done = ?3, rows_total = ?4, failure = '' "
+    "WHERE number = ?1";
+constexpr char kSetFailure[] =
+    "UPDATE privacy_request SET failure = ?2 WHERE number = ?1 AND state = 1";
 constexpr char kDelete[] = "DELETE FROM privacy_request WHERE number = ?1";
 constexpr char kCounts[] = "SELECT name, rows FROM privacy_count WHERE request = ?1";
 constexpr char kAddCount[] =
@@ -61,11 +68,6 @@ constexpr char kExpired[] =
 constexpr char kErasedMeanwhile[] = "the person was erased meanwhile";
 
 int UsageOf(AddressUse use) { return use == AddressUse::kSuppression ? 1 : 2; }
-
-std::optional<PrivacyRow> LoadBy(Database& db, const char* sql) {
-  const int64_t number = db.QueryInt(sql);
-  return number == 0 ? std::nullopt : LoadPrivacyRequest(db, number);
-}
 
 std::vector<TableCount> CountsOf(Database& db, int64_t number) {
   std::vector<TableCount> counts;
@@ -137,7 +139,30 @@ std::optional<PrivacyRow> LoadPrivacyRequest(Database& db, int64_t number) {
   return row;
 }
 
-std::optional<PrivacyRow> FirstRunningRequest(Database& db) { return LoadBy(db, kFirstRunning); }
+std::optional<PrivacyRow> NextRunningRequest(Database& db, int64_t after) {
+  int64_t number = 0;
+  {
+    StatementScope next(db.Prepared(kNextRunning));
+    if (!next->BindInt(1, after).Step()) return std::nullopt;
+    number = next->Int(0);
+  }
+  return LoadPrivacyRequest(db, number);
+}
+
+std::vector<int64_t> RunningRequests(Database& db) {
+  std::vector<int64_t> numbers;
+  StatementScope list(db.Prepared(kRunning));
+  while (list->Step()) numbers.push_back(list->Int(0));
+  return numbers;
+}
+
+std::vector<int64_t> RunningErasuresAt(Database& db, PrivacyStep step) {
+  std::vector<int64_t> numbers;
+  StatementScope list(db.Prepared(kErasuresAt));
+  list->BindInt(1, static_cast<int64_t>(step));
+  while (list->Step()) numbers.push_back(list->Int(0));
+  return numbers;
+}
 
 std::vector<PrivacyRow> ListPrivacyRequests(Database& db, int64_t after, int32_t limit) {
   std::vector<int64_t> numbers;
@@ -172,6 +197,10 @@ void SetProgress(Database& db, const PrivacyRow& row) {
   StatementScope set(db.Prepared(kSetProgress));
   set->BindAll(row.number, row.request.step, row.request.rows_done, row.request.rows_total);
   set->Run();
+}
+
+void SetFailure(Database& db, int64_t number, std::string_view failure) {
+  StatementScope(db.Prepared(kSetFailure))->BindInt(1, number).BindText(2, failure).Run();
 }
 
 void DeletePrivacyRows(Database& db, int64_t number) {

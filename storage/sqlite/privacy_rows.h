@@ -26,14 +26,20 @@ struct PrivacyRow {
 int64_t CountRunningRequests(Database& db);
 std::optional<PrivacyRow> FindPrivacyRequest(Database& db, std::string_view id);
 std::optional<PrivacyRow> LoadPrivacyRequest(Database& db, int64_t number);
-// The one that runs and was made first.
-std::optional<PrivacyRow> FirstRunningRequest(Database& db);
+// The first one with a greater number that runs.
+std::optional<PrivacyRow> NextRunningRequest(Database& db, int64_t after);
+std::vector<int64_t> RunningRequests(Database& db);
+// In the order of their numbers.
+std::vector<int64_t> RunningErasuresAt(Database& db, PrivacyStep step);
 // Those with a greater number, in order.
 std::vector<PrivacyRow> ListPrivacyRequests(Database& db, int64_t after, int32_t limit);
 
 // A new row, or the present one as a whole, but for its counts.
 void WritePrivacyRequest(Database& db, const PrivacyRow& row, int64_t revision);
+// Whatever was in the way is no longer told.
 void SetProgress(Database& db, const PrivacyRow& row);
+// What is in the way of one that runs.
+void SetFailure(Database& db, int64_t number, std::string_view failure);
 // With everything that hangs on it.
 void DeletePrivacyRows(Database& db, int64_t number);
 

@@ -1,4 +1,5 @@
-// Works on the privacy requests of an instance, one after the other, on a thread of its own.
+// Works on the privacy requests of an instance, on a thread of its own, in rounds: each request in
+// the order of their creation, and what is done for all of them together (erase_together.h).
 #ifndef PASSERELLE_STORAGE_SQLITE_PRIVACY_WORKER_H_
 #define PASSERELLE_STORAGE_SQLITE_PRIVACY_WORKER_H_
 
@@ -16,8 +17,10 @@
 
 namespace passerelle::storage::sqlite {
 
-// Thread-safe. What runs when it is started is gone on with. After an error that may pass (a full
-// disk, a read that was cut) it tries again; another one ends the request as failed.
+// Thread-safe. What runs when it is started is gone on with. After an error it goes on with the
+// next request, and tries again after a pause that grows up to some minutes, or when there is a new
+// request. An erasure is tried until it is done; an access request ends as failed after an error
+// that will not pass. InstanceContext::on_privacy_behind hears of it.
 class PrivacyWorker {
  public:
   // `context` outlives it.
@@ -38,14 +41,19 @@ class PrivacyWorker {
 
  private:
   void Loop();
-  // Until woken or stopped. False: stop.
-  bool Rest(absl::Duration longest);
-  // Until no request runs, or an error that may pass.
+  // Until woken, which ends the growth of `pause`, or stopped; at most so long, 0: for ever. False:
+  // stop.
+  bool Rest(absl::Duration& pause);
+  // One round; the first of its errors.
   absl::Status WorkOff();
+  absl::Status WorkOnEach();
   absl::Status WorkOn(const PrivacyRow& row);
+  // If it is other news than the last.
+  void Tell(const absl::Status& status);
   absl::Status Fail(const PrivacyRow& row, const absl::Status& why);
 
   InstanceContext& context_;
+  absl::Status told_;  // the thread's own
   std::thread thread_;
   std::atomic<bool> stop_{false};
   mutable absl::Mutex mutex_;

@@ -105,9 +105,11 @@ class Writer {
 
   // Empties the write-ahead log, and zeroes what lies between the rows of the file's pages
   // (page_scrub.h): what was deleted before the call is nowhere in the file when it returns. Other
-  // transactions go on in between; reads that are in the way for long are cut. Blocks; not from the
-  // writer's thread. UNAVAILABLE kStoreClosed, kStoreFailed, kIoError.
-  absl::Status EmptyLog();
+  // transactions go on in between; reads that are in the way for long are cut, but those of other
+  // processes are waited for, some seconds. Blocks; not from the writer's thread. UNAVAILABLE
+  // kStoreClosed, kStoreFailed, kIoError, or without a reason: somebody else was in the way all the
+  // time; CANCELLED soon after `stop` is true; otherwise as ScrubPages.
+  absl::Status EmptyLog(const std::atomic<bool>& stop);
 
   // Refuses new requests, finishes the waiting ones (all turns included), empties the write-ahead
   // log, ends the thread. Returns the checkpoint's status. Idempotent. Not from the writer's

@@ -4,7 +4,9 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <mutex>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "storage/acting.h"
@@ -337,11 +339,33 @@ TEST_P(ErasureJournalContract, ThereIsARoomForSoManyRunningRequestsAndNoMore) {
   EXPECT_EQ(Refused(refused), (RefusalOf{StatusCode::kResourceExhausted, Reason::kLimitReached}));
   EXPECT_EQ(Detail(refused.status(), "limit"), "1000");
   EXPECT_EQ(CountProfiles(), kProfiles);
-  EXPECT_EQ(Refused(privacy().DeleteRequest("r0", {})),
-            (RefusalOf{StatusCode::kFailedPrecondition, Reason::kInUse}));
+  const auto deleted = privacy().DeleteRequest("r0", {});
+  EXPECT_EQ(Refused(deleted), (RefusalOf{StatusCode::kFailedPrecondition, Reason::kInUse}));
+  EXPECT_THAT(std::string(deleted.status().message()), HasSubstr("tried until all of it is done"));
   WriteJournal(kept);
   AwaitEnd("r0");
   EXPECT_TRUE(Ask("more", PrivacyKind::kErase, WithMail("3@example.com")).ok());
+}
+
+TEST_P(ErasureJournalContract, AnErasureIsInItWhenItIsAnswered) {
+  for (const char* id : {"r", "s"}) {
+    ASSERT_TRUE(Ask(id, PrivacyKind::kErase, WithMail(std::string(id) + "@example.com")).ok());
+    EXPECT_THAT(Journal(), HasSubstr(absl::StrCat("\"request\":\"", id, "\"")));
+  }
+  Settle();
+  EXPECT_EQ(Lines(), 3u);
+}
+
+TEST_P(ErasureJournalContract, ThoseThatWaitedAreAllInItBeforeAnythingElseIsDone) {
+  const std::string kept = Journal();
+  std::filesystem::remove(options_.erasure_journal);
+  for (const char* id : {"r", "s", "t"}) {
+    ASSERT_TRUE(Ask(id, PrivacyKind::kErase, WithMail(std::string(id) + "@example.com")).ok());
+  }
+  WriteJournal(kept);
+  ASSERT_TRUE(Becomes([&] { return Get("r").step != PrivacyStep::kProfile; }));
+  AwaitEnd("r");
+  EXPECT_EQ(Lines(), 4u);
 }
 
 TEST_P(ErasureJournalContract, AnErasureWaitsForItsJournal) {
@@ -353,10 +377,60 @@ TEST_P(ErasureJournalContract, AnErasureWaitsForItsJournal) {
   absl::SleepFor(absl::Milliseconds(300));
   EXPECT_EQ(Get("r").state, PrivacyState::kRunning);
   EXPECT_EQ(Get("r").step, PrivacyStep::kProfile);
+  EXPECT_THAT(Get("r").failure, HasSubstr("the file was removed"));
   WriteJournal(kept);
   AwaitEnd("r");
   EXPECT_EQ(Get("r").state, PrivacyState::kSucceeded);
+  EXPECT_EQ(Get("r").failure, "");
   EXPECT_EQ(Lines(), 2u);
+}
+
+// One that is in trouble does not keep others waiting, and no trouble ends an erasure.
+TEST_P(ErasureJournalContract, AShorterOneIsNotWrittenToUntilTheWholeOneIsBack) {
+  Erased("r", WithMail("3@example.com"));
+  const std::string whole = Journal();
+  const std::string shorter = whole.substr(0, whole.find('\n') + 1);
+  WriteJournal(shorter);
+  ASSERT_TRUE(Ask("s", PrivacyKind::kErase, WithMail("4@example.com")).ok());
+  EXPECT_EQ(Done("copy", PrivacyKind::kAccess, WithMail("5@example.com")).state,
+            PrivacyState::kSucceeded);
+  EXPECT_EQ(Journal(), shorter);
+  EXPECT_EQ(Get("s").state, PrivacyState::kRunning);
+  EXPECT_TRUE(Becomes([&] { return absl::StrContains(Get("s").failure, "a sound copy"); }));
+  WriteJournal(whole);
+  AwaitEnd("s");
+  EXPECT_EQ(Get("s").state, PrivacyState::kSucceeded);
+  Open();
+  EXPECT_FALSE(HasFailure()) << "the journal is sound";
+  EXPECT_EQ(Lines(), 3u);
+}
+
+TEST_P(ErasureJournalContract, TroubleIsToldOnceAndItsEndToo) {
+  std::mutex mutex;
+  std::vector<absl::Status> told;
+  const auto count = [&] {
+    const std::lock_guard<std::mutex> lock(mutex);
+    return told.size();
+  };
+  options_.on_privacy_behind = [&](const std::string& instance, const absl::Status& status) {
+    const std::lock_guard<std::mutex> lock(mutex);
+    EXPECT_EQ(instance, "default");
+    told.push_back(status);
+  };
+  Open();
+  const std::string kept = Journal();
+  std::filesystem::remove(options_.erasure_journal);
+  ASSERT_TRUE(Ask("r", PrivacyKind::kErase, WithMail("3@example.com")).ok());
+  ASSERT_TRUE(Becomes([&] { return count() == 1; }));
+  absl::SleepFor(absl::Milliseconds(400));
+  WriteJournal(kept);
+  AwaitEnd("r");
+  ASSERT_TRUE(Becomes([&] { return count() == 2; }));
+  Close();
+  ASSERT_EQ(told.size(), 2u);
+  EXPECT_EQ(told[0].code(), StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(told[0].message()), Not(HasSubstr("example.com")));
+  EXPECT_TRUE(told[1].ok());
 }
 
 }  // namespace

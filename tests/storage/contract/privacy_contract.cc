@@ -2,8 +2,10 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <numeric>
 
+#include "storage/examination.h"
 #include "tests/storage/contract/privacy_fixture.h"
 
 namespace passerelle::storage {
@@ -347,6 +349,24 @@ TEST_P(PrivacyContract, AnErasureTakesTheArchivesAboutThePersonWithIt) {
   EXPECT_THAT(Archive("of-other"), HasSubstr("4@example.com"));
 }
 
+// More than one page of the log, so that the erasure comes while the archive is being made.
+TEST_P(PrivacyContract, AnAccessRequestThatAnErasureEndsLeavesNothing) {
+  std::vector<Logged> rows;
+  for (int64_t i = 1; i <= 9'000; ++i) rows.push_back({i, "3@example.com", 0, "", "words"});
+  ASSERT_TRUE(Append(rows).ok());
+  ASSERT_TRUE(Ask("copy", PrivacyKind::kAccess, WithMail("3@example.com")).ok());
+  Erased("r", WithMail("3@example.com"));
+  EXPECT_NE(Get("copy").state, PrivacyState::kRunning);
+  EXPECT_FALSE(privacy().ReadArchive("copy", 0, {}).ok());
+  Settle();
+  const auto examination = store().Examine("");
+  ASSERT_TRUE(examination.ok()) << examination.status();
+  std::vector<Finding> findings;
+  absl::StatusOr<bool> more = true;
+  while (more.ok() && *more) more = (*examination)->Step({}, findings);
+  for (const Finding& finding : findings) EXPECT_NE(finding.check, "privacy") << finding.what;
+}
+
 TEST_P(PrivacyContract, AnArchiveThatCannotBeOpenedIsDamage) {
   Done("r", PrivacyKind::kAccess, WithMail("3@example.com"));
   options_.store_keys = std::make_shared<SampleKeys>(std::vector<uint32_t>{8});
@@ -392,8 +412,18 @@ TEST_P(PrivacyContract, AnErasureGoesOnAfterACrash) {
     rows.push_back({i, absl::StrCat(i % 9 + 1, "@example.com"), 0, "", "words"});
   }
   ASSERT_TRUE(Append(rows).ok());
+  // Without the journal it stays at its first step, and the journal does not begin it anew.
+  const std::string journal = Journal();
+  std::filesystem::remove(options_.erasure_journal);
   ASSERT_TRUE(Ask("r", PrivacyKind::kErase, WithMail("3@example.com")).ok());
-  ReopenAsAfterACrash();
+  const std::string image = directory_.File("image");
+  std::filesystem::create_directory(image);
+  std::filesystem::copy(directory_.path() + "/store", image + "/store",
+                        std::filesystem::copy_options::recursive);
+  instance_.reset();
+  store_.reset();
+  WriteJournal(journal);
+  OpenAt(image);
   ASSERT_FALSE(HasFailure());
   EXPECT_EQ(CountProfiles(), kProfiles - 1);
   AwaitEnd("r");

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <sstream>
@@ -18,6 +19,8 @@
 namespace passerelle::storage::sqlite {
 namespace {
 
+constexpr PageOfFile kSmall{1'000, false};
+
 std::vector<unsigned char> LeafWithTwoCells() {
   std::vector<unsigned char> page(512, 0xee);
   const unsigned char header[] = {13, 0, 0, 0, 2, 1, 0, 0};  // cells begin at 256
@@ -27,22 +30,35 @@ std::vector<unsigned char> LeafWithTwoCells() {
 
 TEST(PageScrub, TheUnusedPartIsZeroedAndNothingElse) {
   std::vector<unsigned char> page = LeafWithTwoCells();
-  EXPECT_TRUE(ScrubPage(absl::MakeSpan(page), false));
+  EXPECT_TRUE(ScrubPage(absl::MakeSpan(page), kSmall));
   for (size_t i = 8; i < page.size(); ++i) {
     EXPECT_EQ(page[i], i < 12 || i >= 256 ? 0xee : 0) << i;
   }
-  EXPECT_FALSE(ScrubPage(absl::MakeSpan(page), false)) << "there was nothing left to zero";
+  EXPECT_FALSE(ScrubPage(absl::MakeSpan(page), kSmall)) << "there was nothing left to zero";
 }
 
 TEST(PageScrub, APageOfAnotherKindOrWithAnImpossibleHeaderIsLeftAlone) {
   std::vector<unsigned char> overflow(512, 0xee);
   overflow[0] = 0;
-  EXPECT_FALSE(ScrubPage(absl::MakeSpan(overflow), false));
+  EXPECT_FALSE(ScrubPage(absl::MakeSpan(overflow), kSmall));
   std::vector<unsigned char> broken = LeafWithTwoCells();
   broken[3] = 200;  // more cells than the page has room for
   const auto before = broken;
-  EXPECT_FALSE(ScrubPage(absl::MakeSpan(broken), false));
+  EXPECT_FALSE(ScrubPage(absl::MakeSpan(broken), kSmall));
   EXPECT_EQ(broken, before);
+}
+
+// The number of an overflow page's next one begins like the kind of a page of rows.
+TEST(PageScrub, AKindThatThePagesOfALargeFileCanBeTakenForIsLeftAlone) {
+  for (const unsigned char kind : {2, 5, 10, 13}) {
+    std::vector<unsigned char> page(512, 0xee);
+    const unsigned char header[] = {kind, 0, 0, 0, 2, 1, 0, 0};
+    std::copy(std::begin(header), std::end(header), page.begin());
+    auto same = page;
+    EXPECT_FALSE(ScrubPage(absl::MakeSpan(page), {int64_t{kind} << 24, false}));
+    EXPECT_EQ(page, same);
+    EXPECT_TRUE(ScrubPage(absl::MakeSpan(page), {(int64_t{kind} << 24) - 1, false}));
+  }
 }
 
 class ScrubbedFile : public ::testing::Test {
@@ -54,11 +70,27 @@ class ScrubbedFile : public ::testing::Test {
     db_ = std::make_unique<Database>(options);
     db_->Execute("CREATE TABLE t (name TEXT PRIMARY KEY, note TEXT) WITHOUT ROWID");
   }
+  // Every other one is to go.
+  void Set(unsigned number, size_t note_bytes) {
+    StatementScope set(db_->PreparedGenerated("INSERT OR REPLACE INTO t VALUES (?1, ?2)"));
+    const std::string name =
+        absl::StrCat("person", number, number % 2 == 1 ? "gone" : "", "@example.com");
+    set->BindAll(name, std::string(note_bytes, 'n'));
+    set->Run();
+  }
+  void EmptyLog() {
+    const auto emptied = Checkpoint(*db_, CheckpointMode::kTruncate);
+    ASSERT_TRUE(emptied.ok() && *emptied == CheckpointResult::kComplete);
+  }
+  void DeleteSome() {
+    db_->Execute("DELETE FROM t WHERE name LIKE '%gone%'");
+    EmptyLog();
+    ASSERT_NE(Bytes().find("gone"), std::string::npos) << "nothing to zero, nothing shown";
+  }
   void Scrub() {
     int64_t page = 0;
     for (bool more = true; more;) {
-      const auto emptied = Checkpoint(*db_, CheckpointMode::kTruncate);
-      ASSERT_TRUE(emptied.ok() && *emptied == CheckpointResult::kComplete);
+      EmptyLog();
       const auto turn = ScrubPages(*db_, page);
       ASSERT_TRUE(turn.ok()) << turn.status();
       more = *turn;
@@ -83,15 +115,14 @@ TEST_F(ScrubbedFile, NoByteOfADeletedRowIsLeftHoweverItsPageWasRebuilt) {
   for (int round = 0; round < 6; ++round) {
     db_->Execute("BEGIN");
     for (int i = 0; i < 1'500; ++i) {
-      StatementScope set(db_->PreparedGenerated("INSERT OR REPLACE INTO t VALUES (?1, ?2)"));
-      const std::string name = absl::StrCat("person", next() / 65'536 % 2'000, "@example.com");
-      set->BindAll(name, std::string(next() / 65'536 % 700, 'n')).Run();
+      const unsigned number = next() / 65'536 % 2'000;
+      Set(number, next() / 65'536 % 1'500);
     }
     db_->Execute("COMMIT");
   }
-  db_->Execute("DELETE FROM t WHERE name LIKE 'person1%'");
+  DeleteSome();
   Scrub();
-  EXPECT_EQ(Bytes().find("person1"), std::string::npos);
+  EXPECT_EQ(Bytes().find("gone"), std::string::npos);
   EXPECT_NE(Bytes().find("person2"), std::string::npos);
   Statement check(db_->handle(), "PRAGMA integrity_check(1)");
   ASSERT_TRUE(check.Step());
@@ -101,17 +132,43 @@ TEST_F(ScrubbedFile, NoByteOfADeletedRowIsLeftHoweverItsPageWasRebuilt) {
 TEST_F(ScrubbedFile, WhatIsWrittenAfterwardsDoesNotBringItBack) {
   db_->Execute("BEGIN");
   for (int i = 0; i < 3'000; ++i) {
-    StatementScope set(db_->PreparedGenerated("INSERT OR REPLACE INTO t VALUES (?1, ?2)"));
-    set->BindAll(absl::StrCat("person", i * 7'919 % 3'000, "@example.com"),
-                 std::string(static_cast<size_t>(i * 31 % 500), 'n'));
-    set->Run();
+    Set(static_cast<unsigned>(i * 7'919 % 3'000), static_cast<size_t>(i * 31 % 1'500));
   }
   db_->Execute("COMMIT");
-  db_->Execute("DELETE FROM t WHERE name LIKE 'person1%'");
+  DeleteSome();
   Scrub();
   db_->Execute("UPDATE t SET note = note || 'x'");
   Scrub();
-  EXPECT_EQ(Bytes().find("person1"), std::string::npos);
+  EXPECT_EQ(Bytes().find("gone"), std::string::npos);
+}
+
+TEST_F(ScrubbedFile, NothingIsZeroedWhileTheLogHoldsSomething) {
+  db_->Execute("INSERT INTO t VALUES ('a', 'b')");
+  int64_t page = 0;
+  EXPECT_EQ(ScrubPages(*db_, page).status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(page, 0);
+  EXPECT_FALSE(db_->InTransaction());
+}
+
+TEST_F(ScrubbedFile, NothingIsZeroedWhileSomebodyElseWrites) {
+  EmptyLog();
+  DatabaseOptions options;
+  options.path = directory_.File("rows.db");
+  options.access = Access::kWrite;
+  Database other(options);
+  other.Execute("BEGIN IMMEDIATE");
+  const absl::Status busy = RunRead(*db_, "test", [&] {
+    int64_t page = 0;
+    return ScrubPages(*db_, page).status();
+  });
+  EXPECT_EQ(busy.code(), absl::StatusCode::kUnavailable) << busy;
+}
+
+TEST_F(ScrubbedFile, AFileThatIsTooLargeForItIsAnErrorAndNoSilence) {
+  EmptyLog();
+  std::filesystem::resize_file(directory_.File("rows.db"), uintmax_t{10} << 36);  // mostly a hole
+  int64_t page = 0;
+  EXPECT_EQ(ScrubPages(*db_, page).status().code(), absl::StatusCode::kFailedPrecondition);
 }
 
 TEST_F(ScrubbedFile, AWriterDeletesSecurely) {
