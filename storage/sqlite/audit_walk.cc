@@ -28,7 +28,8 @@ void AuditWalk::Add(Kind kind, int64_t number, std::string text,
 }
 
 void AuditWalk::AddToRun(const AuditRow& row, std::vector<AuditFinding>& findings) {
-  if (run_.has_value() && run_->key != row.key) EndRun(false, findings);
+  // Under another key that is not there either: it vouches for nothing before it.
+  if (run_.has_value() && run_->key != row.key) EndRun(true, findings);
   if (!run_.has_value()) run_ = KeylessRun{row.key, row.number, row.number};
   run_->last = row.number;
 }

@@ -125,7 +125,9 @@ TEST_P(DamagedTrail, AKeyThatIsNotThereIsDamageToTheDoctorWhereOthersFollow) {
 }
 
 TEST_P(DamagedTrail, AnEndOfBeforeInItsPlaceIsFound) {
-  Change("CREATE TABLE kept AS SELECT value FROM meta WHERE key = 'audit_end'");
+  Change(
+      "CREATE TABLE kept (value TEXT); "
+      "INSERT INTO kept SELECT value FROM meta WHERE key = 'audit_end'");
   Write(10);
   Write(11);
   const std::string cut =
@@ -138,7 +140,9 @@ TEST_P(DamagedTrail, AnEndOfBeforeInItsPlaceIsFound) {
 }
 
 TEST_P(DamagedTrail, AnEndOfBeforeIsFoundAlsoAfterWritesThatAreNotTold) {
-  Change("CREATE TABLE kept AS SELECT value FROM meta WHERE key = 'audit_end'");
+  Change(
+      "CREATE TABLE kept (value TEXT); "
+      "INSERT INTO kept SELECT value FROM meta WHERE key = 'audit_end'");
   Write(10);
   Change(
       "DELETE FROM audit WHERE number > 9; UPDATE meta SET value = (SELECT value FROM kept) "
