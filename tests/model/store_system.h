@@ -63,7 +63,7 @@ class StoreSystem : public System {
   };
   using AckOr = absl::StatusOr<storage::WriteAck>;
 
-  void OpenStore();
+  void OpenStore(const storage::Retention& retention = {});
   // Waits for what goes on in the background.
   void Settle();
   // Moves the clock on. Returns the position of a commit of the logs file before that.
