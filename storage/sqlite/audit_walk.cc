@@ -28,24 +28,24 @@ void AuditWalk::Add(Kind kind, int64_t number, std::string text,
 }
 
 void AuditWalk::AddToRun(const AuditRow& row, std::vector<AuditFinding>& findings) {
-  // Under another key that is not there either: it vouches for nothing before it.
   if (run_.has_value() && run_->key != row.key) EndRun(true, findings);
   if (!run_.has_value()) run_ = KeylessRun{row.key, row.number, row.number};
   run_->last = row.number;
 }
 
-// Who has no key may say that an entry has one that is not there; then others come after it.
-void AuditWalk::EndRun(bool at_end, std::vector<AuditFinding>& findings) {
+// Who has no key may say that an entry has one that is not there; then others that can be checked
+// come after it, or after others like it.
+void AuditWalk::EndRun(bool is_last, std::vector<AuditFinding>& findings) {
   if (!run_.has_value()) return;
   std::string text = absl::StrFormat(
       "entries %d to %d say that they were made with master key %08x, which is not in the key "
       "file, so that they cannot be checked; put that key back into the key file",
       run_->first, run_->last, run_->key);
-  if (!at_end) {
+  if (!is_last) {
     absl::StrAppend(&text, "; if there never was such a key, they were changed", kAdvice);
   }
   Add(Kind::kKeyMissing, run_->first, std::move(text), findings);
-  findings.back().others_follow = !at_end;
+  findings.back().others_follow = !is_last;
   run_.reset();
 }
 

@@ -60,7 +60,8 @@ class AuditWalk {
     int64_t last = 0;
   };
   void AddToRun(const AuditRow& row, std::vector<AuditFinding>& findings);
-  void EndRun(bool at_end, std::vector<AuditFinding>& findings);
+  // `is_last`: no row that can be checked follows at once.
+  void EndRun(bool is_last, std::vector<AuditFinding>& findings);
 
   const std::string chain_;
   const StoreKeys* const keys_;

@@ -18,6 +18,8 @@ using ::testing::Not;
 using ::testing::SizeIs;
 
 constexpr int kEntries = 9;
+constexpr char kKeepEnd[] =
+    "CREATE TABLE kept(value); INSERT INTO kept SELECT value FROM meta WHERE key = 'audit_end'";
 
 class DamagedTrail : public AuditContractBase {
  protected:
@@ -125,9 +127,7 @@ TEST_P(DamagedTrail, AKeyThatIsNotThereIsDamageToTheDoctorWhereOthersFollow) {
 }
 
 TEST_P(DamagedTrail, AnEndOfBeforeInItsPlaceIsFound) {
-  Change(
-      "CREATE TABLE kept (value TEXT); "
-      "INSERT INTO kept SELECT value FROM meta WHERE key = 'audit_end'");
+  Change(kKeepEnd);
   Write(10);
   Write(11);
   const std::string cut =
@@ -140,9 +140,7 @@ TEST_P(DamagedTrail, AnEndOfBeforeInItsPlaceIsFound) {
 }
 
 TEST_P(DamagedTrail, AnEndOfBeforeIsFoundAlsoAfterWritesThatAreNotTold) {
-  Change(
-      "CREATE TABLE kept (value TEXT); "
-      "INSERT INTO kept SELECT value FROM meta WHERE key = 'audit_end'");
+  Change(kKeepEnd);
   Write(10);
   Change(
       "DELETE FROM audit WHERE number > 9; UPDATE meta SET value = (SELECT value FROM kept) "
