@@ -128,5 +128,20 @@ TEST_F(RunningServer, AStartWithoutTheErasureJournalIsSaidInTheLog) {
   EXPECT_NE(log_.find(options_.erasure_journal), std::string::npos) << log_;
 }
 
+TEST_F(RunningServer, TroubleWithPrivacyRequestsIsSaidInTheLogAndItsEndToo) {
+  storage::StoreOptions opened;
+  hooks_.open_store = [&](const storage::StoreOptions& store) {
+    opened = store;
+    return std::unique_ptr<storage::Store>();
+  };
+  Start();
+  opened.on_privacy_behind("default", absl::DataLossError("the journal is shorter"));
+  EXPECT_NE(log_.find("\"privacy_behind\""), std::string::npos) << log_;
+  EXPECT_NE(log_.find("the journal is shorter"), std::string::npos) << log_;
+  EXPECT_EQ(log_.find("\"privacy_goes_on\""), std::string::npos) << log_;
+  opened.on_privacy_behind("default", absl::OkStatus());
+  EXPECT_NE(log_.find("\"privacy_goes_on\""), std::string::npos) << log_;
+}
+
 }  // namespace
 }  // namespace passerelle
