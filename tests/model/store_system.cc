@@ -1,5 +1,6 @@
 #include "tests/model/store_system.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <stdexcept>
 #include <utility>
@@ -244,9 +245,9 @@ std::string StoreSystem::Restore() {
   keeping.logs = absl::Hours(24 * 365 * 100);
   OpenStore(keeping);
   names_ = saved_names_;
-  // Restores count by the clock: after one in the past, epochs may be less than they were.
+  // Restores count by the clock: until it is past the latest of them, epochs may be what they were.
   if (now_us_ <= restored_us_) epochs_.clear();
-  restored_us_ = now_us_;
+  restored_us_ = std::max(restored_us_, now_us_.load());
   // Once more, when the log of then is followed to its end.
   storage::ReadContext context;
   context.deadline = absl::Now() + absl::Seconds(60);
