@@ -126,6 +126,7 @@ Json Ingest(const LoopContext& context, const Json& step) {
   Json rows_told = Json::array();
   IngestOptions options;
   options.stop = context.stop;
+  options.stop_grace = absl::Milliseconds(200);
   options.give_up_after = Milliseconds(step, "retry_for_ms", options.give_up_after);
   options.max_batch_records = step.value("batch_records", options.max_batch_records);
   options.on_row = [&](const v1::RowOutcome& row) { rows_told.push_back(RowAnswer(row)); };
