@@ -7,7 +7,8 @@ from typing import Any
 import grpc
 
 from .columns import from_microseconds
-from .patience import Patience
+from .errors import name_of
+from .patience import Patience, Stop
 from .v1 import log_entry_pb2, log_service_pb2
 
 _ENUMS = {
@@ -69,8 +70,10 @@ class LogBatch:
         self._acknowledgements.tell(self)
 
     def records(self) -> Iterator[dict[str, Any]]:
-        """The rows as dicts of the chosen fields, under the names the source gives them."""
-        names = [(field.field, field.rename or field.field) for field in self.header.fields]
+        """The rows as dicts of the chosen fields, under the names the source gives them. Fields that are newer than this
+        client are left out."""
+        known = log_entry_pb2.LogEntry.DESCRIPTOR.fields_by_name
+        names = [(field.field, field.rename or field.field) for field in self.header.fields if field.field in known]
         for row in self.rows:
             yield {name: readable(field, getattr(row, field)) for field, name in names}
 
@@ -78,8 +81,7 @@ class LogBatch:
 def readable(field: str, value: Any) -> Any:
     """A field's value for people: times as datetime, texts as str, enums by name; None if unset."""
     if field in _ENUMS:
-        enum, prefix = _ENUMS[field]
-        return enum.Name(value).removeprefix(prefix) if value else None
+        return name_of(_ENUMS[field][0], value, _ENUMS[field][1]) if value else None
     if isinstance(value, str):
         return value or None
     if field.endswith("_time_us"):
@@ -87,19 +89,26 @@ def readable(field: str, value: Any) -> Any:
     return value
 
 
+def watched(call: Any, stop: Stop) -> Iterator[Any]:
+    """The messages of a call that ends when `stop` is set."""
+    with stop.watch(call.cancel):
+        yield from call
+
+
 def export_logs(
     stub: Any,
     request: log_service_pb2.ExportLogsRequest,
     acknowledgements: Acknowledgements,
     retry_for: float,
+    stop: Stop,
 ) -> Iterator[LogBatch]:
     """Yields batches; reconnects from the last cursor while the server is away."""
     request = type(request).FromString(request.SerializeToString())
-    patience, header = Patience(retry_for), None
+    patience, header = Patience(retry_for, stop), None
     while True:
         call = stub.ExportLogs(request)
         try:
-            for message in call:
+            for message in watched(call, stop):
                 if message.HasField("header"):
                     if header is None:
                         acknowledgements.begin(message.sequence, not request.cursor)
