@@ -13,8 +13,8 @@ const callTimeout = 30 * time.Second
 
 // callUnary makes every unary call of a client: with a deadline, again while the server is too busy to begin it and the
 // deadline is not reached, and with typed errors.
-func callUnary(ctx context.Context, method string, request, response any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker,
-	options ...grpc.CallOption) error {
+func callUnary(ctx context.Context, method string, request, response any, conn *grpc.ClientConn,
+	invoke grpc.UnaryInvoker, options ...grpc.CallOption) error {
 	callCtx := ctx
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc

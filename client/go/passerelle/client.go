@@ -7,8 +7,8 @@
 //	}, passerelle.FromSlice(rows))
 //
 // The messages are in passerelle.dev/go/passerellev1; their comments are the manual. A Client has one stub for each
-// service: calls on it have a deadline of 30 seconds unless their context has one, reads are repeated while the server is
-// away, calls that it was too busy to begin are made again when it says, and errors are *Error.
+// service: calls on it have a deadline of 30 seconds unless their context has one, reads are repeated while the
+// server is away, calls that it was too busy to begin are made again when it says, and errors are *Error.
 package passerelle
 
 import (
@@ -117,8 +117,8 @@ func Pages[Request proto.Message, Response interface{ GetNextPageToken() string 
 	}
 }
 
-// CreateAttribute creates an attribute of a type; consent may be nil. One that is there already is left as it is, whatever
-// its type, and returned.
+// CreateAttribute creates an attribute of a type; consent may be nil. One that is there already is left as it is,
+// whatever its type, and returned.
 func (c *Client) CreateAttribute(ctx context.Context, id string, kind v1.AttributeType, consent *v1.Consent) (
 	*v1.Attribute, error) {
 	attribute, err := c.Instances.CreateAttribute(ctx, &v1.CreateAttributeRequest{

@@ -55,8 +55,8 @@ func floorDiv(a, b int64) int64 {
 	return a / b
 }
 
-// encodeColumn makes one column out of one value for each record: nil is null, absent is absent. ErrInvalidUse names the
-// record by its offset if a value does not convert to the type.
+// encodeColumn makes one column out of one value for each record: nil is null, absent is absent. ErrInvalidUse names
+// the record by its offset if a value does not convert to the type.
 func encodeColumn(values []any, kind v1.AttributeType, what string, offset int64) (*v1.Column, error) {
 	column, presence := &v1.Column{}, make([]byte, len(values))
 	for i, value := range values {
@@ -172,7 +172,8 @@ func toBool(value any) (bool, error) {
 	return false, mismatch(value, "true or false")
 }
 
-// toMicroseconds takes a moment, RFC 3339 text, or microseconds since 1970. Finer than that is cut off, towards the past.
+// toMicroseconds takes a moment, RFC 3339 text, or microseconds since 1970. Finer than that is cut off, towards the
+// past.
 func toMicroseconds(value any) (int64, error) {
 	switch value := value.(type) {
 	case time.Time:

@@ -37,8 +37,8 @@ type settings struct {
 // WithInstance chooses the instance that the client works in; "default" without it.
 func WithInstance(id string) Option { return func(s *settings) { s.instance = id } }
 
-// WithKey gives the API key, psk.ID.SECRET. It is sent with every call: over TLS, or in plaintext to this machine, nowhere
-// else.
+// WithKey gives the API key, psk.ID.SECRET. It is sent with every call: over TLS, or in plaintext to this machine,
+// nowhere else.
 func WithKey(key string) Option { return func(s *settings) { s.key = key } }
 
 // WithKeyFile gives the file that holds the API key and nothing else.
@@ -60,12 +60,13 @@ func WithDialOptions(options ...grpc.DialOption) Option {
 	return func(s *settings) { s.dial = append(s.dial, options...) }
 }
 
-// Connect makes a client of the server at target, for example 127.0.0.1:7701 or unix:/run/passerelle.sock. It connects at
-// the first call: a server that is away shows there. Close it when it is no longer needed.
+// Connect makes a client of the server at target, for example 127.0.0.1:7701 or unix:/run/passerelle.sock. It
+// connects at the first call: a server that is away shows there. Close it when it is no longer needed.
 //
-// Without a target ("") it is PASSERELLE_ADDRESS, or else DefaultAddress, and what the options do not say is read from
-// PASSERELLE_API_KEY, PASSERELLE_API_KEY_FILE, PASSERELLE_CA_FILE, PASSERELLE_CLIENT_CERT and PASSERELLE_CLIENT_KEY. With a
-// target nothing is read from the environment: a key is not sent to a server that it was not meant for.
+// Without a target ("") it is PASSERELLE_ADDRESS, or else DefaultAddress, and what the options do not say is read
+// from PASSERELLE_API_KEY, PASSERELLE_API_KEY_FILE, PASSERELLE_CA_FILE, PASSERELLE_CLIENT_CERT and
+// PASSERELLE_CLIENT_KEY. With a target nothing is read from the environment: a key is not sent to a server that it
+// was not meant for.
 //
 // The error, if any, is ErrInvalidUse: a file that cannot be read, or a key that would leave this machine in plaintext.
 func Connect(target string, options ...Option) (*Client, error) {

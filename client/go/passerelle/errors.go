@@ -90,8 +90,8 @@ func (e *Error) Error() string {
 }
 
 // Retryable tells whether the same may succeed later: the server was away, was too busy and said so, or was stopped
-// while it worked. Of a call that the server was stopped in, gRPC says CANCELLED and the server no reason; whether it was
-// done is not known.
+// while it worked. Of a call that the server was stopped in, gRPC says CANCELLED and the server no reason; whether it
+// was done is not known.
 func (e *Error) Retryable() bool {
 	switch e.Code {
 	case codes.Unavailable:

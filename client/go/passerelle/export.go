@@ -33,9 +33,9 @@ type Export struct {
 	RetryFor time.Duration
 }
 
-// LogBatch is rows and the cursor after them. Store the cursor with what you did with the rows, or acknowledge it. One
-// without rows needs no acknowledging: an export by a consumer does that itself, once every batch with rows before it is
-// acknowledged and the next one is asked for.
+// LogBatch is rows and the cursor after them. Store the cursor with what you did with the rows, or acknowledge it.
+// One without rows needs no acknowledging: an export by a consumer does that itself, once every batch with rows
+// before it is acknowledged and the next one is asked for.
 type LogBatch struct {
 	Rows   []*v1.LogEntry
 	Cursor string
@@ -48,12 +48,12 @@ type LogBatch struct {
 	acknowledgements *acknowledgements
 }
 
-// Acknowledge tells the consumer's position, durably: an export by this consumer begins after these rows. It waits for a
-// server that is away as long as the export itself would. ErrInvalidUse if the export is by no consumer.
+// Acknowledge tells the consumer's position, durably: an export by this consumer begins after these rows. It waits
+// for a server that is away as long as the export itself would. ErrInvalidUse if the export is by no consumer.
 func (b *LogBatch) Acknowledge(ctx context.Context) error { return b.acknowledgements.tell(ctx, b) }
 
-// Records gives the rows as maps of the chosen fields, under the names that the source gives them: times as time.Time, enums
-// by name without prefix, nil where nothing is set.
+// Records gives the rows as maps of the chosen fields, under the names that the source gives them: times as
+// time.Time, enums by name without prefix, nil where nothing is set.
 func (b *LogBatch) Records() iter.Seq[map[string]any] {
 	return func(yield func(map[string]any) bool) {
 		for _, row := range b.Rows {
@@ -111,7 +111,8 @@ func enumName(enum protoreflect.EnumDescriptor, number protoreflect.EnumNumber) 
 	return strings.TrimPrefix(string(value.Name()), prefix)
 }
 
-// acknowledgements of one export: how far its consumer was told to be, and what was given that it may not have been told.
+// acknowledgements of one export: how far its consumer was told to be, and what was given that it may not have been
+// told.
 type acknowledgements struct {
 	acknowledge func(ctx context.Context, cursor string) error // nil: by no consumer
 	isBehind    func(context.Context) (bool, error)
@@ -171,8 +172,9 @@ func (c *Client) consumer(source, id string) string {
 	return c.Name("sources", source, "consumers", id)
 }
 
-// ExportLogs gives log rows from a cursor or a consumer's position on, in batches. While the server is away it waits and
-// goes on after the last batch. An error is the last thing given; ending the loop, or the context, ends the export.
+// ExportLogs gives log rows from a cursor or a consumer's position on, in batches. While the server is away it waits
+// and goes on after the last batch. An error is the last thing given; ending the loop, or the context, ends the
+// export.
 //
 //	for batch, err := range client.ExportLogs(ctx, passerelle.Export{Source: "crm", Consumer: "default"}) { ... }
 //

@@ -21,8 +21,8 @@ type Import struct {
 
 // ImportProfiles creates or updates profiles, and returns when all rows are durable and accounted for.
 //
-// A named stream reconnects by itself while the server is away or busy. A run that was broken off goes on where it was, a
-// run that was finished does nothing. The result tells how far it got, with an error too.
+// A named stream reconnects by itself while the server is away or busy. A run that was broken off goes on where it
+// was, a run that was finished does nothing. The result tells how far it got, with an error too.
 func (c *Client) ImportProfiles(ctx context.Context, what Import, rows Source[Row]) (*IngestResult, error) {
 	kinds, err := c.attributeKinds(ctx, what.Fields, what.RetryFor)
 	if err != nil {
@@ -108,7 +108,8 @@ type Push struct {
 	Run
 }
 
-// PushMembers pushes memberships; with Replace, the rows are the whole of an audience. It returns as ImportProfiles does.
+// PushMembers pushes memberships; with Replace, the rows are the whole of an audience. It returns as ImportProfiles
+// does.
 func (c *Client) PushMembers(ctx context.Context, what Push, rows Source[Row]) (*IngestResult, error) {
 	kinds, err := c.mappedKinds(ctx, what.Destination, what.Fields, what.RetryFor)
 	if err != nil {
@@ -151,8 +152,8 @@ type Append struct {
 	Run
 }
 
-// AppendLogs appends log rows; texts in them may be any bytes, the server refuses the row whose text is not UTF-8 and no
-// other. It returns as ImportProfiles does.
+// AppendLogs appends log rows; texts in them may be any bytes, the server refuses the row whose text is not UTF-8 and
+// no other. It returns as ImportProfiles does.
 func (c *Client) AppendLogs(ctx context.Context, what Append, rows Source[*v1.LogEntry]) (*IngestResult, error) {
 	open := &v1.AppendLogsRequest_Open{Parent: c.Instance, Stream: &v1.StreamOptions{Stream: what.Stream}}
 	loop := ingest[*v1.LogEntry]{
@@ -193,7 +194,9 @@ func (c *Client) mappedKinds(ctx context.Context, destination string, fields []s
 		return nil, err
 	}
 	get := &v1.GetDestinationRequest{Name: c.Name("destinations", destination)}
-	found, err := patiently(ctx, retryFor, func() (*v1.Destination, error) { return c.Destinations.GetDestination(ctx, get) })
+	found, err := patiently(ctx, retryFor, func() (*v1.Destination, error) {
+		return c.Destinations.GetDestination(ctx, get)
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -71,7 +71,8 @@ func (s *MemberStream) Trailer() *v1.StreamMembersResponse_Trailer { return s.tr
 // EndToken is where an incremental begins; empty until All has come to its end.
 func (s *MemberStream) EndToken() string { return s.trailer.GetEndToken() }
 
-// All gives the members. A stream that breaks off reconnects and goes on where it was. An error is the last thing given.
+// All gives the members. A stream that breaks off reconnects and goes on where it was. An error is the last thing
+// given.
 func (s *MemberStream) All(ctx context.Context) iter.Seq2[Member, error] {
 	return func(yield func(Member, error) bool) {
 		if err := s.all(ctx, func(member Member) bool { return yield(member, nil) }); err != nil {

@@ -177,7 +177,8 @@ func isLoopback(address string) bool {
 	return err == nil && ip.IsLoopback() && !ip.Is4In6()
 }
 
-// keySender sends the key with every call. Over TLS it insists on TLS; in plaintext a client exists only to this machine.
+// keySender sends the key with every call. Over TLS it insists on TLS; in plaintext a client exists only to this
+// machine.
 type keySender struct {
 	key string
 	tls bool

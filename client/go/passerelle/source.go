@@ -54,8 +54,8 @@ func FromOffset[T any](rows func(offset int64) iter.Seq2[T, error]) Source[T] {
 	return Source[T]{func(offset int64) (int64, iter.Seq2[T, error]) { return offset, rows(offset) }}
 }
 
-// FromIterator reads rows that can only be read from the beginning: those that the stream has already are passed over. An
-// error it gives ends the ingest.
+// FromIterator reads rows that can only be read from the beginning: those that the stream has already are passed
+// over. An error it gives ends the ingest.
 func FromIterator[T any](rows iter.Seq2[T, error]) Source[T] {
 	return Source[T]{func(offset int64) (int64, iter.Seq2[T, error]) {
 		next, stop := iter.Pull2(rows)
