@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"strconv"
 	"strings"
 	"time"
 
@@ -83,6 +84,9 @@ func readable(row *v1.LogEntry, name string) any {
 	unset := !message.Has(field)
 	switch {
 	case field.Kind() == protoreflect.EnumKind:
+		if unset {
+			return nil
+		}
 		return enumName(field.Enum(), value.Enum())
 	case field.Kind() == protoreflect.StringKind && unset:
 		return nil
@@ -98,14 +102,11 @@ func readable(row *v1.LogEntry, name string) any {
 	}
 }
 
-// enumName is the name without the enum's prefix, nil for 0, and the number for a value that is newer than this client.
-func enumName(enum protoreflect.EnumDescriptor, number protoreflect.EnumNumber) any {
-	if number == 0 {
-		return nil
-	}
+// enumName is the name without the enum's prefix; the number, as text, of a value that is newer than this client.
+func enumName(enum protoreflect.EnumDescriptor, number protoreflect.EnumNumber) string {
 	value := enum.Values().ByNumber(number)
 	if value == nil {
-		return int64(number)
+		return strconv.Itoa(int(number))
 	}
 	prefix := strings.TrimSuffix(string(enum.Values().ByNumber(0).Name()), "UNSPECIFIED")
 	return strings.TrimPrefix(string(value.Name()), prefix)

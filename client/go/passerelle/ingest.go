@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"strings"
 	"time"
 
 	"google.golang.org/grpc"
@@ -251,7 +250,7 @@ func countsByName(counts []*v1.OutcomeCount) map[string]int64 {
 	byName := map[string]int64{}
 	for _, count := range counts {
 		if count.GetRows() > 0 {
-			byName[strings.TrimPrefix(count.GetOutcome().String(), "OUTCOME_")] += count.GetRows()
+			byName[enumName(count.GetOutcome().Descriptor(), count.GetOutcome().Number())] += count.GetRows()
 		}
 	}
 	return byName

@@ -68,6 +68,16 @@ func (s *MemberStream) Header() *v1.StreamMembersResponse_Header { return s.head
 // Trailer tells how many members there were and were left out, by reason; nil until All has come to its end.
 func (s *MemberStream) Trailer() *v1.StreamMembersResponse_Trailer { return s.trailer }
 
+// Excluded counts the members that were left out, by reason without prefix, for example "OPTED_OUT"; empty until All has
+// come to its end.
+func (s *MemberStream) Excluded() map[string]int64 {
+	excluded := map[string]int64{}
+	for _, count := range s.trailer.GetExcluded() {
+		excluded[enumName(count.GetReason().Descriptor(), count.GetReason().Number())] = count.GetMembers()
+	}
+	return excluded
+}
+
 // EndToken is where an incremental begins; empty until All has come to its end.
 func (s *MemberStream) EndToken() string { return s.trailer.GetEndToken() }
 
@@ -192,8 +202,5 @@ func changeOf(batch *v1.StreamMembersResponse_Batch, record int) string {
 		return "MEMBER"
 	}
 	change := batch.GetChanges()[record]
-	if name := enumName(change.Descriptor(), change.Number()); name != nil {
-		return fmt.Sprint(name)
-	}
-	return "MEMBER"
+	return enumName(change.Descriptor(), change.Number())
 }

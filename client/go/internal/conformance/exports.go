@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"strings"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
@@ -110,19 +109,11 @@ func members(ctx context.Context, r *runner, request request) (any, error) {
 	err = all(stream.All(ctx), func(member passerelle.Member) error {
 		found = append(found, map[string]any{
 			"identities": member.Identities, "attributes": readable(member.Attributes), "change": member.Change,
-			"left": member.Change == "EXITED",
 		})
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	excluded := map[string]int64{}
-	for _, count := range stream.Trailer().GetExcluded() {
-		excluded[reasonName(count.GetReason().String())] = count.GetMembers()
-	}
-	return map[string]any{"members": found, "end_token": stream.EndToken(), "excluded": excluded}, nil
+	return map[string]any{"members": found, "end_token": stream.EndToken(), "excluded": stream.Excluded()}, nil
 }
-
-// reasonName is the name of a reason without its enum's prefix.
-func reasonName(name string) string { return strings.TrimPrefix(name, "EXCLUSION_REASON_") }

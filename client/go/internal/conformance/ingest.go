@@ -72,17 +72,25 @@ func ingest(ctx context.Context, r *runner, request request) (any, error) {
 	}
 	rows := []map[string]any{}
 	for _, row := range result.Rows {
-		rows = append(rows, map[string]any{
-			"offset": row.GetOffset(), "record_key": row.GetRecordKey(), "field": row.GetField(),
-			"outcome": strings.TrimPrefix(row.GetOutcome().String(), "OUTCOME_"),
-			"reason":  strings.TrimPrefix(row.GetReason().String(), "ROW_REASON_"),
-		})
+		rows = append(rows, outcomeOf(row))
 	}
 	return map[string]any{
 		"total_records": result.TotalRecords, "received": result.Received, "already_known": result.AlreadyKnown,
 		"reconnects": result.Reconnects, "counts": result.Counts, "totals": result.Totals, "rows": rows,
 		"commit_token": result.CommitToken,
 	}, nil
+}
+
+func outcomeOf(row *v1.RowOutcome) map[string]any {
+	told := map[string]any{
+		"offset": row.GetOffset(), "record_key": row.GetRecordKey(), "field": row.GetField(),
+		"outcome":      strings.TrimPrefix(row.GetOutcome().String(), "OUTCOME_"),
+		"stale_fields": row.GetStaleFields(), "out_of_scope_fields": row.GetOutOfScopeFields(),
+	}
+	if row.GetReason() != 0 {
+		told["reason"] = strings.TrimPrefix(row.GetReason().String(), "ROW_REASON_")
+	}
+	return told
 }
 
 func (s ingestStep) run(ctx context.Context, client *passerelle.Client) (*passerelle.IngestResult, error) {
@@ -187,6 +195,9 @@ func (s ingestStep) generateRow(i int) passerelle.Row {
 	}
 	for _, field := range s.Fields {
 		row.Fields[field] = text
+	}
+	if len(s.Audiences) > 0 {
+		row.Audience = s.Audiences[0]
 	}
 	return row
 }

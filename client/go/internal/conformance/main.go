@@ -54,15 +54,22 @@ var operations = map[string]operation{
 type runner struct {
 	mutex    sync.Mutex
 	clients  map[string]*passerelle.Client
-	underWay map[string]context.CancelFunc
+	underWay map[string]context.CancelFunc // by id
+	waiting  chan func()
 	out      *json.Encoder
 }
 
 func main() {
 	runner := &runner{
 		clients: map[string]*passerelle.Client{}, underWay: map[string]context.CancelFunc{},
-		out: json.NewEncoder(os.Stdout),
+		waiting: make(chan func(), 1000), out: json.NewEncoder(os.Stdout),
 	}
+	var steps sync.WaitGroup
+	steps.Go(func() {
+		for step := range runner.waiting {
+			step()
+		}
+	})
 	lines := bufio.NewScanner(os.Stdin)
 	lines.Buffer(nil, 64<<20)
 	for lines.Scan() {
@@ -72,37 +79,49 @@ func main() {
 			fmt.Fprintln(os.Stderr, "unreadable line:", err)
 			os.Exit(1)
 		}
-		runner.start(request)
+		runner.begin(request)
 	}
+	close(runner.waiting)
+	steps.Wait()
 	if err := lines.Err(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-// start does a step beside others, so that a cancel can come while it runs.
-func (r *runner) start(request request) {
+// begin does steps one after the other, but a cancel at once.
+func (r *runner) begin(request request) {
 	ctx, cancel := context.WithCancel(context.Background())
+	if request.Op == "cancel" {
+		r.answer(ctx, request)
+		cancel()
+		return
+	}
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	r.underWay[string(request.ID)] = cancel
-	go func() {
+	r.waiting <- func() {
 		defer cancel()
-		ok, err := r.do(ctx, request)
-		r.mutex.Lock()
-		defer r.mutex.Unlock()
-		delete(r.underWay, string(request.ID))
-		answer := map[string]any{"id": request.ID}
-		if err != nil {
-			answer["error"] = describe(err)
-		} else {
-			answer["ok"] = ok
-		}
-		if err := r.out.Encode(answer); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-	}()
+		r.answer(ctx, request)
+	}
+}
+
+// answer does a step and writes what came of it.
+func (r *runner) answer(ctx context.Context, request request) {
+	ok, err := r.do(ctx, request)
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	delete(r.underWay, string(request.ID))
+	answer := map[string]any{"id": request.ID}
+	if err != nil {
+		answer["error"] = describe(err)
+	} else {
+		answer["ok"] = ok
+	}
+	if err := r.out.Encode(answer); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 }
 
 func (r *runner) do(ctx context.Context, request request) (any, error) {
@@ -136,10 +155,10 @@ func cancel(_ context.Context, r *runner, request request) (any, error) {
 func connect(_ context.Context, r *runner, request request) (any, error) {
 	var said struct {
 		Target, Instance, Ca, Cert, Key string
-		CertKey                         string            `json:"cert_key"`
-		ServerName                      string            `json:"server_name"`
-		KeyFile                         string            `json:"key_file"`
-		Env                             map[string]string `json:"env"`
+		CertKey                         string `json:"cert_key"`
+		ServerName                      string `json:"server_name"`
+		KeyFile                         string `json:"key_file"`
+		Env                             map[string]*string
 	}
 	if err := request.read(&said); err != nil {
 		return nil, err
@@ -153,8 +172,7 @@ func connect(_ context.Context, r *runner, request request) (any, error) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	for name, value := range said.Env {
-		os.Setenv(name, value)
-		defer os.Unsetenv(name)
+		defer setEnvironment(name, value)()
 	}
 	client, err := passerelle.Connect(said.Target, options...)
 	if err != nil {
@@ -165,6 +183,23 @@ func connect(_ context.Context, r *runner, request request) (any, error) {
 	}
 	r.clients[request.Client] = client
 	return struct{}{}, nil
+}
+
+// setEnvironment sets a variable, or unsets it, and returns what undoes that.
+func setEnvironment(name string, value *string) func() {
+	before, there := os.LookupEnv(name)
+	if value == nil {
+		os.Unsetenv(name)
+	} else {
+		os.Setenv(name, *value)
+	}
+	return func() {
+		if there {
+			os.Setenv(name, before)
+		} else {
+			os.Unsetenv(name)
+		}
+	}
 }
 
 func closeClient(_ context.Context, r *runner, request request) (any, error) {
