@@ -51,6 +51,10 @@ type Error struct {
 // newError reads what a call of gRPC failed with; ctx is that of the call's maker.
 func newError(ctx context.Context, err error) *Error {
 	answer := status.Convert(err)
+	if answer.Code() == codes.Internal && answer.Message() == io.ErrUnexpectedEOF.Error() {
+		// Go's gRPC says so when the server's end comes in the middle of a message; between two it says UNAVAILABLE.
+		answer = status.New(codes.Unavailable, "the call was cut off in the middle of a message")
+	}
 	failure := &Error{Code: answer.Code(), Message: answer.Message(), status: answer, endedByContext: ctx.Err()}
 	for _, detail := range answer.Details() {
 		switch detail := detail.(type) {

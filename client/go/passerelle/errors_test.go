@@ -61,6 +61,13 @@ func TestWhatMaySucceedLater(t *testing.T) {
 	}
 }
 
+func TestACallThatWasCutOffInAMessageMaySucceedLater(t *testing.T) {
+	failure := newError(context.Background(), status.Error(codes.Internal, io.ErrUnexpectedEOF.Error()))
+	if failure.Code != codes.Unavailable || !failure.Retryable() || status.Code(failure) != codes.Unavailable {
+		t.Errorf("got %v", failure)
+	}
+}
+
 func TestWhatTheCallerEndedIsOver(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

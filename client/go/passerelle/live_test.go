@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -143,6 +144,7 @@ func appendLogs(t *testing.T, ctx context.Context, client *passerelle.Client, co
 		rows[i] = &v1.LogEntry{
 			Kind: v1.LogKind_LOG_KIND_DELIVERY, Delivery: "spring", BroadlogId: int64(i) + 1,
 			Status: v1.DeliveryStatus_DELIVERY_STATUS_SENT, IdentityNamespace: "external_id", Identity: fmt.Sprint(i),
+			ReasonMessage: strings.Repeat("x", 900),
 		}
 	}
 	result, err := client.AppendLogs(ctx, passerelle.Append{Stream: "log"}, passerelle.FromSlice(rows))
@@ -174,5 +176,33 @@ func TestAnExportThatFollowsEndsWithItsContext(t *testing.T) {
 		if err := batch.Acknowledge(ctx); !errors.Is(err, passerelle.ErrInvalidUse) {
 			t.Errorf("an export by no consumer: got %v", err)
 		}
+	}
+}
+
+func TestAServerThatEndsInTheMiddleOfAMessageIsOneToComeBackTo(t *testing.T) {
+	server, err := passerelletest.New("--drain-seconds", "1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := passerelle.Connect(server.Address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	appendLogs(t, ctx, client, 5_000)
+	var failure *passerelle.Error
+	batches := 0
+	for _, err := range client.ExportLogs(ctx, passerelle.Export{RetryFor: -1}) {
+		if batches++; batches == 1 { // the rest of the rows does not fit into what lies between server and client
+			if err := server.Stop(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		errors.As(err, &failure)
+	}
+	if failure == nil || !failure.Retryable() {
+		t.Errorf("got %v after %d batches", failure, batches)
 	}
 }
