@@ -55,7 +55,10 @@ func newError(ctx context.Context, err error) *Error {
 		// Go's gRPC says so when the server's end comes in the middle of a message; between two it says UNAVAILABLE.
 		answer = status.New(codes.Unavailable, "the call was cut off in the middle of a message")
 	}
-	failure := &Error{Code: answer.Code(), Message: answer.Message(), status: answer, endedByContext: ctx.Err()}
+	failure := &Error{Code: answer.Code(), Message: answer.Message(), status: answer}
+	if failure.Code == codes.Canceled || failure.Code == codes.DeadlineExceeded {
+		failure.endedByContext = ctx.Err()
+	}
 	for _, detail := range answer.Details() {
 		switch detail := detail.(type) {
 		case *errdetails.ErrorInfo:

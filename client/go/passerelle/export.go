@@ -54,7 +54,7 @@ type LogBatch struct {
 func (b *LogBatch) Acknowledge(ctx context.Context) error { return b.acknowledgements.tell(ctx, b) }
 
 // Records gives the rows as maps of the chosen fields, under the names that the source gives them: times as
-// time.Time, enums by name without prefix, nil where nothing is set.
+// time.Time, enums by name without prefix, nil where nothing is set. Fields that are newer than this client are left out.
 func (b *LogBatch) Records() iter.Seq[map[string]any] {
 	return func(yield func(map[string]any) bool) {
 		for _, row := range b.Rows {
@@ -64,7 +64,9 @@ func (b *LogBatch) Records() iter.Seq[map[string]any] {
 				if name == "" {
 					name = field.GetField()
 				}
-				record[name] = readable(row, field.GetField())
+				if value, known := readable(row, field.GetField()); known {
+					record[name] = value
+				}
 			}
 			if !yield(record) {
 				return
@@ -73,32 +75,26 @@ func (b *LogBatch) Records() iter.Seq[map[string]any] {
 	}
 }
 
-// readable is a field's value for people; nil if it is not set, or newer than this client.
-func readable(row *v1.LogEntry, name string) any {
+// readable is a field's value for people, nil if it is not set.
+func readable(row *v1.LogEntry, name string) (value any, known bool) {
 	message := row.ProtoReflect()
 	field := message.Descriptor().Fields().ByName(protoreflect.Name(name))
 	if field == nil {
-		return nil
+		return nil, false
 	}
-	value := message.Get(field)
-	unset := !message.Has(field)
+	stored, kind := message.Get(field), field.Kind()
+	isTime := strings.HasSuffix(name, "_time_us")
 	switch {
-	case field.Kind() == protoreflect.EnumKind:
-		if unset {
-			return nil
-		}
-		return enumName(field.Enum(), value.Enum())
-	case field.Kind() == protoreflect.StringKind && unset:
-		return nil
-	case strings.HasSuffix(name, "_time_us"):
-		if unset {
-			return nil
-		}
-		return time.UnixMicro(value.Int()).UTC()
-	case field.Kind() == protoreflect.Int32Kind:
-		return value.Int()
+	case !message.Has(field) && (isTime || kind == protoreflect.EnumKind || kind == protoreflect.StringKind):
+		return nil, true
+	case isTime:
+		return time.UnixMicro(stored.Int()).UTC(), true
+	case kind == protoreflect.EnumKind:
+		return enumName(field.Enum(), stored.Enum()), true
+	case kind == protoreflect.Int32Kind:
+		return stored.Int(), true
 	default:
-		return value.Interface()
+		return stored.Interface(), true
 	}
 }
 

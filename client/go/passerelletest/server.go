@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"syscall"
 	"testing"
 	"time"
@@ -90,12 +91,16 @@ func (s *Server) start() error {
 	if err != nil {
 		return err
 	}
-	if err := s.process.Start(); err != nil {
-		return err
-	}
-	serving := make(chan string, 1)
+	started, serving := make(chan error, 1), make(chan string, 1)
 	s.ended = make(chan error, 1)
 	go func() {
+		// The system ends the server with the thread that started it: this one, which lives as long as the server.
+		runtime.LockOSThread()
+		endWithThread(s.process)
+		if err := s.process.Start(); err != nil {
+			started <- err
+			return
+		}
 		lines := bufio.NewReader(out)
 		line, _ := lines.ReadString('\n')
 		serving <- line
@@ -103,6 +108,8 @@ func (s *Server) start() error {
 		s.ended <- s.process.Wait()
 	}()
 	select {
+	case err := <-started:
+		return err
 	case line := <-serving:
 		return s.serves(line)
 	case <-time.After(patience):
