@@ -10,26 +10,12 @@ import java.util.Map;
  * @param identities by namespace; none of a deleted profile
  * @param attributes by id; without those that are null
  * @param qualificationTime since when
- * @param change what an incremental says of it
+ * @param change MEMBER in a full stream; else ENTERED, EXITED (it left, was deleted, or can no longer be reached) or UPDATED
+ *     (something about it changed: store it if you do not hold it); of a change that only a newer server knows, its number
  */
 public record Member(
     long profile,
     Map<String, String> identities,
     Map<String, Object> attributes,
     Instant qualificationTime,
-    Change change) {
-
-  /** What a stream says of a member. */
-  public enum Change {
-    /** It is one: of a full stream. */
-    MEMBER,
-    /** It came in. */
-    ENTERED,
-    /** It left, was deleted, or can no longer be reached. */
-    EXITED,
-    /** It is a member and something about it changed. */
-    UPDATED,
-    /** A newer server says something that this client does not know. */
-    UNKNOWN
-  }
-}
+    String change) {}

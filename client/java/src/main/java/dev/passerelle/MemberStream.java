@@ -16,6 +16,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Spliterator;
 import java.util.Spliterators;
+import java.util.TreeMap;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 
@@ -93,6 +94,18 @@ public final class MemberStream implements Iterable<Member>, AutoCloseable {
     return trailer().orElseThrow(() -> new IllegalStateException("the stream has not ended yet")).getEndToken();
   }
 
+  /**
+   * Members that were left out.
+   *
+   * @return by reason, for example {OPTED_OUT=3}; empty before the last member was given
+   */
+  public Map<String, Long> excluded() {
+    Map<String, Long> counts = new TreeMap<>();
+    trailer().ifPresent(ended -> ended.getExcludedList().forEach(count -> counts.put(
+        Names.of(count.getReason(), count.getReasonValue(), "EXCLUSION_REASON_"), count.getMembers())));
+    return counts;
+  }
+
   /** Ends the stream. Thread-safe. */
   @Override
   public void close() {
@@ -150,7 +163,7 @@ public final class MemberStream implements Iterable<Member>, AutoCloseable {
           who,
           collect(types.keySet(), attributes, i),
           Times.fromMicros(batch.getQualificationTimesUs(i)),
-          batch.getChangesCount() == 0 ? Member.Change.MEMBER : changeOf(batch.getChanges(i)));
+          changeOf(batch, i));
     }
 
     private static Map<String, Object> collect(Iterable<String> names, List<List<Object>> columns, int i) {
@@ -165,14 +178,11 @@ public final class MemberStream implements Iterable<Member>, AutoCloseable {
       return found;
     }
 
-    private static Member.Change changeOf(StreamMembersResponse.Change change) {
-      return switch (change) {
-        case CHANGE_UNSPECIFIED -> Member.Change.MEMBER;
-        case CHANGE_ENTERED -> Member.Change.ENTERED;
-        case CHANGE_EXITED -> Member.Change.EXITED;
-        case CHANGE_UPDATED -> Member.Change.UPDATED;
-        default -> Member.Change.UNKNOWN;
-      };
+    private static String changeOf(StreamMembersResponse.Batch batch, int i) {
+      if (batch.getChangesCount() == 0 || batch.getChangesValue(i) == 0) {
+        return "MEMBER";
+      }
+      return Names.of(batch.getChanges(i), batch.getChangesValue(i), "CHANGE_");
     }
   }
 

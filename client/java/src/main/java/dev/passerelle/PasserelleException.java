@@ -8,8 +8,11 @@ import com.google.rpc.RetryInfo;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.protobuf.StatusProto;
+import java.io.Serializable;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collections;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -20,7 +23,7 @@ public final class PasserelleException extends RuntimeException {
 
   private final Status.Code code;
   private final String words;
-  private final transient Details details;
+  private final Details details;
 
   /**
    * What the details of a failed call tell.
@@ -82,7 +85,7 @@ public final class PasserelleException extends RuntimeException {
    * @return by name
    */
   public Map<String, String> metadata() {
-    return details.metadata;
+    return Collections.unmodifiableMap(details.metadata);
   }
 
   /**
@@ -91,7 +94,7 @@ public final class PasserelleException extends RuntimeException {
    * @return in the server's order
    */
   public List<FieldViolation> fieldViolations() {
-    return details.fields;
+    return Collections.unmodifiableList(details.fields);
   }
 
   /**
@@ -136,19 +139,25 @@ public final class PasserelleException extends RuntimeException {
   }
 
   /** The details that the client reads; others are left alone. */
-  private static final class Details {
+  private static final class Details implements Serializable {
+    private static final long serialVersionUID = 1L;
     static final Details NONE = new Details();
 
-    private final List<FieldViolation> fields = new ArrayList<>();
+    private final ArrayList<FieldViolation> fields = new ArrayList<>();
     private String reason = "";
-    private Map<String, String> metadata = Map.of();
+    private HashMap<String, String> metadata = new HashMap<>();
     private Duration retryDelay;
 
     static Details of(StatusRuntimeException failure) {
       Details details = new Details();
-      com.google.rpc.Status status = StatusProto.fromThrowable(failure);
-      if (status != null) {
-        status.getDetailsList().forEach(details::read);
+      try {
+        com.google.rpc.Status status = StatusProto.fromThrowable(failure);
+        if (status != null) {
+          status.getDetailsList().forEach(details::read);
+        }
+      } catch (IllegalArgumentException contradicting) {
+        // Details of another code than the call's, or garbage, as a proxy may make: the call's own status counts.
+        return NONE;
       }
       return details;
     }
@@ -158,7 +167,7 @@ public final class PasserelleException extends RuntimeException {
         if (detail.is(ErrorInfo.class)) {
           ErrorInfo info = detail.unpack(ErrorInfo.class);
           reason = info.getReason();
-          metadata = Map.copyOf(info.getMetadataMap());
+          metadata = new HashMap<>(info.getMetadataMap());
         } else if (detail.is(BadRequest.class)) {
           for (BadRequest.FieldViolation one : detail.unpack(BadRequest.class).getFieldViolationsList()) {
             fields.add(new FieldViolation(one.getField(), one.getDescription()));

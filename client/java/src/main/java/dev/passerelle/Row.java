@@ -4,14 +4,15 @@ import java.time.Instant;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Objects;
 
 /**
  * One record of an import, a sync or a push. A field that is not in {@code fields} is left alone; null is null. Maps are not
  * copied: leave them alone until the ingest has ended.
  *
  * <p>A value fits its attribute's type: text (or bytes of it) for STRING, whole numbers for INT64, numbers for DOUBLE,
- * Boolean for BOOL, {@link Instant} or another moment for TIMESTAMP, {@link java.time.LocalDate} for DATE, an Iterable of
- * texts for STRING_LIST. What does not fit is an IllegalArgumentException of the ingest, which names the record.
+ * Boolean for BOOL, {@link Instant} or another moment for TIMESTAMP, {@link java.time.LocalDate} for DATE (both also as text of
+ * RFC 3339), an Iterable of texts for STRING_LIST. What does not fit is an IllegalArgumentException of the ingest, which names the record.
  *
  * @param identities by namespace: text, or bytes of it
  * @param fields values by field; may hold null
@@ -29,6 +30,14 @@ public record Row(
     String audience,
     boolean exited,
     Instant qualificationTime) {
+
+  /** Refuses null where it means nothing. */
+  public Row {
+    Objects.requireNonNull(identities, "identities");
+    Objects.requireNonNull(fields, "fields");
+    Objects.requireNonNull(recordKey, "recordKey");
+    Objects.requireNonNull(audience, "audience");
+  }
 
   /**
    * A row without fields.

@@ -8,12 +8,15 @@ import java.math.BigInteger;
 import java.nio.CharBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
+import java.time.DateTimeException;
 import java.time.Instant;
 import java.time.LocalDate;
 import java.time.LocalDateTime;
 import java.time.OffsetDateTime;
 import java.time.ZoneOffset;
 import java.time.ZonedDateTime;
+import java.time.format.DateTimeFormatter;
+import java.time.temporal.TemporalAccessor;
 import java.util.Arrays;
 import java.util.Date;
 import java.util.Locale;
@@ -100,7 +103,7 @@ final class Values {
     throw unfit(value, "a Boolean");
   }
 
-  /** Microseconds of a moment, or of a whole number of them; a moment without zone is in UTC. */
+  /** Microseconds of a moment, also in RFC 3339, or of a whole number of them; a moment without zone is in UTC. */
   static long moment(Object value) {
     Instant moment;
     if (value instanceof Instant instant) {
@@ -115,6 +118,8 @@ final class Values {
       moment = Instant.ofEpochMilli(date.getTime());
     } else if (value instanceof Timestamp timestamp) {
       moment = Times.fromProto(timestamp);
+    } else if (value instanceof CharSequence text) {
+      moment = parseMoment(text);
     } else if (value instanceof Number) {
       return integer(value);
     } else {
@@ -127,13 +132,30 @@ final class Values {
     }
   }
 
-  /** Days since 1970 of a date, or a whole number of them. */
+  private static Instant parseMoment(CharSequence text) {
+    try {
+      TemporalAccessor parsed =
+          DateTimeFormatter.ISO_DATE_TIME.parseBest(text, OffsetDateTime::from, LocalDateTime::from);
+      return parsed instanceof LocalDateTime local ? local.toInstant(ZoneOffset.UTC) : Instant.from(parsed);
+    } catch (DateTimeException malformed) {
+      throw new IllegalArgumentException("got text that is no moment, wanted 2026-01-31T12:00:00Z", malformed);
+    }
+  }
+
+  /** Days since 1970 of a date, also as 2026-01-31, or a whole number of them. */
   static long day(Object value) {
     if (value instanceof LocalDate date) {
       return date.toEpochDay();
     }
     if (value instanceof Number) {
       return integer(value);
+    }
+    if (value instanceof CharSequence text) {
+      try {
+        return LocalDate.parse(text).toEpochDay();
+      } catch (DateTimeException malformed) {
+        throw new IllegalArgumentException("got text that is no date, wanted 2026-01-31", malformed);
+      }
     }
     throw unfit(value, "a LocalDate");
   }

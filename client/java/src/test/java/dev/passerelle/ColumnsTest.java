@@ -69,7 +69,12 @@ class ColumnsTest {
     assertEquals(List.of(-1.5e3), encode(AttributeType.ATTRIBUTE_TYPE_DOUBLE, "-1.5e3").getDoublesList());
     assertTrue(Double.isNaN(encode(AttributeType.ATTRIBUTE_TYPE_DOUBLE, "nan").getDoubles(0)));
     LocalDateTime noon = LocalDateTime.of(1970, 1, 1, 12, 0);
-    assertEquals(List.of(43_200_000_000L), encode(AttributeType.ATTRIBUTE_TYPE_TIMESTAMP, noon).getIntegersList());
+    assertEquals(
+        List.of(43_200_000_000L, 43_200_000_001L, 43_200_000_000L, 7L),
+        encode(
+            AttributeType.ATTRIBUTE_TYPE_TIMESTAMP, noon, "1970-01-01T12:00:00.0000019Z", "1970-01-01T13:00:00+01:00", 7)
+            .getIntegersList());
+    assertEquals(List.of(-1L), encode(AttributeType.ATTRIBUTE_TYPE_DATE, "1969-12-31").getIntegersList());
   }
 
   @Test
@@ -81,7 +86,8 @@ class ColumnsTest {
     refusalOf(AttributeType.ATTRIBUTE_TYPE_INT64, "9223372036854775808");
     refusalOf(AttributeType.ATTRIBUTE_TYPE_DOUBLE, "1d");
     refusalOf(AttributeType.ATTRIBUTE_TYPE_BOOL, "true");
-    refusalOf(AttributeType.ATTRIBUTE_TYPE_TIMESTAMP, "2026-01-01T00:00:00Z");
+    refusalOf(AttributeType.ATTRIBUTE_TYPE_TIMESTAMP, "2026-01-01");
+    refusalOf(AttributeType.ATTRIBUTE_TYPE_DATE, "2026-02-30");
     refusalOf(AttributeType.ATTRIBUTE_TYPE_TIMESTAMP, Instant.MAX);
     refusalOf(AttributeType.ATTRIBUTE_TYPE_DATE, Instant.EPOCH);
     refusalOf(AttributeType.ATTRIBUTE_TYPE_STRING_LIST, "not a list");

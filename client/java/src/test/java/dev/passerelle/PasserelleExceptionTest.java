@@ -8,7 +8,13 @@ import com.google.protobuf.StringValue;
 import com.google.rpc.BadRequest;
 import com.google.rpc.ErrorInfo;
 import io.grpc.Status;
+import io.grpc.StatusRuntimeException;
+import io.grpc.protobuf.StatusProto;
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.ObjectInputStream;
+import java.io.ObjectOutputStream;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -50,6 +56,27 @@ class PasserelleExceptionTest {
   void whenTheServerSaysIsTold() {
     Duration delay = Duration.ofSeconds(2, 5_000);
     assertEquals(delay, Failures.overloaded(delay).retryDelay().orElseThrow());
+  }
+
+  @Test
+  void detailsThatContradictTheStatusAreLeftAlone() {
+    StatusRuntimeException twoMinds = StatusProto.toStatusRuntimeException(
+        com.google.rpc.Status.newBuilder().setCode(Status.Code.NOT_FOUND.value()).build());
+    PasserelleException failure =
+        new PasserelleException(Status.UNAVAILABLE.asRuntimeException(twoMinds.getTrailers()));
+    assertEquals(Status.Code.UNAVAILABLE, failure.code());
+    assertEquals("", failure.reason());
+  }
+
+  @Test
+  void itSurvivesSerialization() throws IOException, ClassNotFoundException {
+    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+    try (ObjectOutputStream out = new ObjectOutputStream(bytes)) {
+      out.writeObject(Failures.of(Status.Code.ABORTED, "x", ErrorInfo.newBuilder().setReason("ETAG_MISMATCH").build()));
+    }
+    try (ObjectInputStream in = new ObjectInputStream(new ByteArrayInputStream(bytes.toByteArray()))) {
+      assertEquals("ETAG_MISMATCH", ((PasserelleException) in.readObject()).reason());
+    }
   }
 
   @Test

@@ -12,9 +12,11 @@ import java.util.List;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.TestInstance;
 
 /** One server for all tests of a class, and what they ask of it. */
+@Tag("server")
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 abstract class RunningServer {
   TestServer server;
