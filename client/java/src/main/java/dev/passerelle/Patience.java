@@ -3,7 +3,6 @@ package dev.passerelle;
 import io.grpc.Context;
 import io.grpc.Deadline;
 import io.grpc.Status;
-import io.grpc.StatusRuntimeException;
 import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ThreadLocalRandom;
@@ -35,16 +34,18 @@ final class Patience {
     delay = FIRST_DELAY;
   }
 
-  /** Waits before the next try, at least as long as the server asks; throws the failure if there is to be none. */
-  void await(StatusRuntimeException failure, boolean repeatable) {
-    await(new PasserelleException(failure), repeatable, null);
-  }
-
-  /** As the other; also throws if the next try would begin after a deadline. */
+  /**
+   * Waits before the next try, at least as long as the server asks. Throws the failure if there is to be none, or none before
+   * the deadline, which may be null; CANCELLED if the caller ends the wait.
+   */
   void await(PasserelleException failure, boolean repeatable, Deadline deadline) {
     Duration wait = nextDelay(failure, repeatable, deadline);
-    if (wait == null || Context.current().isCancelled() || Thread.currentThread().isInterrupted()) {
+    if (wait == null) {
       throw failure;
+    }
+    if (Context.current().isCancelled() || Thread.currentThread().isInterrupted()) {
+      // The call may have failed for another reason a moment before; there is no other try because the caller says so.
+      throw PasserelleException.cancelled("cancelled by the caller, after " + failure.getMessage());
     }
     sleep(wait);
   }

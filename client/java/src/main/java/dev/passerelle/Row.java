@@ -31,7 +31,17 @@ public record Row(
     boolean exited,
     Instant qualificationTime) {
 
-  /** Refuses null where it means nothing. */
+  /**
+   * A row with all that it may have.
+   *
+   * @param identities by namespace: text, or bytes of it
+   * @param fields values by field; may hold null
+   * @param eventTime may be null
+   * @param recordKey may be empty
+   * @param audience may be empty
+   * @param exited of a push only
+   * @param qualificationTime may be null
+   */
   public Row {
     Objects.requireNonNull(identities, "identities");
     Objects.requireNonNull(fields, "fields");

@@ -10,11 +10,7 @@ import com.google.rpc.ErrorInfo;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.protobuf.StatusProto;
-import java.io.ByteArrayInputStream;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.ObjectInputStream;
-import java.io.ObjectOutputStream;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -66,17 +62,6 @@ class PasserelleExceptionTest {
         new PasserelleException(Status.UNAVAILABLE.asRuntimeException(twoMinds.getTrailers()));
     assertEquals(Status.Code.UNAVAILABLE, failure.code());
     assertEquals("", failure.reason());
-  }
-
-  @Test
-  void itSurvivesSerialization() throws IOException, ClassNotFoundException {
-    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
-    try (ObjectOutputStream out = new ObjectOutputStream(bytes)) {
-      out.writeObject(Failures.of(Status.Code.ABORTED, "x", ErrorInfo.newBuilder().setReason("ETAG_MISMATCH").build()));
-    }
-    try (ObjectInputStream in = new ObjectInputStream(new ByteArrayInputStream(bytes.toByteArray()))) {
-      assertEquals("ETAG_MISMATCH", ((PasserelleException) in.readObject()).reason());
-    }
   }
 
   @Test

@@ -3,6 +3,7 @@ package dev.passerelle;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -59,12 +60,18 @@ class PatienceTest {
   @Test
   void anInterruptedThreadAndACancelledContextWaitForNothing() {
     Thread.currentThread().interrupt();
-    assertThrows(PasserelleException.class, () -> new Patience(MINUTE).await(BUSY, true, null));
+    PasserelleException interrupted =
+        assertThrows(PasserelleException.class, () -> new Patience(MINUTE).await(AWAY, true, null));
     assertTrue(Thread.interrupted(), "the mark stays for the caller");
+    assertEquals(Status.Code.CANCELLED, interrupted.code());
     Context.CancellableContext context = Context.current().withCancellation();
     context.cancel(null);
-    assertThrows(PasserelleException.class,
-        () -> context.run(() -> new Patience(MINUTE).await(BUSY, true, null)));
+    PasserelleException cancelled = assertThrows(
+        PasserelleException.class, () -> context.run(() -> new Patience(MINUTE).await(BUSY, true, null)));
+    assertEquals(Status.Code.CANCELLED, cancelled.code());
+    PasserelleException last = Failures.of(Status.NOT_FOUND);
+    assertSame(last, assertThrows(
+        PasserelleException.class, () -> context.run(() -> new Patience(MINUTE).await(last, true, null))));
   }
 
   @Test
@@ -76,7 +83,7 @@ class PatienceTest {
       canceller.start();
       new Patience(Duration.ofDays(1)).await(hour, true, null);
     }));
-    assertTrue(failure == hour || failure.code() == Status.Code.CANCELLED, failure.toString());
+    assertEquals(Status.Code.CANCELLED, failure.code());
   }
 
   @Test
