@@ -1,0 +1,66 @@
+package dev.passerelle;
+
+import com.google.gson.Gson;
+import com.google.gson.reflect.TypeToken;
+import io.grpc.Grpc;
+import io.grpc.ManagedChannel;
+import io.grpc.ManagedChannelBuilder;
+import io.grpc.ManagedChannelProvider.ProviderNotFoundException;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.InputStreamReader;
+import java.io.Reader;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+
+/** Channels as every client of Passerelle has them. */
+final class ChannelMaker {
+  static final int MESSAGE_BYTES = 16 * 1024 * 1024;
+  // A connection that went silent is given up after both; the server takes pings 10 s apart and more.
+  private static final int KEEPALIVE_SECONDS = 30;
+  private static final int KEEPALIVE_TIMEOUT_SECONDS = 20;
+
+  private ChannelMaker() {}
+
+  static ManagedChannel open(String target, Security security) {
+    boolean local = Target.isLocal(target);
+    ManagedChannelBuilder<?> builder = builderOf(target, security)
+        .defaultServiceConfig(serviceConfig())
+        .enableRetry()
+        .disableServiceConfigLookUp()
+        .maxInboundMessageSize(MESSAGE_BYTES)
+        .keepAliveTime(KEEPALIVE_SECONDS, TimeUnit.SECONDS)
+        .keepAliveTimeout(KEEPALIVE_TIMEOUT_SECONDS, TimeUnit.SECONDS)
+        .userAgent("passerelle-java/" + Client.VERSION);
+    if (security.serverName() != null) {
+      builder.overrideAuthority(security.serverName());
+    } else if (target.startsWith("unix:")) {
+      // Otherwise the path, which is no name that HTTP/2 servers take.
+      builder.overrideAuthority("localhost");
+    }
+    if (local) {
+      builder.proxyDetector(address -> null);
+    }
+    return builder.build();
+  }
+
+  private static ManagedChannelBuilder<?> builderOf(String target, Security security) {
+    try {
+      return Grpc.newChannelBuilder(Target.forGrpc(target), security.credentials());
+    } catch (ProviderNotFoundException unusable) {
+      throw new IllegalArgumentException("no connection to " + target + " can be made: " + unusable.getMessage(), unusable);
+    }
+  }
+
+  /** Which calls gRPC itself repeats; the file is that of every language. */
+  static Map<String, ?> serviceConfig() {
+    try (InputStream file = ChannelMaker.class.getResourceAsStream("service_config.json");
+        Reader text = new InputStreamReader(file, StandardCharsets.UTF_8)) {
+      return new Gson().fromJson(text, new TypeToken<Map<String, Object>>() {}.getType());
+    } catch (IOException unreadable) {
+      throw new UncheckedIOException(unreadable);
+    }
+  }
+}
