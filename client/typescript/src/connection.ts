@@ -137,7 +137,7 @@ function optionsOf({ timeoutMs }: CallLimits): CallOptions {
   return timeoutMs !== undefined && timeoutMs < 2 ** 31 ? { deadline: Date.now() + timeoutMs } : {};
 }
 
-// What the caller aborted has its own reason, so that no loop takes it for a server that went away.
+// What the caller aborted is told as that: the transport's own words are those of a server that went away.
 function failureOf(error: unknown, signal: AbortSignal | undefined): unknown {
   const failure = typed(error);
   const aborted = signal?.aborted && failure instanceof PasserelleError && failure.code === "CANCELLED";

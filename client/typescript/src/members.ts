@@ -15,6 +15,7 @@ import {
   type StreamMembersResponse_Header,
   type StreamMembersResponse_Trailer,
 } from "./gen/passerelle/v1/activation_service_pb.js";
+import { ExclusionReason } from "./gen/passerelle/v1/audience_service_pb.js";
 import { AttributeType } from "./gen/passerelle/v1/instance_pb.js";
 import { Moment } from "./moment.js";
 import { Patience } from "./patience.js";
@@ -70,6 +71,12 @@ export class MemberStream implements AsyncIterable<Member> {
   get endToken(): string {
     if (!this.trailer) throw new UsageError("the stream has not ended yet");
     return this.trailer.endToken;
+  }
+
+  /** Members that were left out, by reason; empty before the end. */
+  get excluded(): Partial<Record<keyof typeof ExclusionReason | `${number}`, number>> {
+    const counts = this.trailer?.excluded ?? [];
+    return Object.fromEntries(counts.map(({ reason, members }) => [ExclusionReason[reason] ?? reason, Number(members)]));
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Member, void, undefined> {

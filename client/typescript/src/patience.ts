@@ -62,9 +62,9 @@ export class Patience {
   }
 }
 
-/** The error of a loop whose caller aborted it while it waited. */
+/** The error of a call or loop that its caller aborted. */
 export function cancelled(cause?: unknown): PasserelleError {
-  return new PasserelleError({ code: "CANCELLED", details: "the caller cancelled", reason: "CALL_CANCELLED" }, { cause });
+  return new PasserelleError({ code: "CANCELLED", details: "aborted by the caller" }, { cause });
 }
 
 /** What a loop reads before it begins: it waits for the server as the loop itself does. */
