@@ -1,6 +1,7 @@
 """Generates the stubs from proto/ while the package is built; everything else is in pyproject.toml."""
 
 import pathlib
+import shutil
 import sys
 
 from setuptools import setup
@@ -12,13 +13,15 @@ sys.path.insert(0, str(HERE))
 
 
 class GenerateAndBuild(build_py):
-    """Compiles the protos into passerelle/v1, then builds as usual."""
+    """Compiles the protos into passerelle/v1, builds as usual, and adds the service config that all clients share."""
 
     def run(self):
         from generate_stubs import generate
 
         generate(HERE)
         super().run()
+        if not self.editable_mode:
+            shutil.copy(HERE.parent / "service_config.json", pathlib.Path(self.build_lib, "passerelle"))
 
 
 setup(cmdclass={"build_py": GenerateAndBuild})

@@ -12,6 +12,7 @@ from .errors import FieldViolation, PasserelleError
 from .export import LogBatch
 from .ingest import IngestResult, Row
 from .members import Member, MemberStream
+from .patience import Stop
 
 __all__ = [
     "Client",
@@ -22,6 +23,7 @@ __all__ = [
     "MemberStream",
     "PasserelleError",
     "Row",
+    "Stop",
     "connect",
 ]
 __version__ = "0.1.0"

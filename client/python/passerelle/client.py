@@ -1,7 +1,7 @@
 """The client: a channel, one stub for each service, and the loops over them."""
 
-import json
 import os
+import pathlib
 import time
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ import grpc
 from . import export, ingest, members
 from .columns import to_microseconds
 from .errors import PasserelleError, typed
-from .patience import RETRY_FOR, Patience, patiently
+from .patience import RETRY_FOR, Patience, Stop, patiently
 from .security import Security, open_channel
 from .v1 import (
     activation_service_pb2,
@@ -31,6 +31,8 @@ from .v1 import (
     instance_service_pb2_grpc,
     log_service_pb2,
     log_service_pb2_grpc,
+    maintenance_service_pb2_grpc,
+    privacy_service_pb2_grpc,
     profile_service_pb2,
     profile_service_pb2_grpc,
     profile_sync_service_pb2,
@@ -45,42 +47,14 @@ DEFAULT_ADDRESS = "127.0.0.1:7701"
 MESSAGE_BYTES = 16 * 1024 * 1024
 # A connection that went silent is given up after both; the server takes pings 10 s apart and more.
 KEEPALIVE_MS, KEEPALIVE_TIMEOUT_MS = 30_000, 20_000
-# Calls that change nothing may be repeated when the server was away.
-_READS = {
-    "ActivationService": [],
-    "AudienceService": ["GetAudience", "ListAudiences", "CountMembers", "ListMembers"],
-    "AuditService": ["ListAuditEntries"],
-    "DestinationService": ["GetDestination", "ListDestinations"],
-    "InstanceService": [
-        *("GetInstance", "ListInstances", "GetAttribute", "ListAttributes", "GetUsage"),
-        *("GetIdentityNamespace", "ListIdentityNamespaces"),
-    ],
-    "LogService": ["GetDelivery", "ListDeliveries", "ListLogs", "GetSchema", "GetDeliveryReport"],
-    "ProfileService": [
-        *("GetProfile", "BatchGetProfiles", "LookupProfile", "ListProfiles", "ExplainProfile"),
-    ],
-    "SourceService": ["GetSource", "ListSources", "GetConsumer", "ListConsumers"],
-    "StreamService": ["GetWriteStream", "ListWriteStreams", "ListRowOutcomes"],
-    "SuppressionService": [
-        *("ListSuppressions", "ListQuarantinedAddresses", "ListDenylistEntries"),
-    ],
-}
 
 
 def _service_config() -> str:
-    names = [
-        {"service": f"passerelle.v1.{service}", "method": method}
-        for service, methods in _READS.items()
-        for method in methods
-    ]
-    policy = {
-        "maxAttempts": 4,
-        "initialBackoff": "0.1s",
-        "maxBackoff": "1s",
-        "backoffMultiplier": 2,
-        "retryableStatusCodes": ["UNAVAILABLE"],
-    }
-    return json.dumps({"methodConfig": [{"name": names, "retryPolicy": policy}]})
+    """Which calls may be repeated when the server was away: the one file that all clients share. In the source tree it is
+    beside the clients; setup.py puts a copy into the package."""
+    here = pathlib.Path(__file__).resolve().parent
+    places = (here / "service_config.json", here.parents[1] / "service_config.json")
+    return next(place for place in places if place.exists()).read_text()
 
 
 def connect(
@@ -125,6 +99,17 @@ def connect(
     return Client(open_channel(address, security, options), instance)
 
 
+def _once(method: Callable, request: Any, timeout: float | None, stop: Stop | None) -> Any:
+    if stop is None:
+        return method(request, timeout=timeout)
+    future = method.future(request, timeout=timeout)
+    with stop.watch(future.cancel):
+        try:
+            return future.result()
+        except grpc.FutureCancelledError:
+            raise PasserelleError(future) from None
+
+
 class Client:
     """Thread-safe. Calls raise PasserelleError. Use as a context manager, or close()."""
 
@@ -140,6 +125,8 @@ class Client:
             destinations=destination_service_pb2_grpc.DestinationServiceStub(channel),
             instances=instance_service_pb2_grpc.InstanceServiceStub(channel),
             logs=log_service_pb2_grpc.LogServiceStub(channel),
+            maintenance=maintenance_service_pb2_grpc.MaintenanceServiceStub(channel),
+            privacy=privacy_service_pb2_grpc.PrivacyServiceStub(channel),
             profiles=profile_service_pb2_grpc.ProfileServiceStub(channel),
             profile_sync=profile_sync_service_pb2_grpc.ProfileSyncServiceStub(channel),
             sources=source_service_pb2_grpc.SourceServiceStub(channel),
@@ -161,16 +148,16 @@ class Client:
         return "/".join([self.instance, *parts])
 
     @typed
-    def call(self, method: Callable, request: Any, timeout: float | None = 30.0) -> Any:
+    def call(self, method: Callable, request: Any, timeout: float | None = 30.0, stop: Stop | None = None) -> Any:
         """One unary call: client.call(client.stubs.audiences.GetAudience, request).
 
         A call that the server was too busy to begin is made again when it says, within `timeout`."""
         if timeout is None:
-            return method(request)
-        deadline, patience = time.monotonic() + timeout, Patience(timeout)
+            return _once(method, request, None, stop)
+        deadline, patience = time.monotonic() + timeout, Patience(timeout, stop)
         while True:
             try:
-                return method(request, timeout=max(deadline - time.monotonic(), 0.001))
+                return _once(method, request, max(deadline - time.monotonic(), 0.001), stop)
             except grpc.RpcError as error:
                 failure = PasserelleError(error)
                 if failure.reason != "OVERLOADED":
@@ -206,7 +193,7 @@ class Client:
             identity_namespaces=identities,
             fields=fields,
         )
-        types_ = self._attribute_types(fields, run.get("retry_for", RETRY_FOR))
+        types_ = self._attribute_types(fields, run)
         encoder = ingest.record_encoder(request.Batch, identities, types_)
         return ingest.Ingest(self.stubs.profiles.ImportProfiles, request, opening, encoder).run(rows, **run)
 
@@ -228,7 +215,7 @@ class Client:
             identity_namespaces=identities,
             fields=fields,
         )
-        types_ = self._mapped_types(destination, fields, run.get("retry_for", RETRY_FOR))
+        types_ = self._mapped_types(destination, fields, run)
         encoder = ingest.record_encoder(request.Batch, identities, types_)
         method = self.stubs.profile_sync.SyncProfiles
         return ingest.Ingest(method, request, opening, encoder).run(rows, **run)
@@ -263,7 +250,7 @@ class Client:
                 opening.replace.as_of.FromMicroseconds(to_microseconds(as_of))
             if max_refused_percent is not None:
                 opening.replace.max_refused_percent = max_refused_percent
-        types_ = self._mapped_types(destination, fields, run.get("retry_for", RETRY_FOR))
+        types_ = self._mapped_types(destination, fields, run)
         encoder = ingest.push_encoder(request.Batch, identities, types_, audiences)
         method = self.stubs.audience_sync.PushMembers
         return ingest.Ingest(method, request, opening, encoder).run(rows, **run)
@@ -290,8 +277,11 @@ class Client:
         log_filter: log_service_pb2.LogFilter | None = None,
         max_batch_rows: int = 0,
         retry_for: float = RETRY_FOR,
+        stop: Stop | None = None,
     ) -> Iterator[export.LogBatch]:
-        """Log rows from a cursor or a consumer's position on, in batches; reconnects by itself."""
+        """Log rows from a cursor or a consumer's position on, in batches; reconnects by itself. When `stop` is set it
+        ends with CANCELLED."""
+        stop = stop or Stop()
         request = log_service_pb2.ExportLogsRequest(
             name=self.name("sources", source) if source else self.instance,
             consumer=consumer,
@@ -303,14 +293,14 @@ class Client:
         )
 
         def acknowledge(position: str) -> Any:
-            return patiently(lambda: self.acknowledge(source, consumer, position), retry_for)
+            return patiently(lambda: self.acknowledge(source, consumer, position), retry_for, stop)
 
         def is_behind() -> bool:
             get = source_service_pb2.GetConsumerRequest(name=self.name("sources", source, "consumers", consumer))
-            return patiently(lambda: self.call(self.stubs.sources.GetConsumer, get), retry_for).lag > 0
+            return patiently(lambda: self.call(self.stubs.sources.GetConsumer, get), retry_for, stop).lag > 0
 
         acknowledgements = export.Acknowledgements(acknowledge if consumer else None, is_behind)
-        return export.export_logs(self.stubs.logs, request, acknowledgements, retry_for)
+        return export.export_logs(self.stubs.logs, request, acknowledgements, retry_for, stop)
 
     def acknowledge(self, source: str, consumer: str, cursor: str) -> Any:
         """Stores a consumer's position, durably."""
@@ -329,6 +319,7 @@ class Client:
         mandatory: Sequence[str] = (),
         since: str = "",
         retry_for: float = RETRY_FOR,
+        stop: Stop | None = None,
     ) -> members.MemberStream:
         """Members that can be reached on the channel: all, or what changed since an end_token."""
         request = activation_service_pb2.StreamMembersRequest(
@@ -339,8 +330,9 @@ class Client:
             mandatory_attributes=mandatory,
             since_token=since,
         )
-        types_ = self._attribute_types(attributes, retry_for)
-        return members.MemberStream(self.stubs.activation, request, types_, retry_for)
+        stop = stop or Stop()
+        types_ = self._attribute_types(attributes, {"retry_for": retry_for, "stop": stop})
+        return members.MemberStream(self.stubs.activation, request, types_, retry_for, stop)
 
     # ---- schema ---------------------------------------------------------------------------------
 
@@ -367,22 +359,22 @@ class Client:
         items = self.pages(self.stubs.instances.ListAttributes, request, "attributes")
         return {item.name.rsplit("/", 1)[1]: item.type for item in items}
 
-    def _attribute_types(self, attributes: Sequence[str], retry_for: float) -> Mapping[str, int]:
+    def _attribute_types(self, attributes: Sequence[str], run: Mapping[str, Any]) -> Mapping[str, int]:
         # An attribute the server does not know is sent as text: its answer names it.
-        known = patiently(self.attribute_types, retry_for) if attributes else {}
+        known = _patiently(self.attribute_types, run) if attributes else {}
         return {a: known.get(a, instance_pb2.ATTRIBUTE_TYPE_STRING) for a in attributes}
 
-    def _mapped_types(
-        self, destination: str, fields: Sequence[str], retry_for: float
-    ) -> Mapping[str, int]:
+    def _mapped_types(self, destination: str, fields: Sequence[str], run: Mapping[str, Any]) -> Mapping[str, int]:
         if not fields:
             return {}
-        known = patiently(self.attribute_types, retry_for)
-        request = destination_service_pb2.GetDestinationRequest(
-            name=self.name("destinations", destination)
-        )
-        get = self.stubs.destinations.GetDestination
-        found = patiently(lambda: self.call(get, request), retry_for)
+        known = _patiently(self.attribute_types, run)
+        request = destination_service_pb2.GetDestinationRequest(name=self.name("destinations", destination))
+        found = _patiently(lambda: self.call(self.stubs.destinations.GetDestination, request), run)
         attribute = {mapping.source_field: mapping.attribute for mapping in found.mappings}
         text = instance_pb2.ATTRIBUTE_TYPE_STRING
         return {field: known.get(attribute.get(field, ""), text) for field in fields}
+
+
+def _patiently(read: Callable[[], Any], run: Mapping[str, Any]) -> Any:
+    """As patient as the loop that is run with these options."""
+    return patiently(read, run.get("retry_for", RETRY_FOR), run.get("stop"))

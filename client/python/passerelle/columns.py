@@ -2,6 +2,7 @@
 
 import datetime
 import math
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -40,7 +41,9 @@ def to_bytes(text: Any) -> bytes:
 
 
 def to_microseconds(moment: Any) -> int:
-    """Microseconds since 1970 of a datetime (without zone: UTC) or of a number of them."""
+    """Microseconds since 1970 of a datetime or a text in RFC 3339 (without zone: UTC), or of a number of them."""
+    if isinstance(moment, str) and "-" in moment[1:]:
+        moment = _read_moment(moment)
     if isinstance(moment, datetime.datetime):
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=datetime.timezone.utc)
@@ -48,11 +51,18 @@ def to_microseconds(moment: Any) -> int:
     return int(moment)
 
 
+def _read_moment(text: str) -> datetime.datetime:
+    cut = re.sub(r"\.(\d{1,6})\d*", lambda found: "." + found.group(1).ljust(6, "0"), text)
+    return datetime.datetime.fromisoformat(cut.replace("Z", "+00:00").replace("z", "+00:00"))
+
+
 def from_microseconds(value: int) -> datetime.datetime:
     return EPOCH + datetime.timedelta(microseconds=value)
 
 
 def _to_days(day: Any) -> int:
+    if isinstance(day, str) and "-" in day[1:]:
+        day = datetime.date.fromisoformat(day)
     return (day - EPOCH_DAY).days if isinstance(day, datetime.date) else int(day)
 
 

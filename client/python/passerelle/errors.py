@@ -3,10 +3,16 @@
 import dataclasses
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import grpc
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
+
+
+def name_of(enum: Any, value: int, prefix: str) -> str:
+    """An enum value's name without its prefix; the number, as text, of one that is newer than this client."""
+    return enum.Name(value).removeprefix(prefix) if value in enum.values() else str(value)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,7 +7,8 @@ from typing import Any
 import grpc
 
 from .columns import from_microseconds
-from .patience import Patience
+from .errors import name_of
+from .patience import Patience, Stop
 from .v1 import log_entry_pb2, log_service_pb2
 
 _ENUMS = {
@@ -78,8 +79,7 @@ class LogBatch:
 def readable(field: str, value: Any) -> Any:
     """A field's value for people: times as datetime, texts as str, enums by name; None if unset."""
     if field in _ENUMS:
-        enum, prefix = _ENUMS[field]
-        return enum.Name(value).removeprefix(prefix) if value else None
+        return name_of(_ENUMS[field][0], value, _ENUMS[field][1]) if value else None
     if isinstance(value, str):
         return value or None
     if field.endswith("_time_us"):
@@ -87,19 +87,26 @@ def readable(field: str, value: Any) -> Any:
     return value
 
 
+def watched(call: Any, stop: Stop) -> Iterator[Any]:
+    """The messages of a call that ends when `stop` is set."""
+    with stop.watch(call.cancel):
+        yield from call
+
+
 def export_logs(
     stub: Any,
     request: log_service_pb2.ExportLogsRequest,
     acknowledgements: Acknowledgements,
     retry_for: float,
+    stop: Stop,
 ) -> Iterator[LogBatch]:
     """Yields batches; reconnects from the last cursor while the server is away."""
     request = type(request).FromString(request.SerializeToString())
-    patience, header = Patience(retry_for), None
+    patience, header = Patience(retry_for, stop), None
     while True:
         call = stub.ExportLogs(request)
         try:
-            for message in call:
+            for message in watched(call, stop):
                 if message.HasField("header"):
                     if header is None:
                         acknowledgements.begin(message.sequence, not request.cursor)

@@ -10,7 +10,8 @@ from typing import Any
 import grpc
 
 from .columns import ABSENT_VALUE, encode, to_bytes, to_microseconds
-from .patience import RETRY_FOR, Patience
+from .errors import name_of
+from .patience import RETRY_FOR, Patience, Stop
 from .v1 import audience_pb2, ingest_pb2, instance_pb2, log_entry_pb2, outcome_pb2
 
 BATCH_RECORDS = 2_000
@@ -53,7 +54,8 @@ class IngestResult:
 
 
 def outcome_name(outcome: int) -> str:
-    return outcome_pb2.Outcome.Name(outcome).removeprefix("OUTCOME_")
+    """Without its prefix; one that is newer than this client is its number."""
+    return name_of(outcome_pb2.Outcome, outcome, "OUTCOME_")
 
 
 class _Rows:
@@ -144,26 +146,28 @@ class Ingest:
         retry_for: float = RETRY_FOR,
         on_progress: Callable[[int], None] | None = None,
         on_row: Callable[[Any], None] | None = None,
+        stop: Stop | None = None,
     ) -> IngestResult:
-        """Sends all rows and returns when they are durable and accounted for.
+        """Sends all rows and returns when they are durable and accounted for, or `stop` is set (CANCELLED).
 
         A named stream reconnects by itself while the server is away or busy, for up to `retry_for`
         seconds without progress. Listed rows go to `on_row` or, without it, into the result.
         """
-        rows, result = _Rows(source), IngestResult()
-        patience = Patience(retry_for)
+        rows, result, stop = _Rows(source), IngestResult(), stop or Stop()
+        patience = Patience(retry_for, stop)
         while True:
             before = result.received
             try:
-                return self._run_once(rows, result, batch_records, on_progress, on_row)
+                call = _Call(self._method)
+                with stop.watch(call.responses.cancel):
+                    return self._run_once(call, rows, result, batch_records, on_progress, on_row)
             except grpc.RpcError as error:
                 if result.received > before:
                     patience.progressed()
                 patience.wait(error, repeatable=bool(self._open.stream.stream))
             result.reconnects += 1
 
-    def _run_once(self, rows, result, batch_records, on_progress, on_row) -> IngestResult:
-        call = _Call(self._method)
+    def _run_once(self, call, rows, result, batch_records, on_progress, on_row) -> IngestResult:
         try:
             call.send(self._request(open=self._open))
             opened = call.receive().opened

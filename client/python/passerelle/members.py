@@ -8,15 +8,12 @@ from typing import Any
 import grpc
 
 from .columns import decode, from_microseconds
-from .patience import Patience
-from .v1 import activation_service_pb2, instance_pb2
+from .errors import name_of
+from .export import watched
+from .patience import Patience, Stop
+from .v1 import activation_service_pb2, audience_service_pb2, instance_pb2
 
-_CHANGES = {
-    activation_service_pb2.StreamMembersResponse.CHANGE_UNSPECIFIED: "MEMBER",
-    activation_service_pb2.StreamMembersResponse.CHANGE_ENTERED: "ENTERED",
-    activation_service_pb2.StreamMembersResponse.CHANGE_EXITED: "EXITED",
-    activation_service_pb2.StreamMembersResponse.CHANGE_UPDATED: "UPDATED",
-}
+_CHANGE = activation_service_pb2.StreamMembersResponse.Change
 
 
 @dataclasses.dataclass(slots=True)
@@ -34,14 +31,21 @@ class MemberStream:
     """Iterate over it once; then `trailer` tells the counts and `end_token` where an incremental
     begins. A stream that breaks off reconnects and goes on."""
 
-    def __init__(self, stub: Any, request: Any, types: Mapping[str, int], retry_for: float):
+    def __init__(self, stub: Any, request: Any, types: Mapping[str, int], retry_for: float, stop: Stop):
         self._stub = stub
         self._request = request
         self._namespaces: Sequence[str] = list(request.identity_namespaces) or ["external_id"]
         self._types = types
         self._retry_for = retry_for
+        self._stop = stop
         self.header: Any = None
         self.trailer: Any = None
+
+    @property
+    def excluded(self) -> dict[str, int]:
+        """Members that were left out, by reason; empty before the stream has ended."""
+        counts = self.trailer.excluded if self.trailer else ()
+        return {name_of(audience_service_pb2.ExclusionReason, c.reason, "EXCLUSION_REASON_"): c.members for c in counts}
 
     @property
     def end_token(self) -> str:
@@ -50,11 +54,11 @@ class MemberStream:
         return self.trailer.end_token
 
     def __iter__(self) -> Iterator[Member]:
-        patience = Patience(self._retry_for)
+        patience = Patience(self._retry_for, self._stop)
         while True:
             call = self._stub.StreamMembers(self._request)
             try:
-                for message in call:
+                for message in watched(call, self._stop):
                     yield from self._read(message)
                     self._request.resume_token = message.resume_token
                     patience.progressed()
@@ -88,5 +92,5 @@ class MemberStream:
                 {n: c[i] for n, c in zip(self._namespaces, identities, strict=True) if c[i] is not None},
                 {a: c[i] for a, c in zip(self._types, columns, strict=True) if c[i] is not None},
                 from_microseconds(batch.qualification_times_us[i]),
-                _CHANGES[batch.changes[i]] if batch.changes else "MEMBER",
+                name_of(_CHANGE, batch.changes[i], "CHANGE_") if batch.changes else "MEMBER",
             )
