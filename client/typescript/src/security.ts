@@ -1,5 +1,6 @@
 /** Who calls and whom it trusts: API keys, TLS, and what they are read from. No error text holds a key. */
 
+import { X509Certificate } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { BlockList, isIPv4, isIPv6 } from "node:net";
 import * as tls from "node:tls";
@@ -102,7 +103,7 @@ export function credentialsOf(security: Security): ChannelCredentials {
   if (Boolean(security.cert) !== Boolean(security.certKey)) {
     throw new UsageError("got one of a client certificate (cert) and its key (certKey), wanted both");
   }
-  const roots = !security.ca || security.ca === SYSTEM_ROOTS ? systemRoots() : readPem(security.ca);
+  const roots = !security.ca || security.ca === SYSTEM_ROOTS ? systemRoots() : readRoots(security.ca);
   const cert = security.cert ? readPem(security.cert) : null;
   const certKey = security.certKey ? readPem(security.certKey) : null;
   try {
@@ -117,6 +118,17 @@ function systemRoots(): Buffer | null {
   if (ask) return Buffer.from(ask("system").join("\n"));
   const file = ROOT_FILES.find((name) => existsSync(name));
   return file ? readFile(file) : null;
+}
+
+// Node passes over what it cannot read, and would then trust nobody.
+function readRoots(file: string): Buffer {
+  const roots = readPem(file);
+  try {
+    new X509Certificate(roots);
+  } catch (error) {
+    throw new UsageError(`${file}: holds no certificate: ${(error as Error).message}`, { cause: error });
+  }
+  return roots;
 }
 
 function readPem(file: string): Buffer {
