@@ -58,7 +58,7 @@ class CaseRun:
         except KeyError as error:
             return [f"the variable {error} has no value"]
         self._tell(f"  {ready}")
-        if "env" in step:
+        if "op" not in step:
             return environment.do({**ready, **({"save": step["save"]} if "save" in step else {})})
         answer = self._ask(ready)
         if answer is None:

@@ -80,13 +80,13 @@ def _check_steps(where: str, case: Case) -> None:
     judged = False
     for index, step in enumerate(case.steps):
         place = f"{where}: step {index + 1}"
-        if ("op" in step) == ("env" in step):
-            raise CasesError(f"{place}: wants one of op and env")
-        if step.get("env", "call") not in ENV or step.get("op", "call") not in OPS:
-            raise CasesError(f"{place}: nobody knows {step.get('op') or step.get('env')!r}")
+        # The environment variables of a connect are called env too.
+        name, known = (step["op"], OPS) if "op" in step else (step.get("env"), ENV)
+        if name not in known:
+            raise CasesError(f"{place}: nobody knows {name!r}")
         if "op" in step:
             _check_client_step(place, step, open_steps)
-            judged = judged or step["op"] != "connect"
+            judged = judged or step["op"] != "connect" or "expect_error" in step
         elif step["env"].endswith("_server") and step["env"] != "fake_server" and case.server is None:
             raise CasesError(f"{place}: only a server of the case's own may be stopped")
     if open_steps:

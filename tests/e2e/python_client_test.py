@@ -78,6 +78,7 @@ def test_the_package_installs_and_its_example_runs(server, tmp_path):
     source = tmp_path / "repository"
     shutil.copytree(ROOT / "proto", source / "proto")
     shutil.copytree(ROOT / "client/python", source / "client/python", ignore=shutil.ignore_patterns("v1", "build"))
+    shutil.copy(ROOT / "client/service_config.json", source / "client")
     package = source / "client/python"
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-build-isolation", "--no-deps"]
     subprocess.run([*pip, "--target", tmp_path / "installed", package], check=True, timeout=120)
