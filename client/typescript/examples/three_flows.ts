@@ -58,14 +58,16 @@ async function attributesInStep(client: Client, prefix: string): Promise<void> {
   const options = { identities: ["external_id"], fields: ["town", "optin"], stream: `${prefix}-sync` };
   console.log("synced:", (await client.syncProfiles(`${prefix}-sync`, rows, options)).counts);
   const reachable = [];
-  for await (const member of client.streamMembers(`${prefix}-vip`, "email")) reachable.push(member.identities.external_id);
+  for await (const member of client.streamMembers(`${prefix}-vip`, "email"))
+    reachable.push(member.identities.external_id);
   console.log("reachable by e-mail now:", reachable);
 }
 
 /** 3. The campaign side appends its logs; the CDP exports them. */
 async function logsBack(client: Client, prefix: string): Promise<void> {
   await client.stubs.logs.createDelivery({
-    ...{ parent: client.instance, deliveryId: prefix },
+    parent: client.instance,
+    deliveryId: prefix,
     delivery: { channel: "email" },
   });
   const sent = { kind: LogKind.DELIVERY, delivery: prefix, broadlogId: 1n, status: DeliveryStatus.SENT };
@@ -77,7 +79,11 @@ async function logsBack(client: Client, prefix: string): Promise<void> {
   }
 }
 
-async function create(client: Client, id: string, destination: MessageInitShape<typeof DestinationSchema>): Promise<void> {
+async function create(
+  client: Client,
+  id: string,
+  destination: MessageInitShape<typeof DestinationSchema>,
+): Promise<void> {
   await client.stubs.destinations.createDestination({ parent: client.instance, destinationId: id, destination });
 }
 

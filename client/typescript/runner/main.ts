@@ -20,6 +20,15 @@ function told(error: unknown): object {
   };
 }
 
+const TEXT_OR_LONG_INTEGER = /"(?:[^"\\]|\\.)*"|-?\d{16,}(?![\d.eE])/g;
+
+/** A step. Whole numbers that JSON.parse would round become texts, as which an INT64 may come too. */
+function parsed(line: string): Step {
+  return JSON.parse(
+    line.replace(TEXT_OR_LONG_INTEGER, (found) => (found.startsWith('"') ? found : `"${found}"`)),
+  ) as Step;
+}
+
 function write(answer: object): void {
   const plain = (_: string, value: unknown): unknown => (typeof value === "bigint" ? value.toString() : value);
   process.stdout.write(`${JSON.stringify(answer, plain)}\n`);
@@ -39,7 +48,7 @@ async function main(): Promise<void> {
   const session = new Session();
   let [underWay, controller] = [Promise.resolve(), new AbortController()];
   for await (const line of createInterface({ input: process.stdin })) {
-    const step = JSON.parse(line) as Step;
+    const step = parsed(line);
     if (step.op === "cancel") {
       controller.abort();
       write({ id: step.id, ok: {} });

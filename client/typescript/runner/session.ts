@@ -185,7 +185,8 @@ function methodOf(step: Step): { method: DescMethodUnary; request: Message } {
   // The JSON of a field mask has one spelling only.
   for (const key of ["update_mask", "updateMask"]) {
     const mask = request[key];
-    if (typeof mask === "string") request[key] = mask.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+    if (typeof mask === "string")
+      request[key] = mask.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
   }
   return { method: method as DescMethodUnary, request: fromJson(method.input, request) };
 }

@@ -1,6 +1,12 @@
 /** The client: a connection, one stub for each service, and the loops over them. */
 
-import { create, type DescMessage, type DescMethodUnary, type MessageInitShape, type MessageShape } from "@bufbuild/protobuf";
+import {
+  create,
+  type DescMessage,
+  type DescMethodUnary,
+  type MessageInitShape,
+  type MessageShape,
+} from "@bufbuild/protobuf";
 
 import { Connection } from "./connection.js";
 import { PasserelleError } from "./errors.js";
@@ -13,7 +19,11 @@ import { AuditService } from "./gen/passerelle/v1/audit_service_pb.js";
 import { DestinationService } from "./gen/passerelle/v1/destination_service_pb.js";
 import { type Attribute, AttributeType, type ConsentSchema } from "./gen/passerelle/v1/instance_pb.js";
 import { InstanceService } from "./gen/passerelle/v1/instance_service_pb.js";
-import { AppendLogsRequest_OpenSchema, type LogFilterSchema, LogService } from "./gen/passerelle/v1/log_service_pb.js";
+import {
+  AppendLogsRequest_OpenSchema,
+  type LogFilterSchema,
+  LogService,
+} from "./gen/passerelle/v1/log_service_pb.js";
 import { MaintenanceService } from "./gen/passerelle/v1/maintenance_service_pb.js";
 import { PrivacyService } from "./gen/passerelle/v1/privacy_service_pb.js";
 import { ImportProfilesRequest_OpenSchema, ProfileService } from "./gen/passerelle/v1/profile_service_pb.js";
@@ -42,7 +52,9 @@ export interface ConnectOptions extends Security {
 
 /** What every ingest is told. */
 export interface IngestOptions extends RunOptions {
-  /** The write stream's id. Named, it is durable: run again, it goes on where it was, and does nothing once finished. */
+  /**
+   * The write stream's id. Named, it is durable: run again, it goes on where it was, and does nothing once finished.
+   */
   stream?: string;
 }
 
@@ -113,15 +125,15 @@ type Lists<P> = { [K in keyof P]: P[K] extends readonly unknown[] ? K : never }[
 type ItemOf<L> = L extends readonly (infer T)[] ? T : never;
 
 /**
- * A client of the server at `address`, for example 127.0.0.1:7701 or unix:/run/passerelle.sock. It connects at the first
- * call.
+ * A client of the server at `address`, for example 127.0.0.1:7701 or unix:/run/passerelle.sock. It connects at the
+ * first call.
  *
  * Without an address, it is PASSERELLE_ADDRESS (or else 127.0.0.1:7701), and what the options do not say is read from
  * PASSERELLE_API_KEY, PASSERELLE_API_KEY_FILE, PASSERELLE_CA_FILE, PASSERELLE_CLIENT_CERT and PASSERELLE_CLIENT_KEY.
  * With an address nothing is read from the environment: a key is not sent to a server that it was not meant for.
  *
- * UsageError, and nothing is sent, for a key that would go to another machine in plaintext, and for files that cannot be
- * used.
+ * UsageError, and nothing is sent, for a key that would go to another machine in plaintext, and for files that cannot
+ * be used.
  */
 export function connect(address?: string, options: ConnectOptions = {}): Client {
   const { instance = "default", ...security } = options;
@@ -160,11 +172,11 @@ export class Client {
   }
 
   /**
-   * One unary call: client.call(AudienceService.method.getAudience, {name}). client.stubs.audiences.getAudience({name})
-   * is the same.
+   * One unary call: client.call(AudienceService.method.getAudience, {name}).
+   * client.stubs.audiences.getAudience({name}) is the same.
    *
-   * A read is made again when the server was away, up to three times; a call that the server was too busy to begin, when
-   * it says, within the timeout.
+   * A read is made again when the server was away, up to three times; a call that the server was too busy to begin,
+   * when it says, within the timeout.
    */
   async call<I extends DescMessage, O extends DescMessage>(
     method: DescMethodUnary<I, O>,
@@ -208,8 +220,10 @@ export class Client {
     const { identities, fields = [], stream = "" } = options;
     const types = await this.#attributeTypes(fields, options);
     const open = create(ImportProfilesRequest_OpenSchema, {
-      ...{ parent: this.instance, stream: { stream } },
-      ...{ identityNamespaces: [...identities], fields: [...fields] },
+      parent: this.instance,
+      stream: { stream },
+      identityNamespaces: [...identities],
+      fields: [...fields],
     });
     const method = ProfileService.method.importProfiles;
     return this.#ingest({ method, open, encode: recordEncoder(identities, types) }, rows, options);
@@ -220,24 +234,29 @@ export class Client {
     const { identities, fields, stream = "" } = options;
     const types = await this.#mappedTypes(destination, fields, options);
     const open = create(SyncProfilesRequest_OpenSchema, {
-      ...{ destination: this.name("destinations", destination), stream: { stream } },
-      ...{ identityNamespaces: [...identities], fields: [...fields] },
+      destination: this.name("destinations", destination),
+      stream: { stream },
+      identityNamespaces: [...identities],
+      fields: [...fields],
     });
     const method = ProfileSyncService.method.syncProfiles;
     return this.#ingest({ method, open, encode: recordEncoder(identities, types) }, rows, options);
   }
 
   /**
-   * Pushes memberships through an AUDIENCE_SYNC destination; with `replace` the rows are the whole of its one audience,
-   * published at the end, or not at all (REPLACE_REFUSED).
+   * Pushes memberships through an AUDIENCE_SYNC destination; with `replace` the rows are the whole of its one
+   * audience, published at the end, or not at all (REPLACE_REFUSED).
    */
   async pushMembers(destination: string, rows: Source<Row>, options: PushOptions): Promise<IngestResult> {
     const { identities, audiences, fields = [], stream = "", replace = false, asOf, maxRefusedPercent } = options;
     const types = await this.#mappedTypes(destination, fields, options);
     const whole = { asOf: asOf === undefined ? undefined : toTimestamp(asOf), maxRefusedPercent };
     const open = create(PushMembersRequest_OpenSchema, {
-      ...{ destination: this.name("destinations", destination), stream: { stream } },
-      ...{ identityNamespaces: [...identities], fields: [...fields], audiences: [...audiences] },
+      destination: this.name("destinations", destination),
+      stream: { stream },
+      identityNamespaces: [...identities],
+      fields: [...fields],
+      audiences: [...audiences],
       replace: replace ? whole : undefined,
     });
     const method = AudienceSyncService.method.pushMembers;
@@ -246,11 +265,18 @@ export class Client {
 
   /** Appends log rows. The same row again, also under another stream, is DUPLICATE. */
   async appendLogs(rows: Source<LogRow>, options: IngestOptions = {}): Promise<IngestResult> {
-    const open = create(AppendLogsRequest_OpenSchema, { parent: this.instance, stream: { stream: options.stream ?? "" } });
+    const open = create(AppendLogsRequest_OpenSchema, {
+      parent: this.instance,
+      stream: { stream: options.stream ?? "" },
+    });
     return this.#ingest({ method: LogService.method.appendLogs, open, encode: logEncoder() }, rows, options);
   }
 
-  #ingest<R>(kind: Omit<Kind<R>, "open"> & { open: object }, rows: Source<R>, options: RunOptions): Promise<IngestResult> {
+  #ingest<R>(
+    kind: Omit<Kind<R>, "open"> & { open: object },
+    rows: Source<R>,
+    options: RunOptions,
+  ): Promise<IngestResult> {
     return ingest(this.#connection, kind as Kind<R>, rows, options);
   }
 
@@ -281,8 +307,12 @@ export class Client {
   streamMembers(audience: string, channel: string, options: MembersOptions = {}): MemberStream {
     const { purpose, attributes = [], identities = [], mandatory = [], since, signal } = options;
     const request = {
-      ...{ audience: this.name("audiences", audience), reach: { channel, purpose }, sinceToken: since },
-      ...{ attributes: [...attributes], identityNamespaces: [...identities], mandatoryAttributes: [...mandatory] },
+      audience: this.name("audiences", audience),
+      reach: { channel, purpose },
+      sinceToken: since,
+      attributes: [...attributes],
+      identityNamespaces: [...identities],
+      mandatoryAttributes: [...mandatory],
     };
     const types = (): Promise<FieldTypes> => this.#attributeTypes(attributes, options);
     return new MemberStream(this.#connection, request, types, options.retryForMs ?? RETRY_FOR_MS, signal);
@@ -298,7 +328,11 @@ export class Client {
   ): Promise<Attribute> {
     const made = { type: AttributeType[type], consent };
     try {
-      return await this.stubs.instances.createAttribute({ parent: this.instance, attributeId: attribute, attribute: made });
+      return await this.stubs.instances.createAttribute({
+        parent: this.instance,
+        attributeId: attribute,
+        attribute: made,
+      });
     } catch (error) {
       if (!(error instanceof PasserelleError && error.reason === "RESOURCE_ALREADY_EXISTS")) throw error;
     }

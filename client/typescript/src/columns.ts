@@ -24,12 +24,16 @@ export type Value = Text | number | bigint | boolean | Time | readonly Text[] | 
 /** A value that was read: INT64 is a bigint, TIMESTAMP a Moment, DATE a text such as 2026-01-31. */
 export type ReadValue = string | bigint | number | boolean | Moment | string[];
 
-/** A text as the bytes to send. A lone surrogate goes as it is, not as another character: the server refuses the row. */
+/**
+ * A text as the bytes to send. A lone surrogate goes as it is, not as another character: the server refuses the row.
+ */
 export function toBytes(text: unknown): Uint8Array {
   if (text instanceof Uint8Array) return text;
   const value = String(text);
   if (!SURROGATE.test(value)) return Buffer.from(value, "utf8");
-  return Buffer.concat(Array.from(value, (character) => (SURROGATE.test(character) ? wtf8(character) : Buffer.from(character))));
+  return Buffer.concat(
+    Array.from(value, (character) => (SURROGATE.test(character) ? wtf8(character) : Buffer.from(character))),
+  );
 }
 
 function wtf8(surrogate: string): Buffer {
@@ -40,14 +44,17 @@ function wtf8(surrogate: string): Buffer {
 function toInteger(value: unknown): bigint {
   const digits = typeof value === "string" && /^\s*[+-]?\d+\s*$/.test(value);
   const whole = typeof value === "number" && Number.isSafeInteger(value);
-  if (typeof value !== "bigint" && !digits && !whole) throw new UsageError(`got ${shown(value)}, wanted a whole number`);
+  if (typeof value !== "bigint" && !digits && !whole)
+    throw new UsageError(`got ${shown(value)}, wanted a whole number`);
   return BigInt(typeof value === "string" ? value.replace("+", "") : (value as number | bigint));
 }
 
 function toDouble(value: unknown): number {
   if (typeof value === "number") return value;
-  const number = typeof value === "bigint" || (typeof value === "string" && value.trim() !== "") ? Number(value) : Number.NaN;
-  if (Number.isNaN(number) && value !== "nan" && value !== "NaN") throw new UsageError(`got ${shown(value)}, wanted a number`);
+  const number =
+    typeof value === "bigint" || (typeof value === "string" && value.trim() !== "") ? Number(value) : Number.NaN;
+  if (Number.isNaN(number) && value !== "nan" && value !== "NaN")
+    throw new UsageError(`got ${shown(value)}, wanted a number`);
   return number;
 }
 
@@ -57,7 +64,8 @@ function toBoolean(value: unknown): boolean {
 }
 
 function toText(value: unknown): Uint8Array {
-  if (typeof value === "object" && !(value instanceof Uint8Array)) throw new UsageError(`got ${shown(value)}, wanted a text`);
+  if (typeof value === "object" && !(value instanceof Uint8Array))
+    throw new UsageError(`got ${shown(value)}, wanted a text`);
   return toBytes(value);
 }
 
@@ -83,7 +91,8 @@ interface Wire {
   decode(wire: never): ReadValue;
 }
 
-const decodeText = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8");
+const decodeText = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8");
 const TEXT: Wire = { list: "texts", encode: toText, decode: decodeText };
 const WIRES: Partial<Record<AttributeType, Wire>> = {
   [AttributeType.STRING]: TEXT,

@@ -107,7 +107,14 @@ export class Connection {
   ): Responses<MessageShape<O>> {
     const { path, serialize, deserialize } = wireOf(method);
     const metadata = this.#metadata.clone();
-    const call = this.#client.makeServerStreamRequest(path, serialize, deserialize, request, metadata, optionsOf(limits));
+    const call = this.#client.makeServerStreamRequest(
+      path,
+      serialize,
+      deserialize,
+      request,
+      metadata,
+      optionsOf(limits),
+    );
     return new Responses<MessageShape<O>>(call, limits.signal);
   }
 
@@ -116,7 +123,13 @@ export class Connection {
     limits: CallLimits = {},
   ): Exchange<MessageShape<I>, MessageShape<O>> {
     const { path, serialize, deserialize } = wireOf(method);
-    const call = this.#client.makeBidiStreamRequest(path, serialize, deserialize, this.#metadata.clone(), optionsOf(limits));
+    const call = this.#client.makeBidiStreamRequest(
+      path,
+      serialize,
+      deserialize,
+      this.#metadata.clone(),
+      optionsOf(limits),
+    );
     return new Exchange<MessageShape<I>, MessageShape<O>>(call, limits.signal);
   }
 }

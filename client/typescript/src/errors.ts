@@ -16,7 +16,10 @@ export interface FieldViolation {
   readonly description: string;
 }
 
-/** What this client refuses before it calls the server: a bad row, an unreadable file, a key that would leave in plaintext. */
+/**
+ * What this client refuses before it calls the server: a bad row, an unreadable file, a key that would leave in
+ * plaintext.
+ */
 export class UsageError extends Error {
   override readonly name = "UsageError";
 }
@@ -35,8 +38,8 @@ export interface Failure {
  * A call that failed.
  *
  * `reason` is a value of passerelle.v1.ErrorReason without its prefix, for example "DESTINATION_PAUSED"; empty where
- * gRPC itself failed (no connection, an oversized message). `details` is what the server says, for people; `message` is
- * the code, the reason and that. `retryDelayMs` is undefined where the server names no time.
+ * gRPC itself failed (no connection, an oversized message). `details` is what the server says, for people; `message`
+ * is the code, the reason and that. `retryDelayMs` is undefined where the server names no time.
  */
 export class PasserelleError extends Error {
   override readonly name = "PasserelleError";
@@ -60,8 +63,8 @@ export class PasserelleError extends Error {
   /**
    * The same may succeed later: the server was away, was too busy and said so, or was stopped while it worked.
    *
-   * Of a call that the server was stopped in, gRPC says CANCELLED and the server no reason; whether it was done is not
-   * known.
+   * Of a call that the server was stopped in, gRPC says CANCELLED and the server no reason; whether it was done is
+   * not known.
    */
   get retryable(): boolean {
     const cutOff = this.code === "CANCELLED" && this.reason === "";

@@ -63,8 +63,8 @@ export class Acknowledgements {
   }
 
   /**
-   * Tells of a batch without rows, if all rows before it are acknowledged and the consumer is behind: sequences grow by
-   * acknowledging too.
+   * Tells of a batch without rows, if all rows before it are acknowledged and the consumer is behind: sequences grow
+   * by acknowledging too.
    */
   async passOver(batch: LogBatch): Promise<void> {
     const allTold = this.#given <= this.#told && this.#told < batch.sequence;
@@ -75,9 +75,9 @@ export class Acknowledgements {
 }
 
 /**
- * Rows and the cursor after them. Store the cursor with what you did with the rows, or acknowledge it. One without rows
- * needs no acknowledging: an export by a consumer does that itself, once every batch with rows before it is acknowledged
- * and the next one is asked for.
+ * Rows and the cursor after them. Store the cursor with what you did with the rows, or acknowledge it. One without
+ * rows needs no acknowledging: an export by a consumer does that itself, once every batch with rows before it is
+ * acknowledged and the next one is asked for.
  */
 export class LogBatch {
   readonly rows: readonly LogEntry[];
@@ -98,8 +98,8 @@ export class LogBatch {
   }
 
   /**
-   * Tells the consumer's position: an export by this consumer starts after these rows. Waits for a server that is away as
-   * long as the export itself would. UsageError if the export is by no consumer.
+   * Tells the consumer's position: an export by this consumer starts after these rows. Waits for a server that is
+   * away as long as the export itself would. UsageError if the export is by no consumer.
    */
   acknowledge(): Promise<void> {
     return this.#acknowledgements.tell(this);

@@ -3,7 +3,8 @@
  *
  *     import { connect } from "passerelle";
  *     const client = connect("127.0.0.1:7701");
- *     const result = await client.importProfiles(rows, { identities: ["external_id"], fields: ["city"], stream: "people" });
+ *     const options = { identities: ["external_id"], fields: ["city"], stream: "people" };
+ *     const result = await client.importProfiles(rows, options);
  *
  * Generated messages are in "passerelle/v1"; `client.stubs` holds one stub for each service.
  */

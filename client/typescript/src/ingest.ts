@@ -1,6 +1,12 @@
 /** The loop nobody should write alone: a durable ingest that goes on wherever it was broken off. */
 
-import { create, type DescMessage, type DescMethodBiDiStreaming, type Message, type MessageInitShape } from "@bufbuild/protobuf";
+import {
+  create,
+  type DescMessage,
+  type DescMethodBiDiStreaming,
+  type Message,
+  type MessageInitShape,
+} from "@bufbuild/protobuf";
 
 import type { Connection, Exchange } from "./connection.js";
 import { PasserelleError } from "./errors.js";
@@ -94,8 +100,14 @@ class Run<R> {
   readonly #kind: Kind<R>;
   readonly #options: RunOptions;
   readonly #result: IngestResult = {
-    ...{ totalRecords: 0, received: 0, alreadyKnown: 0, reconnects: 0 },
-    ...{ counts: {}, totals: {}, rows: [], commitToken: "" },
+    totalRecords: 0,
+    received: 0,
+    alreadyKnown: 0,
+    reconnects: 0,
+    counts: {},
+    totals: {},
+    rows: [],
+    commitToken: "",
   };
 
   constructor(connection: Connection, kind: Kind<R>, rows: Rows<R>, options: RunOptions) {
@@ -121,7 +133,10 @@ class Run<R> {
   }
 
   async #once(): Promise<IngestResult> {
-    const call = new Call(this.#connection.bidi(this.#kind.method, { signal: this.#options.signal }), this.#kind.method);
+    const call = new Call(
+      this.#connection.bidi(this.#kind.method, { signal: this.#options.signal }),
+      this.#kind.method,
+    );
     try {
       call.send({ case: "open", value: this.#kind.open });
       const opened = await call.receive("opened");

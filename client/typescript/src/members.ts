@@ -35,8 +35,8 @@ export interface Member {
 }
 
 /**
- * Iterate over it once; then `trailer` tells the counts and `endToken` where an incremental begins. A stream that breaks
- * off reconnects and goes on.
+ * Iterate over it once; then `trailer` tells the counts and `endToken` where an incremental begins. A stream that
+ * breaks off reconnects and goes on.
  */
 export class MemberStream implements AsyncIterable<Member> {
   /** The membership that is streamed; undefined before the first member. */
@@ -76,7 +76,9 @@ export class MemberStream implements AsyncIterable<Member> {
   /** Members that were left out, by reason; empty before the end. */
   get excluded(): Partial<Record<keyof typeof ExclusionReason | `${number}`, number>> {
     const counts = this.trailer?.excluded ?? [];
-    return Object.fromEntries(counts.map(({ reason, members }) => [ExclusionReason[reason] ?? reason, Number(members)]));
+    return Object.fromEntries(
+      counts.map(({ reason, members }) => [ExclusionReason[reason] ?? reason, Number(members)]),
+    );
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Member, void, undefined> {
@@ -138,7 +140,8 @@ export class MemberStream implements AsyncIterable<Member> {
 }
 
 function columnOf(column: Parameters<typeof decode>[0] | undefined, records: number, type: AttributeType) {
-  if (!column) throw new PasserelleError({ code: "INTERNAL", details: "the server sent fewer columns than were asked for" });
+  if (!column)
+    throw new PasserelleError({ code: "INTERNAL", details: "the server sent fewer columns than were asked for" });
   return decode(column, records, type);
 }
 

@@ -20,8 +20,8 @@ export interface Retry {
 }
 
 /**
- * Of one loop: gives up when tries have failed for `retryForMs` and nothing got on. However long a connection was silent
- * before it failed, there is another try.
+ * Of one loop: gives up when tries have failed for `retryForMs` and nothing got on. However long a connection was
+ * silent before it failed, there is another try.
  */
 export class Patience {
   readonly #retryForMs: number;
@@ -48,7 +48,9 @@ export class Patience {
     }
   }
 
-  /** How many milliseconds to wait at the time `now` of performance.now(); throws the error if there is to be no try. */
+  /**
+   * How many milliseconds to wait at the time `now` of performance.now(); throws the error if there is to be no try.
+   */
   decide(error: unknown, now: number, { repeatable = true, deadline = Infinity, signal }: Retry = {}): number {
     if (signal?.aborted) throw cancelled(error);
     if (!(error instanceof PasserelleError)) throw error;

@@ -55,10 +55,34 @@ function recordColumns(offset: number, rows: readonly Row[], namespaces: readonl
   const batch = {
     offset: BigInt(offset),
     records: rows.length,
-    identities: namespaces.map((name) => encode(rows.map((row) => own(row.identities, name)), text, `identity ${name}`, offset)),
-    columns: Array.from(types, ([name, type]) => encode(rows.map((row) => own(row.fields, name)), type, name, offset)),
-    eventTimes: optional(rows.map((row) => row.eventTime), AttributeType.TIMESTAMP, "eventTime", offset),
-    recordKeys: optional(rows.map((row) => (row.recordKey?.length ? row.recordKey : undefined)), text, "recordKey", offset),
+    identities: namespaces.map((name) =>
+      encode(
+        rows.map((row) => own(row.identities, name)),
+        text,
+        `identity ${name}`,
+        offset,
+      ),
+    ),
+    columns: Array.from(types, ([name, type]) =>
+      encode(
+        rows.map((row) => own(row.fields, name)),
+        type,
+        name,
+        offset,
+      ),
+    ),
+    eventTimes: optional(
+      rows.map((row) => row.eventTime),
+      AttributeType.TIMESTAMP,
+      "eventTime",
+      offset,
+    ),
+    recordKeys: optional(
+      rows.map((row) => (row.recordKey?.length ? row.recordKey : undefined)),
+      text,
+      "recordKey",
+      offset,
+    ),
   };
   return batch satisfies RecordBatch;
 }
@@ -70,7 +94,14 @@ function own<T>(values: Readonly<Record<string, T>> | undefined, name: string): 
 
 function optional(values: readonly unknown[], type: AttributeType, what: string, offset: number): Column | undefined {
   const there = values.some((value) => value !== undefined && value !== null);
-  return there ? encode(values.map((value) => value ?? undefined), type, what, offset) : undefined;
+  return there
+    ? encode(
+        values.map((value) => value ?? undefined),
+        type,
+        what,
+        offset,
+      )
+    : undefined;
 }
 
 /** Encodes rows of a push or a replace. */

@@ -76,7 +76,8 @@ export function keyFor(target: string, security: Security): string | undefined {
         " (ca), or connect on the server's own machine",
     );
   }
-  if (security.key && security.keyFile) throw new UsageError("got an API key and a file of one, wanted one of the two");
+  if (security.key && security.keyFile)
+    throw new UsageError("got an API key and a file of one, wanted one of the two");
   if (security.keyFile) return checkedKey(readKey(security.keyFile), `key file ${security.keyFile}`);
   return security.key ? checkedKey(security.key, "the API key") : undefined;
 }

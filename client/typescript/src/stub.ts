@@ -17,8 +17,8 @@ import type { CallLimits, Connection, Exchange } from "./connection.js";
 /** How a call is made. */
 export interface CallOptions {
   /**
-   * DEADLINE_EXCEEDED after this many milliseconds; Infinity: never. Unary calls have 30 s if they do not say, streams
-   * as long as they take.
+   * DEADLINE_EXCEEDED after this many milliseconds; Infinity: never. Unary calls have 30 s if they do not say,
+   * streams as long as they take.
    */
   timeoutMs?: number;
   /** Aborting it ends the call with CANCELLED. */
@@ -53,7 +53,10 @@ export type UnaryCaller = <I extends DescMessage, O extends DescMessage>(
 
 /** The stub of a service over a connection. */
 export function makeStub<S extends DescService>(service: S, connection: Connection, unary: UnaryCaller): Stub<S> {
-  const methods = service.methods.map((method) => [method.localName, makeMethod(method as AnyMethod, connection, unary)]);
+  const methods = service.methods.map((method) => [
+    method.localName,
+    makeMethod(method as AnyMethod, connection, unary),
+  ]);
   return Object.fromEntries(methods) as Stub<S>;
 }
 

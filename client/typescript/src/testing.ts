@@ -12,7 +12,10 @@ const KEPT_LOG = 4_000;
 
 /** How to start it. */
 export interface TestServerOptions {
-  /** The data folder, to go on with the data of a server before; without it, a temporary one that goes with the server. */
+  /**
+   * The data folder, to go on with the data of a server before; without it, a temporary one that goes with the
+   * server.
+   */
   data?: string;
   /** More options of passerelled. Without any, callers need no key. */
   args?: readonly string[];
@@ -32,8 +35,8 @@ export class TestServer {
   }
 
   /**
-   * Starts the passerelled of the folder PASSERELLE_BIN, or else of the PATH, and waits until it serves. Throws with what
-   * it said if it does not.
+   * Starts the passerelled of the folder PASSERELLE_BIN, or else of the PATH, and waits until it serves. Throws with
+   * what it said if it does not.
    */
   static async start({ data, args = ["--insecure-loopback"] }: TestServerOptions = {}): Promise<TestServer> {
     const made = data === undefined ? await mkdtemp(join(tmpdir(), "passerelle-")) : undefined;
@@ -86,10 +89,15 @@ async function addressOf(child: ChildProcess): Promise<string> {
   child.stderr?.on("data", (text: Buffer) => {
     log = (log + text.toString()).slice(-KEPT_LOG);
   });
-  const { signal, lines } = { signal: AbortSignal.timeout(START_MS), lines: createInterface({ input: child.stdout! }) };
+  const { signal, lines } = {
+    signal: AbortSignal.timeout(START_MS),
+    lines: createInterface({ input: child.stdout! }),
+  };
   const failed = once(child, "error", { signal }).then(([error]) => Promise.reject(error as Error));
   const ended = once(child, "exit", { signal }).then(([code]) => Promise.reject(new Error(`exit code ${code}`)));
-  const first = once(lines, "line", { signal }).then(([line]) => (JSON.parse(line as string) as { address: string }).address);
+  const first = once(lines, "line", { signal }).then(
+    ([line]) => (JSON.parse(line as string) as { address: string }).address,
+  );
   try {
     return await Promise.race([first, failed, ended]);
   } catch (error) {

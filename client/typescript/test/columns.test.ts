@@ -11,7 +11,10 @@ const { STRING, INT64, DOUBLE, BOOL, TIMESTAMP, DATE, STRING_LIST } = AttributeT
 test("absent, null and value are told apart by presence", () => {
   const column = encode(["a", null, undefined, ""], STRING);
   assert.deepEqual([...column.presence], [2, 1, 0, 2]);
-  assert.deepEqual(column.texts.map((text) => [...text]), [[97], []]);
+  assert.deepEqual(
+    column.texts.map((text) => [...text]),
+    [[97], []],
+  );
   assert.deepEqual(decode(column, 4, STRING), ["a", undefined, undefined, ""]);
 });
 
@@ -59,7 +62,10 @@ test("a value that does not fit its type names its record, and not itself", () =
   for (const [type, value] of cases) {
     assert.throws(
       () => encode([null, value], type, "age", 40),
-      (error: Error) => error instanceof UsageError && error.message.startsWith("record 41, age: ") && !error.message.includes("secret"),
+      (error: Error) =>
+        error instanceof UsageError &&
+        error.message.startsWith("record 41, age: ") &&
+        !error.message.includes("secret"),
     );
   }
 });

@@ -23,11 +23,17 @@ test("an error says its reason, fields, metadata and when to come again", () => 
   const metadata = new Metadata();
   const fieldViolations = [{ field: "fields[0]", description: "unknown" }];
   const details = [
-    anyPack(ErrorInfoSchema, create(ErrorInfoSchema, { reason: "OVERLOADED", domain: "passerelle", metadata: { a: "b" } })),
+    anyPack(
+      ErrorInfoSchema,
+      create(ErrorInfoSchema, { reason: "OVERLOADED", domain: "passerelle", metadata: { a: "b" } }),
+    ),
     anyPack(BadRequestSchema, create(BadRequestSchema, { fieldViolations })),
     anyPack(RetryInfoSchema, create(RetryInfoSchema, { retryDelay: { seconds: 1n, nanos: 250_000_000 } })),
   ];
-  metadata.add("grpc-status-details-bin", Buffer.from(toBinary(StatusSchema, create(StatusSchema, { code: 8, details }))));
+  metadata.add(
+    "grpc-status-details-bin",
+    Buffer.from(toBinary(StatusSchema, create(StatusSchema, { code: 8, details }))),
+  );
   const error = failure(status.RESOURCE_EXHAUSTED, "the write queue is full", metadata);
   assert.equal(error.message, "RESOURCE_EXHAUSTED OVERLOADED: the write queue is full");
   assert.equal(error.details, "the write queue is full");
@@ -49,7 +55,10 @@ test("what may succeed later is told apart from what cannot", () => {
 test("a connection that broke under a write is a lost connection", () => {
   const broken = "Received RST_STREAM with code 2 triggered by internal client error: write EPIPE";
   assert.equal(failure(status.INTERNAL, broken).code, "UNAVAILABLE");
-  assert.equal(failure(status.INTERNAL, "Received RST_STREAM with code 0 (Call ended without gRPC status)").code, "UNAVAILABLE");
+  assert.equal(
+    failure(status.INTERNAL, "Received RST_STREAM with code 0 (Call ended without gRPC status)").code,
+    "UNAVAILABLE",
+  );
   assert.equal(failure(status.INTERNAL, "Received RST_STREAM with code 2 (Internal server error)").code, "INTERNAL");
   assert.equal(failure(status.INTERNAL, "internal error, call id 5f3c").code, "INTERNAL");
 });

@@ -5,7 +5,12 @@ import { PasserelleError } from "../src/errors.js";
 import { Patience, patiently } from "../src/patience.js";
 
 const away = new PasserelleError({ code: "UNAVAILABLE", details: "connection refused" });
-const busy = new PasserelleError({ code: "RESOURCE_EXHAUSTED", details: "busy", reason: "OVERLOADED", retryDelayMs: 5_000 });
+const busy = new PasserelleError({
+  code: "RESOURCE_EXHAUSTED",
+  details: "busy",
+  reason: "OVERLOADED",
+  retryDelayMs: 5_000,
+});
 const wrong = new PasserelleError({ code: "NOT_FOUND", details: "none", reason: "RESOURCE_NOT_FOUND" });
 
 function assertAbout(delay: number, wanted: number): void {

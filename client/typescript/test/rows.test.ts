@@ -12,21 +12,33 @@ test("a row with what the stream was not opened with is refused by its offset", 
   assert.throws(() => encode(7, [{ identities: { external_id: "a" } }, { identities: { emial: "x" } }]), {
     message: "record 8: 'emial' was not opened",
   });
-  assert.throws(() => encode(0, [{ identities: {}, fields: { town: "x" } }]), { message: "record 0: 'town' was not opened" });
+  assert.throws(() => encode(0, [{ identities: {}, fields: { town: "x" } }]), {
+    message: "record 0: 'town' was not opened",
+  });
   const push = pushEncoder(["external_id"], types, ["VIP"]);
-  assert.throws(() => push(0, [{ identities: {}, audience: "OTHER" }]), { message: "record 0: audience 'OTHER' was not opened" });
+  assert.throws(() => push(0, [{ identities: {}, audience: "OTHER" }]), {
+    message: "record 0: audience 'OTHER' was not opened",
+  });
 });
 
 test("what an object inherits is no field of a row", () => {
   const encode = recordEncoder(["external_id"], new Map([["constructor", AttributeType.STRING]]));
-  const batch = encode(0, [{ identities: { external_id: "a" }, fields: {} }]) as { columns: { presence: Uint8Array }[] };
+  const batch = encode(0, [{ identities: { external_id: "a" }, fields: {} }]) as {
+    columns: { presence: Uint8Array }[];
+  };
   assert.deepEqual([...(batch.columns[0]?.presence ?? [])], [0]);
 });
 
 test("columns that no row needs are left out", () => {
-  const rows = [{ identities: { external_id: "a" }, audience: "VIP" }, { identities: { external_id: "b" }, exited: true }];
+  const rows = [
+    { identities: { external_id: "a" }, audience: "VIP" },
+    { identities: { external_id: "b" }, exited: true },
+  ];
   const one = pushEncoder(["external_id"], types, ["VIP"])(0, rows) as Record<string, unknown>;
-  assert.deepEqual([one.audienceIndexes, one.statuses, one.qualificationTimes, one.recordKeys], [[], [1, 2], undefined, undefined]);
+  assert.deepEqual(
+    [one.audienceIndexes, one.statuses, one.qualificationTimes, one.recordKeys],
+    [[], [1, 2], undefined, undefined],
+  );
   const two = pushEncoder(["external_id"], types, ["NEW", "VIP"])(0, rows) as Record<string, unknown>;
   assert.deepEqual(two.audienceIndexes, [1, 0]);
 });
@@ -34,8 +46,13 @@ test("columns that no row needs are left out", () => {
 test("texts of log rows travel as bytes, given as text or as bytes", () => {
   const encode = logEncoder();
   const bytes = new Uint8Array([0xff]);
-  const batch = encode(3, [{ delivery: "d", broadlogId: 1n }, { delivery: bytes }]) as { rows: { delivery: Uint8Array }[] };
-  assert.deepEqual(batch.rows.map((row) => [...row.delivery]), [[100], [255]]);
+  const batch = encode(3, [{ delivery: "d", broadlogId: 1n }, { delivery: bytes }]) as {
+    rows: { delivery: Uint8Array }[];
+  };
+  assert.deepEqual(
+    batch.rows.map((row) => [...row.delivery]),
+    [[100], [255]],
+  );
 });
 
 const sources = {

@@ -19,12 +19,35 @@ function file(name: string, text: string): string {
 
 test("only what cannot leave this machine is local", () => {
   const local = [
-    ...["127.0.0.1:1", "127.9.9.9:1", "localhost:1", "LOCALHOST", "[::1]:1", "::1", "dns:localhost:1", "dns:///localhost:1"],
+    ...[
+      "127.0.0.1:1",
+      "127.9.9.9:1",
+      "localhost:1",
+      "LOCALHOST",
+      "[::1]:1",
+      "::1",
+      "dns:localhost:1",
+      "dns:///localhost:1",
+    ],
     ...["ipv4:127.0.0.1:1,127.0.0.2:1", "ipv6:[::1]:1", "unix:/run/a.sock", "unix:a.sock", "[0:0:0:0:0:0:0:1]:1"],
   ];
   const elsewhere = [
-    ...["10.0.0.1:1", "example.com:1", "localhost.example.com:1", "127.0.0.1.example.com:1", "ipv4:127.0.0.1:1,10.0.0.1:1"],
-    ...["dns://10.0.0.1/localhost:1", "[::ffff:127.0.0.1]:1", "[2001:db8::1]:1", "xds:///localhost", "", "127.1:1", "0.0.0.0:1"],
+    ...[
+      "10.0.0.1:1",
+      "example.com:1",
+      "localhost.example.com:1",
+      "127.0.0.1.example.com:1",
+      "ipv4:127.0.0.1:1,10.0.0.1:1",
+    ],
+    ...[
+      "dns://10.0.0.1/localhost:1",
+      "[::ffff:127.0.0.1]:1",
+      "[2001:db8::1]:1",
+      "xds:///localhost",
+      "",
+      "127.1:1",
+      "0.0.0.0:1",
+    ],
   ];
   for (const target of local) assert(isLocal(target), target);
   for (const target of elsewhere) assert(!isLocal(target), target);
