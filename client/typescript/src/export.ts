@@ -21,6 +21,7 @@ import {
 } from "./gen/passerelle/v1/log_service_pb.js";
 import { Moment } from "./moment.js";
 import { Patience } from "./patience.js";
+import { resumed } from "./resume.js";
 
 const ENUMS: Record<string, Record<number, string>> = {
   kind: LogKind,
@@ -134,33 +135,19 @@ export async function* exportLogs(
 ): AsyncGenerator<LogBatch, void, undefined> {
   const request: ExportLogsRequest = create(ExportLogsRequestSchema, init);
   const patience = new Patience(retryForMs);
+  const open = () => connection.serverStream(LogService.method.exportLogs, request, { signal });
   let header: ExportLogsResponse_Header | undefined;
-  for (;;) {
-    const responses = connection.serverStream(LogService.method.exportLogs, request, { signal });
-    let failure: unknown;
-    try {
-      for (;;) {
-        const message = await responses.receive().catch((error: unknown) => {
-          failure = error;
-          return undefined;
-        });
-        if (message === undefined) break;
-        if (message.header) {
-          if (!header) acknowledgements.begin(message.sequence, request.cursor === "");
-          header = message.header;
-          continue;
-        }
-        request.cursor = message.cursor;
-        patience.progressed();
-        const batch = new LogBatch(message, header as ExportLogsResponse_Header, acknowledgements);
-        acknowledgements.give(batch);
-        yield batch;
-        await acknowledgements.passOver(batch);
-      }
-    } finally {
-      responses.close();
+  for await (const message of resumed(open, patience, signal)) {
+    if (message.header) {
+      if (!header) acknowledgements.begin(message.sequence, request.cursor === "");
+      header = message.header;
+      continue;
     }
-    if (failure === undefined) return;
-    await patience.wait(failure, { signal });
+    request.cursor = message.cursor;
+    patience.progressed();
+    const batch = new LogBatch(message, header as ExportLogsResponse_Header, acknowledgements);
+    acknowledgements.give(batch);
+    yield batch;
+    await acknowledgements.passOver(batch);
   }
 }

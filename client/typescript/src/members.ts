@@ -19,6 +19,7 @@ import { ExclusionReason } from "./gen/passerelle/v1/audience_service_pb.js";
 import { AttributeType } from "./gen/passerelle/v1/instance_pb.js";
 import { Moment } from "./moment.js";
 import { Patience } from "./patience.js";
+import { resumed } from "./resume.js";
 import type { FieldTypes } from "./rows.js";
 
 /** What a stream says of a member: MEMBER in a full one, else what changed. */
@@ -84,30 +85,13 @@ export class MemberStream implements AsyncIterable<Member> {
   async *[Symbol.asyncIterator](): AsyncGenerator<Member, void, undefined> {
     const types = await this.#types();
     const patience = new Patience(this.#retryForMs);
-    for (;;) {
-      const limits = { signal: this.#signal };
-      const responses = this.#connection.serverStream(ActivationService.method.streamMembers, this.#request, limits);
-      let failure: unknown;
-      try {
-        for (;;) {
-          const message = await responses.receive().catch((error: unknown) => {
-            failure = error;
-            return undefined;
-          });
-          if (message === undefined) break;
-          yield* this.#read(message, types);
-          this.#request.resumeToken = message.resumeToken;
-          patience.progressed();
-        }
-      } finally {
-        responses.close();
-      }
-      if (failure === undefined) return this.#checkWhole();
-      await patience.wait(failure, { signal: this.#signal });
+    const method = ActivationService.method.streamMembers;
+    const open = () => this.#connection.serverStream(method, this.#request, { signal: this.#signal });
+    for await (const message of resumed(open, patience, this.#signal)) {
+      yield* this.#read(message, types);
+      this.#request.resumeToken = message.resumeToken;
+      patience.progressed();
     }
-  }
-
-  #checkWhole(): void {
     if (this.trailer) return;
     throw new PasserelleError({ code: "INTERNAL", details: "the server ended the stream without a trailer" });
   }

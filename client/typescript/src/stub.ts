@@ -78,13 +78,14 @@ function limitsOf(options: CallOptions = {}): CallLimits {
   return { timeoutMs: options.timeoutMs, signal: options.signal };
 }
 
-function listen(
+// The call begins with the first answer asked for: one that nobody asks for would never end.
+async function* listen(
   method: DescMethodServerStreaming,
   connection: Connection,
   request: Init,
   options?: CallOptions,
 ): AsyncGenerator<Message, void, undefined> {
-  return connection.serverStream(method, create(method.input, request), limitsOf(options))[Symbol.asyncIterator]();
+  yield* connection.serverStream(method, create(method.input, request), limitsOf(options));
 }
 
 async function* converse(
