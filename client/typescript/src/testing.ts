@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 
 const START_MS = 60_000;
@@ -43,11 +43,11 @@ export class TestServer {
     const remove = async (): Promise<void> => {
       if (made !== undefined) await rm(made, { recursive: true, force: true });
     };
+    const bin = process.env.PASSERELLE_BIN;
+    const program = bin ? join(bin, "passerelled") : "passerelled";
     const folder = data ?? join(made ?? "", "data");
-    const path = [process.env.PASSERELLE_BIN, process.env.PATH].filter(Boolean).join(delimiter);
-    const child = spawn("passerelled", ["--data", folder, "--listen", "127.0.0.1:0", ...args], {
+    const child = spawn(program, ["--data", folder, "--listen", "127.0.0.1:0", ...args], {
       stdio: ["ignore", "pipe", "pipe"],
-      env: { ...process.env, PATH: path },
     });
     try {
       return new TestServer(child, await addressOf(child), remove);

@@ -153,7 +153,7 @@ test("a test server goes on with the data of the one before", async () => {
   }
 });
 
-test("a server that does not start says why", async () => {
+test("a server that does not start, or is not there, says why", async () => {
   await assert.rejects(
     TestServer.start({ args: ["--no-such-option"] }),
     /did not start: exit code \d+[^]*no-such-option/,
