@@ -158,4 +158,12 @@ test("a server that does not start, or is not there, says why", async () => {
     TestServer.start({ args: ["--no-such-option"] }),
     /did not start: exit code \d+[^]*no-such-option/,
   );
+  const there = process.env.PASSERELLE_BIN;
+  process.env.PASSERELLE_BIN = join(tmpdir(), "nowhere");
+  try {
+    await assert.rejects(TestServer.start(), /did not start: .*nowhere.* ENOENT/);
+  } finally {
+    if (there === undefined) delete process.env.PASSERELLE_BIN;
+    else process.env.PASSERELLE_BIN = there;
+  }
 });
