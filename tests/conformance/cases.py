@@ -10,7 +10,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 FOLDER = HERE / "cases"
 OPS = {"connect", "close", "call", "pages", "create_attribute", "ingest", "export", "members", "await", "cancel"}
 ENV = {
-    *("call", "cut", "stall", "go_on", "await_fault", "make_key", "fake_server", "pause"),
+    *("call", "cut", "stall", "go_on", "await_fault", "make_key", "fake_server"),
     *("stop_server", "kill_server", "start_server", "restart_server"),
 }
 SERVER = {"options", "guarded", "tls", "client_certificates", "unix", "region"}
@@ -131,28 +131,34 @@ def _from_vectors(content: dict) -> list[dict]:
 
 def _vector_case(group: dict) -> dict:
     values = group["vectors"]
-    rows = [{"identities": {"external_id": f"v{i}", group["namespace"]: v["value"]}} for i, v in enumerate(values)]
+    namespace, holder = group["namespace"], _holder(group["namespace"])
+    rows = [{"identities": {holder: f"{1000 + i}", namespace: v["value"]}} for i, v in enumerate(values)]
     refused = [
-        {"offset": i, "outcome": "REJECTED", "reason": v["reason"], "field": group["namespace"]}
+        {"offset": i, "outcome": "REJECTED", "reason": v["reason"], "field": namespace}
         for i, v in enumerate(values)
         if "reason" in v
     ]
     taken = len(values) - len(refused)
-    counts = {"CREATED": taken, "REJECTED": len(refused)}
+    counts = {"$only": {"CREATED": taken, "REJECTED": len(refused)}}
     steps = [
         {"use": "connected"},
-        *group.get("prepare", []),
         {
             "op": "ingest",
             "kind": "import",
-            "identities": ["external_id", group["namespace"]],
+            "identities": [holder, namespace],
             "rows": rows,
             "expect": {"received": len(values), "counts": counts, "rows": refused},
         },
     ]
     for index, vector in enumerate(values):
-        steps += [_look_up(index, *found) for found in _forms(group["namespace"], vector)]
+        held = {"namespace": holder, "value": f"{1000 + index}"}
+        steps += [_look_up(held, *found) for found in _forms(namespace, vector)]
     return {"name": group["name"], "about": group["about"], "server": group.get("server"), "steps": steps}
+
+
+def _holder(namespace: str) -> str:
+    """The namespace of the identity by which a vector's profile is known."""
+    return "ecid" if namespace == "external_id" else "external_id"
 
 
 def _forms(namespace: str, vector: dict) -> list[tuple[str, str]]:
@@ -165,8 +171,8 @@ def _forms(namespace: str, vector: dict) -> list[tuple[str, str]]:
     return found
 
 
-def _look_up(index: int, namespace: str, value: str) -> dict:
-    held = [{"namespace": "external_id", "value": f"v{index}"}]
+def _look_up(holder: dict, namespace: str, value: str) -> dict:
+    held = [holder]
     if not namespace.endswith("_sha256"):
         held.append({"namespace": namespace, "value": value})
     return {

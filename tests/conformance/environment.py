@@ -196,10 +196,6 @@ class Environment:
         self.variables["fake"] = self._fakes[-1].address
         return []
 
-    def _do_pause(self, step: dict) -> list[str]:
-        time.sleep(step["ms"] / 1000)
-        return []
-
     def close(self) -> None:
         self._caller.close()
         for fake in self._fakes:

@@ -90,13 +90,13 @@ def _matches(pattern: str, got: Any, place: str) -> Iterator[str]:
 
 
 def _at_least(bound: float, got: Any, place: str) -> Iterator[str]:
-    number = 0 if got is MISSING else _number(got)
+    number = 0 if got is MISSING or got is None else _number(got)
     if number is None or number < bound:
         yield f"{place}: wanted {bound} or more, got {_shown(got)}"
 
 
 def _at_most(bound: float, got: Any, place: str) -> Iterator[str]:
-    number = 0 if got is MISSING else _number(got)
+    number = 0 if got is MISSING or got is None else _number(got)
     if number is None or number > bound:
         yield f"{place}: wanted {bound} or less, got {_shown(got)}"
 

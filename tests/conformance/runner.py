@@ -19,8 +19,9 @@ class RunnerError(Exception):
 class Runner:
     """Starts with the object; `kill` or `end` it. Used by one thread."""
 
-    def __init__(self, command: list[str], log: pathlib.Path):
+    def __init__(self, command: list[str], log: pathlib.Path, patience_s: float):
         self._log = log
+        self._patience_s = patience_s
         with log.open("ab") as errors:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, encoding="utf-8"
@@ -47,8 +48,9 @@ class Runner:
             raise RunnerError(f"the runner takes no more steps ({error}); {self.last_words()}") from error
         return self._last_id
 
-    def answer(self, step_id: int, patience_s: float = PATIENCE_S) -> dict:
+    def answer(self, step_id: int, patience_s: float | None = None) -> dict:
         """{"ok": ...} or {"error": ...}; RunnerError if none comes in time."""
+        patience_s = patience_s or self._patience_s
         while step_id not in self._early:
             try:
                 line = self._lines.get(timeout=patience_s)

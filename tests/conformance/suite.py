@@ -10,7 +10,7 @@ from case_run import CaseRun
 from cases import Case
 from environment import SharedCertificates, World
 from plants import Plant
-from runner import BUILD_PATIENCE_S, PATIENCE_S, Runner, RunnerError
+from runner import BUILD_PATIENCE_S, Runner, RunnerError
 
 
 @dataclasses.dataclass
@@ -31,13 +31,20 @@ class Suite:
     """`command` starts the language's runner. `run` it once."""
 
     def __init__(
-        self, language: str, command: list[str], certificates: SharedCertificates, plant: Plant, tell: Callable[[str], None]
+        self,
+        language: str,
+        command: list[str],
+        certificates: SharedCertificates,
+        plant: Plant,
+        tell: Callable[[str], None],
+        patience_s: float,
     ):
         self._language = language
         self._command = command
         self._certificates = certificates
         self._plant = plant
         self._tell = tell
+        self._patience_s = patience_s
         self._runner: Runner | None = None
 
     def run(self, cases: list[Case], build: bool) -> list[Result]:
@@ -67,10 +74,10 @@ class Suite:
         """The runner that is there, or a new one that said hello."""
         if self._runner is None:
             try:
-                self._runner = Runner(self._command + (["--build"] if build else []), self._log)
+                self._runner = Runner(self._command + (["--build"] if build else []), self._log, self._patience_s)
             except OSError as error:
                 raise RunnerError(f"the runner does not start: {error}") from error
-            hello = self._runner.answer(self._runner.begin({"op": "hello"}), BUILD_PATIENCE_S if build else PATIENCE_S)
+            hello = self._runner.answer(self._runner.begin({"op": "hello"}), BUILD_PATIENCE_S if build else None)
             if hello.get("ok", {}).get("language") != self._language:
                 raise RunnerError(f"the runner said hello with {hello}, wanted language {self._language!r}")
         return self._runner

@@ -70,8 +70,10 @@ class LogBatch:
         self._acknowledgements.tell(self)
 
     def records(self) -> Iterator[dict[str, Any]]:
-        """The rows as dicts of the chosen fields, under the names the source gives them."""
-        names = [(field.field, field.rename or field.field) for field in self.header.fields]
+        """The rows as dicts of the chosen fields, under the names the source gives them. Fields that are newer than this
+        client are left out."""
+        known = log_entry_pb2.LogEntry.DESCRIPTOR.fields_by_name
+        names = [(field.field, field.rename or field.field) for field in self.header.fields if field.field in known]
         for row in self.rows:
             yield {name: readable(field, getattr(row, field)) for field, name in names}
 
