@@ -2,26 +2,16 @@
 //!
 //!     cargo run --example three_flows [ADDRESS]
 
-use std::time::SystemTime;
-
 use passerelle::v1::destination::SyncType;
 use passerelle::v1::field_mapping::Target;
 use passerelle::v1::{self, Destination, FieldMapping, LogEntry};
-use passerelle::{AttributeType, Client, Result, Row};
+use passerelle::{AttributeType, Client, Result, Row, Timestamp};
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() {
+async fn main() -> Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:7701".to_owned());
-    if let Err(error) = run(&address).await {
-        eprintln!("{error}");
-        std::process::exit(1);
-    }
-}
-
-async fn run(address: &str) -> Result<()> {
-    let client = passerelle::connect(address)?;
-    let seconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs());
-    let prefix = format!("demo-{seconds}"); // names of our own, so that it can be run again
+    let client = passerelle::connect(&address)?;
+    let prefix = format!("demo-{}", Timestamp::now().0 / 1_000_000); // names of our own, so that it can be run again
     prepare(&client, &prefix).await?;
     audience_in(&client, &prefix).await?;
     attributes_in_step(&client, &prefix).await?;
@@ -46,7 +36,7 @@ async fn prepare(client: &Client, prefix: &str) -> Result<()> {
 /// 1. The CDP pushes an audience; the campaign side streams its members.
 async fn audience_in(client: &Client, prefix: &str) -> Result<()> {
     let vip = format!("{prefix}-vip");
-    let audience = v1::DestinationAudience { source_id: "VIP".into(), audience: vip.clone(), ..Default::default() };
+    let audience = v1::DestinationAudience { source_id: "VIP".into(), audience: vip.clone() };
     let sync_type = SyncType::AudienceSync as i32;
     create(client, &vip, Destination { sync_type, audiences: vec![audience], ..Default::default() }).await?;
     let push = client.push_members(&vip, [person(prefix, 1), person(prefix, 2)]);

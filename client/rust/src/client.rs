@@ -276,6 +276,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn clients_and_what_they_give_go_between_threads() {
+        fn shared<T: Send + Sync>() {}
+        fn sent<T: Send>() {}
+        shared::<Client>();
+        shared::<Error>();
+        sent::<Items<v1::Audience>>();
+        sent::<crate::LogBatch>();
+        sent::<crate::MemberStream>();
+        sent::<<Ingest<'static, ImportProfiles> as IntoFuture>::IntoFuture>();
+    }
+
+    #[test]
     fn waits_between_tries_grow_to_the_longest() {
         let policy = RetryPolicy {
             max_attempts: 9,

@@ -97,8 +97,8 @@ mod tests {
     #[test]
     fn every_field_of_the_proto_is_known() {
         let descriptors = FileDescriptorSet::decode(crate::FILE_DESCRIPTOR_SET).expect("descriptors can be read");
-        let messages = descriptors.file.iter().flat_map(|file| &file.message_type);
-        let entry = messages.filter(|message| message.name() == "LogEntry").next_back().expect("there is a LogEntry");
+        let mut messages = descriptors.file.iter().flat_map(|file| &file.message_type);
+        let entry = messages.find(|message| message.name() == "LogEntry").expect("there is a LogEntry");
         let full = LogEntry {
             delivery: "d".into(),
             kind: 1,

@@ -129,7 +129,9 @@ impl Session {
         let mut export = self.client(step)?.export_logs().fields(texts(step, "fields"));
         export = step["source"].as_str().into_iter().fold(export, |export, id| export.source(id));
         export = export.consumer(text(step, "consumer")).cursor(text(step, "cursor"));
-        export = export.filter(parse(message("passerelle.v1.LogFilter"), &step["filter"])?);
+        if !step["filter"].is_null() {
+            export = export.filter(parse(message("passerelle.v1.LogFilter"), &step["filter"])?);
+        }
         export = export.max_batch_rows(step["max_batch_rows"].as_i64().unwrap_or_default() as i32);
         export = if step["follow"] == true { export.follow() } else { export };
         export = retry_for(step).into_iter().fold(export, |export, time| export.retry_for(time));

@@ -169,6 +169,22 @@ macro_rules! messages {
     };
 }
 
+/// A batch of rows, with the columns that all of them have.
+macro_rules! record_batch {
+    ($batch:ident, $layout:expr, $offset:ident, $rows:ident) => {{
+        let columns = $layout.encode($offset, $rows)?;
+        $batch {
+            offset: $offset,
+            records: $rows.len() as i32,
+            identities: columns.identities,
+            columns: columns.columns,
+            event_times: columns.event_times,
+            record_keys: columns.record_keys,
+            ..$batch::default()
+        }
+    }};
+}
+
 impl IngestKind for ImportProfiles {
     type Record = Row;
     messages!(
@@ -197,16 +213,7 @@ impl IngestKind for ImportProfiles {
 
     fn batch(&self, offset: i64, rows: &[&Row]) -> Result<Self::Request> {
         use v1::import_profiles_request::{Batch, Message};
-        let columns = self.layout.encode(offset, rows)?;
-        let batch = Batch {
-            offset,
-            records: rows.len() as i32,
-            identities: columns.identities,
-            columns: columns.columns,
-            event_times: columns.event_times,
-            record_keys: columns.record_keys,
-            ..Batch::default()
-        };
+        let batch = record_batch!(Batch, self.layout, offset, rows);
         Ok(v1::ImportProfilesRequest { message: Some(Message::Batch(batch)) })
     }
 }
@@ -239,16 +246,7 @@ impl IngestKind for SyncProfiles {
 
     fn batch(&self, offset: i64, rows: &[&Row]) -> Result<Self::Request> {
         use v1::sync_profiles_request::{Batch, Message};
-        let columns = self.layout.encode(offset, rows)?;
-        let batch = Batch {
-            offset,
-            records: rows.len() as i32,
-            identities: columns.identities,
-            columns: columns.columns,
-            event_times: columns.event_times,
-            record_keys: columns.record_keys,
-            ..Batch::default()
-        };
+        let batch = record_batch!(Batch, self.layout, offset, rows);
         Ok(v1::SyncProfilesRequest { message: Some(Message::Batch(batch)) })
     }
 }
@@ -283,18 +281,12 @@ impl IngestKind for PushMembers {
 
     fn batch(&self, offset: i64, rows: &[&Row]) -> Result<Self::Request> {
         use v1::push_members_request::{Batch, Message};
-        let columns = self.layout.encode(offset, rows)?;
+        let columns = record_batch!(Batch, self.layout, offset, rows);
         let batch = Batch {
-            offset,
-            records: rows.len() as i32,
-            identities: columns.identities,
-            columns: columns.columns,
-            event_times: columns.event_times,
-            record_keys: columns.record_keys,
             audience_indexes: audience_indexes(offset, rows, &self.audiences)?,
             statuses: statuses(rows),
             qualification_times: times(rows, |row| row.qualification_time),
-            ..Batch::default()
+            ..columns
         };
         Ok(v1::PushMembersRequest { message: Some(Message::Batch(batch)) })
     }
