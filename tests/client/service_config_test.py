@@ -42,6 +42,13 @@ def test_it_is_up_to_date_and_an_old_one_is_found():
     assert made == CONFIG.read_text() and made != made.replace("GetAudience", "GetAudienceOfLastYear")
 
 
+def test_clients_that_keep_a_copy_keep_the_same():
+    command = ["git", "ls-files", "client/*/service_config.json"]
+    copies = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60).stdout.split()
+    for copy in copies:
+        assert (ROOT / copy).read_text() == CONFIG.read_text(), f"{copy} is old: tools/gen_clients"
+
+
 def test_no_write_and_no_stream_is_repeated():
     methods = {(name, method.name): method for name, service in services() for method in service.method}
     assert listed() and listed() <= set(methods)

@@ -15,7 +15,7 @@ Plant = Callable[[str, dict], dict]  # the step's op and the true answer: the an
 class CaseRun:
     """One use of a case. `run` it once."""
 
-    def __init__(self, case: Case, runner: Runner, world: World, plant: Plant, tell: Callable[[str], None]):
+    def __init__(self, case: Case, runner: Runner, world: World, plant: Plant, tell: Callable[[object], None]):
         self._case = case
         self._runner = runner
         self._world = world
@@ -57,13 +57,13 @@ class CaseRun:
             ready = filled({key: value for key, value in step.items() if key not in ("save",)}, environment.variables)
         except KeyError as error:
             return [f"the variable {error} has no value"]
-        self._tell(f"  {ready}")
+        self._tell(ready)
         if "op" not in step:
             return environment.do({**ready, **({"save": step["save"]} if "save" in step else {})})
         answer = self._ask(ready)
         if answer is None:
             return []
-        self._tell(f"    {answer}")
+        self._tell(answer)
         return self._judge(ready, step, answer, environment)
 
     def _ask(self, step: dict) -> dict | None:

@@ -10,7 +10,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 FOLDER = HERE / "cases"
 OPS = {"connect", "close", "call", "pages", "create_attribute", "ingest", "export", "members", "await", "cancel"}
 ENV = {
-    *("call", "cut", "stall", "go_on", "await_fault", "make_key", "fake_server"),
+    *("call", "cut", "stall", "go_on", "await_fault", "make_key", "fake_server", "take_over"),
     *("stop_server", "kill_server", "start_server", "restart_server"),
 }
 SERVER = {"options", "guarded", "tls", "client_certificates", "unix", "region"}

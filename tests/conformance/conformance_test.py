@@ -173,6 +173,14 @@ def test_a_runner_that_breaks_the_protocol_fails(kind, told):
     assert any(told in line for line in lines), lines
 
 
+def test_a_runner_that_is_lost_again_and_again_is_not_waited_for_for_ever():
+    runner = f"liar={HERE / 'lying_runner'} silent"
+    code, lines, results = drive("--lang", "liar", "--runner", runner, "--case", "calls/*", "--patience", "1")
+    assert code == 1 and set(map(tuple, results.values())) == {("FAIL",)}
+    assert sum("no answer within" in line for line in lines) == 5
+    assert sum("not tried" in line for line in lines) == len(results) - 5
+
+
 def test_a_language_without_a_runner_fails_and_the_others_do_not():
     code, lines, _ = drive("--lang", "python,klingon", "--case", "calls/get")
     assert code == 1 and lines[-1] == "1 passed, 1 failed"

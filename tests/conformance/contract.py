@@ -6,6 +6,8 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 import grpc
@@ -78,6 +80,25 @@ class Caller:
             )}}
         except grpc.RpcError as error:
             return {"error": _error(error)}
+
+    def first_answer(self, path: str, request: dict) -> dict:
+        """As `call`, of a stream: sends one message, takes the first answer, and hangs up."""
+        kind, answer, _, _ = method(path)
+        make = self._channel.stream_stream(f"/{path}", kind.SerializeToString, answer.FromString)
+        held = threading.Event()  # the client's side stays open until the answer is there
+
+        def requests() -> Iterator[Any]:
+            yield from_json(kind, request)
+            held.wait(PATIENCE_S)
+
+        call = make(requests(), timeout=PATIENCE_S, wait_for_ready=True, metadata=self._metadata)
+        try:
+            return {"ok": {"response": to_json(next(call))}}
+        except grpc.RpcError as error:
+            return {"error": _error(error)}
+        finally:
+            held.set()
+            call.cancel()
 
     def close(self) -> None:
         self._channel.close()

@@ -191,6 +191,13 @@ class Environment:
         finally:
             caller.close()
 
+    def _do_take_over(self, step: dict) -> list[str]:
+        """Opens an import's stream as another program would."""
+        parent = f"instances/{self.variables['instance']}"
+        opening = {"parent": parent, "stream": {"stream": step["stream"]}, "identity_namespaces": ["external_id"]}
+        answer = self._caller.first_answer("passerelle.v1.ProfileService/ImportProfiles", {"open": opening})
+        return judge.differences({"ok": {"response": {"opened": {"epoch": {"$at_least": 1}}}}}, answer, "taking over")
+
     def _do_fake_server(self, step: dict) -> list[str]:
         self._fakes.append(FakeServer(step["methods"]))
         self.variables["fake"] = self._fakes[-1].address

@@ -13,6 +13,10 @@ from plants import Plant
 from runner import BUILD_PATIENCE_S, Runner, RunnerError
 
 
+# A runner that is lost in case after case would cost a minute each.
+CHANCES = 5
+
+
 @dataclasses.dataclass
 class Result:
     """What became of one case in one language."""
@@ -36,7 +40,7 @@ class Suite:
         command: list[str],
         certificates: SharedCertificates,
         plant: Plant,
-        tell: Callable[[str], None],
+        tell: Callable[[object], None],
         patience_s: float,
     ):
         self._language = language
@@ -46,6 +50,7 @@ class Suite:
         self._tell = tell
         self._patience_s = patience_s
         self._runner: Runner | None = None
+        self._chances = CHANCES  # runners that may still be lost
 
     def run(self, cases: list[Case], build: bool) -> list[Result]:
         """One result for each case, in order."""
@@ -68,10 +73,13 @@ class Suite:
         except RunnerError as error:
             wrong = [str(error)]
             self._drop_runner()
+            self._chances = max(self._chances - 1, 0)
         return Result(self._language, case.name, wrong, time.monotonic() - begun)
 
     def _started(self, build: bool) -> Runner:
         """The runner that is there, or a new one that said hello."""
+        if self._chances == 0:
+            raise RunnerError(f"not tried: the runner was lost {CHANCES} times before")
         if self._runner is None:
             try:
                 self._runner = Runner(self._command + (["--build"] if build else []), self._log, self._patience_s)

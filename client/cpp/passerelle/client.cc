@@ -1,61 +1,21 @@
 #include "passerelle/client.h"
 
-#include <google/protobuf/descriptor.h>
 #include <grpcpp/support/channel_arguments.h>
 
 #include <algorithm>
 #include <cstdlib>
-#include <initializer_list>
 #include <utility>
-#include <vector>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "passerelle/error.h"
 
 namespace passerelle::client {
 namespace {
 
-using google::protobuf::FileDescriptor;
-using google::protobuf::MethodDescriptor;
-
 constexpr int kKeepaliveMs = 30'000;  // the server takes pings 10 s apart and more
 constexpr int kKeepaliveTimeoutMs = 20'000;
 constexpr absl::Duration kLookForProblems = absl::Milliseconds(300);
-
-bool OnlyReads(const MethodDescriptor& method) {
-  if (method.client_streaming() || method.server_streaming()) return false;
-  for (const char* verb : {"Get", "List", "Lookup", "BatchGet", "Count", "Explain"}) {
-    if (absl::StartsWith(method.name(), verb)) return true;
-  }
-  return false;
-}
-
-std::vector<const FileDescriptor*> ServiceFiles() {
-  return {v1::GetInstanceRequest::descriptor()->file(),
-          v1::GetProfileRequest::descriptor()->file(),
-          v1::GetDestinationRequest::descriptor()->file(),
-          v1::GetAudienceRequest::descriptor()->file(),
-          v1::GetDeliveryRequest::descriptor()->file(),
-          v1::GetSourceRequest::descriptor()->file(),
-          v1::GetWriteStreamRequest::descriptor()->file(),
-          v1::ListSuppressionsRequest::descriptor()->file()};
-}
-
-std::vector<std::string> RetriedMethods() {
-  std::vector<std::string> names;
-  for (const FileDescriptor* file : ServiceFiles()) {
-    const auto& service = *file->service(0);
-    for (int i = 0; i < service.method_count(); ++i) {
-      if (!OnlyReads(*service.method(i))) continue;
-      names.push_back(absl::StrCat(R"({"service":")", service.full_name(), R"(","method":")",
-                                   service.method(i)->name(), R"("})"));
-    }
-  }
-  return names;
-}
 
 grpc::ChannelArguments ArgumentsOf(const ConnectOptions& options) {
   grpc::ChannelArguments arguments;
@@ -89,13 +49,6 @@ bool IsFinal(ConnectProblem problem) {
 }
 
 }  // namespace
-
-std::string RetryPolicy() {
-  return absl::StrCat(
-      R"({"methodConfig":[{"name":[)", absl::StrJoin(RetriedMethods(), ","),
-      R"(],"retryPolicy":{"maxAttempts":4,"initialBackoff":"0.1s","maxBackoff":"1s",)",
-      R"("backoffMultiplier":2,"retryableStatusCodes":["UNAVAILABLE"]}}]})");
-}
 
 absl::StatusOr<std::unique_ptr<Client>> Client::Connect(const std::string& target,
                                                         const ConnectOptions& options) {
@@ -141,14 +94,19 @@ Client::Client(std::string target, std::shared_ptr<grpc::Channel> channel,
              v1::ActivationService::NewStub(channel_), v1::LogService::NewStub(channel_),
              v1::SourceService::NewStub(channel_), v1::StreamService::NewStub(channel_),
              v1::AccessService::NewStub(channel_), v1::SuppressionService::NewStub(channel_),
-             v1::AuditService::NewStub(channel_), grpc::health::v1::Health::NewStub(channel_)) {}
+             v1::AuditService::NewStub(channel_), v1::PrivacyService::NewStub(channel_),
+             v1::MaintenanceService::NewStub(channel_),
+             grpc::health::v1::Health::NewStub(channel_)) {}
 
-bool Client::AwaitTurn(const absl::Status& status, absl::Time deadline, Backoff* backoff) {
-  if (ReasonOf(status) != v1::ERROR_REASON_OVERLOADED) return false;
+absl::Status Client::AwaitTurn(absl::Status status, absl::Time deadline, const StopSignal* stop,
+                               Backoff* backoff) {
+  if (ReasonOf(status) != v1::ERROR_REASON_OVERLOADED) return status;
   const auto wait = backoff->WaitAfter(status);
-  if (!wait.has_value() || absl::Now() + *wait >= deadline) return false;
-  absl::SleepFor(*wait);
-  return true;
+  if (!wait.has_value() || absl::Now() + *wait >= deadline) return status;
+  if (stop != nullptr ? stop->SleepFor(*wait) : StopSignal().SleepFor(*wait)) {
+    return absl::CancelledError("stopped by the caller");
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Client::Conclude(const grpc::Status& status, const grpc::ClientContext& context,

@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 #include <tuple>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "absl/time/clock.h"
@@ -17,6 +18,7 @@
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "passerelle/backoff.h"
 #include "passerelle/security.h"
+#include "passerelle/stop.h"
 #include "passerelle/v1/access_service.grpc.pb.h"
 #include "passerelle/v1/activation_service.grpc.pb.h"
 #include "passerelle/v1/audience_service.grpc.pb.h"
@@ -25,6 +27,8 @@
 #include "passerelle/v1/destination_service.grpc.pb.h"
 #include "passerelle/v1/instance_service.grpc.pb.h"
 #include "passerelle/v1/log_service.grpc.pb.h"
+#include "passerelle/v1/maintenance_service.grpc.pb.h"
+#include "passerelle/v1/privacy_service.grpc.pb.h"
 #include "passerelle/v1/profile_service.grpc.pb.h"
 #include "passerelle/v1/profile_sync_service.grpc.pb.h"
 #include "passerelle/v1/source_service.grpc.pb.h"
@@ -46,9 +50,18 @@ struct ConnectOptions {
   Security security;
 };
 
-// Safe on any thread. Methods that only read (Get, List, Lookup, BatchGet, Count) are tried up to 4
-// times on UNAVAILABLE, 0.1 s to 1 s apart, within the deadline. Writes are never sent twice: give
-// a request_id and call again, or use a stream. A call that the server was too busy to begin
+struct CallOptions {
+  // Deadline of the call, retries included; zero: the client's call_timeout.
+  absl::Duration timeout = absl::ZeroDuration();
+  // Where a write's commit token goes, if the server tells one in the trailing metadata.
+  std::string* commit_token = nullptr;
+  // Ends the call with CANCELLED, also while it waits for its turn; outlives the call.
+  StopSignal* stop = nullptr;
+};
+
+// Safe on any thread. Methods that only read (client/service_config.json lists them) are tried up
+// to 4 times on UNAVAILABLE, 0.1 s to 1 s apart, within the deadline. Writes are never sent twice:
+// give a request_id and call again, or use a stream. A call that the server was too busy to begin
 // (OVERLOADED) is made again when it says, within the deadline; nothing of it was done.
 class Client {
  public:
@@ -63,22 +76,26 @@ class Client {
   static absl::StatusOr<std::unique_ptr<Client>> ConnectFromEnvironment(
       ConnectOptions options = {});
 
-  // Makes one unary call: Call(&v1::InstanceService::Stub::GetInstance, request). A write's commit
-  // token is stored in `commit_token` where the server tells one in the trailing metadata.
+  // Makes one unary call: Call(&v1::InstanceService::Stub::GetInstance, request).
   template <typename Stub, typename Request, typename Response>
   absl::StatusOr<Response> Call(grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&,
                                                              Response*),
-                                const Request& request, std::string* commit_token = nullptr) {
-    const absl::Time deadline = absl::Now() + call_timeout_;
-    Backoff backoff(call_timeout_);
+                                const Request& request, const CallOptions& options = {}) {
+    const bool own_timeout = options.timeout > absl::ZeroDuration();
+    const absl::Duration timeout = own_timeout ? options.timeout : call_timeout_;
+    const absl::Time deadline = absl::Now() + timeout;
+    Backoff backoff(timeout);
     for (;;) {
       grpc::ClientContext context;
       context.set_deadline(absl::ToChronoTime(deadline));
       Response response;
-      absl::Status status =
-          Conclude((stub<Stub>().*method)(&context, request, &response), context, commit_token);
+      if (options.stop != nullptr) options.stop->Watch(&context);
+      const grpc::Status ended = (stub<Stub>().*method)(&context, request, &response);
+      if (options.stop != nullptr) options.stop->Watch(nullptr);
+      absl::Status status = Conclude(ended, context, options.commit_token);
       if (status.ok()) return response;
-      if (!AwaitTurn(status, deadline, &backoff)) return status;
+      status = AwaitTurn(std::move(status), deadline, options.stop, &backoff);
+      if (!status.ok()) return status;
     }
   }
 
@@ -100,6 +117,8 @@ class Client {
   v1::AccessService::Stub& access() { return stub<v1::AccessService::Stub>(); }
   v1::SuppressionService::Stub& suppressions() { return stub<v1::SuppressionService::Stub>(); }
   v1::AuditService::Stub& audit() { return stub<v1::AuditService::Stub>(); }
+  v1::PrivacyService::Stub& privacy() { return stub<v1::PrivacyService::Stub>(); }
+  v1::MaintenanceService::Stub& maintenance() { return stub<v1::MaintenanceService::Stub>(); }
   grpc::health::v1::Health::Stub& health() { return stub<grpc::health::v1::Health::Stub>(); }
 
   const std::string& target() const { return target_; }
@@ -113,14 +132,18 @@ class Client {
       std::unique_ptr<v1::ActivationService::Stub>, std::unique_ptr<v1::LogService::Stub>,
       std::unique_ptr<v1::SourceService::Stub>, std::unique_ptr<v1::StreamService::Stub>,
       std::unique_ptr<v1::AccessService::Stub>, std::unique_ptr<v1::SuppressionService::Stub>,
-      std::unique_ptr<v1::AuditService::Stub>, std::unique_ptr<grpc::health::v1::Health::Stub>>;
+      std::unique_ptr<v1::AuditService::Stub>, std::unique_ptr<v1::PrivacyService::Stub>,
+      std::unique_ptr<v1::MaintenanceService::Stub>,
+      std::unique_ptr<grpc::health::v1::Health::Stub>>;
 
   Client(std::string target, std::shared_ptr<grpc::Channel> channel, const ConnectOptions& options);
   // OK when the server answered anything.
   absl::Status AwaitServer(const ConnectOptions& options);
-  // After a call that the server was too busy to begin: waits as long as it asks and returns true;
-  // false, at once, for every other status and when the deadline would be over.
-  static bool AwaitTurn(const absl::Status& status, absl::Time deadline, Backoff* backoff);
+  // After a call that the server was too busy to begin: waits as long as it asks, then OK. At once,
+  // the status itself, for every other one and when the deadline would be over; CANCELLED when it
+  // is stopped meanwhile.
+  static absl::Status AwaitTurn(absl::Status status, absl::Time deadline, const StopSignal* stop,
+                                Backoff* backoff);
   static absl::Status Conclude(const grpc::Status& status, const grpc::ClientContext& context,
                                std::string* commit_token);
 

@@ -44,6 +44,20 @@ v1::ErrorReason ReasonOf(const absl::Status& status) {
   return reason;
 }
 
+std::map<std::string, std::string> MetadataOf(const absl::Status& status) {
+  auto info = Read<google::rpc::ErrorInfo>(status, kErrorInfo);
+  if (!info) return {};
+  return {info->metadata().begin(), info->metadata().end()};
+}
+
+absl::Status WithReason(absl::Status status, const std::string& reason) {
+  google::rpc::ErrorInfo info;
+  info.set_domain("passerelle");
+  info.set_reason(reason);
+  status.SetPayload(kErrorInfo, absl::Cord(info.SerializeAsString()));
+  return status;
+}
+
 std::string MetadataOf(const absl::Status& status, std::string_view key) {
   auto info = Read<google::rpc::ErrorInfo>(status, kErrorInfo);
   if (!info) return "";

@@ -5,6 +5,7 @@
 
 #include <grpcpp/support/status.h>
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,6 +27,9 @@ v1::ErrorReason ReasonOf(const absl::Status& status);
 // The reason's name as the server wrote it, for example "OFFSET_GAP"; empty if there is none.
 std::string ReasonNameOf(const absl::Status& status);
 
+// All that the server's ErrorInfo holds besides.
+std::map<std::string, std::string> MetadataOf(const absl::Status& status);
+
 // The value that the server's ErrorInfo holds for `key`, for example "next_offset"; empty: none.
 std::string MetadataOf(const absl::Status& status, std::string_view key);
 
@@ -34,6 +38,9 @@ struct FieldViolation {
   std::string description;
 };
 std::vector<FieldViolation> FieldViolationsOf(const absl::Status& status);
+
+// A status of the client's own that says the same as one of the server's would: with this reason.
+absl::Status WithReason(absl::Status status, const std::string& reason);
 
 // How long the server asks to wait before the call is made again.
 std::optional<absl::Duration> RetryDelayOf(const absl::Status& status);

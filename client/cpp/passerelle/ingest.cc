@@ -3,10 +3,12 @@
 #include <grpcpp/support/sync_stream.h>
 
 #include <optional>
+#include <thread>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
+#include "absl/synchronization/mutex.h"
 #include "passerelle/columns.h"
 #include "passerelle/error.h"
 #include "passerelle/ingest_loop.h"
@@ -157,7 +159,10 @@ class CallOf : public IngestCall {
   }
 
   bool Start(bool must_exist) override {
-    context_.emplace();
+    {
+      absl::MutexLock lock(&context_mutex_);
+      context_.emplace();
+    }
     if (must_exist) open_.mutable_open()->mutable_stream()->set_must_exist(true);
     stream_ = (stub_.*method_)(&*context_);
     return stream_->Write(open_);
@@ -209,7 +214,11 @@ class CallOf : public IngestCall {
     return status;
   }
 
-  void Cancel() override { context_->TryCancel(); }
+  // The only one that is safe on any thread.
+  void Cancel() override {
+    absl::MutexLock lock(&context_mutex_);
+    if (context_) context_->TryCancel();
+  }
   absl::Status Seek(int64_t offset) override { return source_.Seek(offset); }
 
   absl::StatusOr<bool> AtEnd() override {
@@ -229,8 +238,39 @@ class CallOf : public IngestCall {
   Request request_;
   Response response_;
   Record record_;
+  absl::Mutex context_mutex_;  // of its making and cancelling; the loop's thread makes it
   std::optional<grpc::ClientContext> context_;
   std::unique_ptr<Stream> stream_;
+};
+
+// Cancels a call that goes on for too long after it was stopped, for as long as the object lives.
+class StopWatch {
+ public:
+  StopWatch(const IngestOptions& options, IngestCall* call) {
+    if (options.stop == nullptr) return;
+    thread_ = std::thread([this, stop = options.stop, grace = options.stop_grace, call] {
+      while (!ended_.SleepFor(kLook)) {
+        if (stop->stopped()) break;
+      }
+      if (ended_.SleepFor(grace)) return;
+      // Again and again: the call may be one that is being opened.
+      do {
+        call->Cancel();
+      } while (!ended_.SleepFor(kLook));
+    });
+  }
+  ~StopWatch() {
+    ended_.Stop();
+    if (thread_.joinable()) thread_.join();
+  }
+  StopWatch(const StopWatch&) = delete;
+  StopWatch& operator=(const StopWatch&) = delete;
+
+ private:
+  static constexpr absl::Duration kLook = absl::Milliseconds(50);
+
+  StopSignal ended_;
+  std::thread thread_;
 };
 
 template <typename Stub, typename Request, typename Response, typename Record>
@@ -241,6 +281,7 @@ IngestResult Ingest(Client& client,
                     const IngestOptions& options) {
   CallOf<Stub, Request, Response> call(&client.stub<Stub>(), method, open, &rows,
                                        options.source_token);
+  const StopWatch watch(options, &call);
   return IngestLoop(&call, options).Run();
 }
 

@@ -52,8 +52,10 @@ struct IngestOptions {
   std::string source_token;
   // Give up when nothing was accepted for this long. Only a stream with a name is opened again.
   absl::Duration give_up_after = absl::Minutes(1);
-  // Optional; outlives the call.
+  // Optional; outlives the call. Once stopped nothing more is sent; the answers to what is on its
+  // way are waited for at most so long, then the call is cancelled.
   StopSignal* stop = nullptr;
+  absl::Duration stop_grace = absl::Seconds(5);
   // All called on the calling thread, between messages. Empty ones are not called.
   std::function<void(const v1::StreamOpened&)> on_opened;
   std::function<void(const IngestResult&)> on_progress;  // after each acknowledgement

@@ -171,9 +171,10 @@ absl::Status IngestLoop::ConfirmFinished() {
   call_.Cancel();
   call_.End().IgnoreError();
   if (!at_end.ok()) return at_end.status();
-  return absl::FailedPreconditionError(
+  const std::string message =
       absl::StrCat("stream '", call_.stream(), "' is finished at ", accepted_,
-                   " records and the source holds more; use another stream name"));
+                   " records and the source holds more; use another stream name");
+  return WithReason(absl::FailedPreconditionError(message), "STREAM_FINISHED");
 }
 
 absl::Status IngestLoop::Broken() {

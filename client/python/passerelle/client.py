@@ -12,7 +12,7 @@ import grpc
 from . import export, ingest, members
 from .columns import to_microseconds
 from .errors import PasserelleError, typed
-from .patience import RETRY_FOR, Patience, Stop, patiently
+from .patience import RETRY_FOR, Patience, Stop, Stopped, patiently
 from .security import Security, open_channel
 from .v1 import (
     activation_service_pb2,
@@ -102,6 +102,8 @@ def connect(
 def _once(method: Callable, request: Any, timeout: float | None, stop: Stop | None) -> Any:
     if stop is None:
         return method(request, timeout=timeout)
+    if stop.is_set():
+        raise PasserelleError(Stopped())
     future = method.future(request, timeout=timeout)
     with stop.watch(future.cancel):
         try:
