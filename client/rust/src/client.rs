@@ -112,7 +112,7 @@ impl Client {
         let mut outgoing = Request::new(request.clone());
         outgoing.set_timeout(deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1)));
         match timeout_at(deadline, R::send(self, outgoing)).await {
-            Ok(result) => result.map_err(|status| Error::from_status(&status)),
+            Ok(result) => Ok(result?),
             Err(_) => Err(Error::local(Code::DeadlineExceeded, "the deadline passed")),
         }
     }

@@ -131,6 +131,14 @@ impl fmt::Display for CallError {
 }
 
 impl StdError for Error {}
+
+/// What a stub's own call failed with, typed.
+impl From<Status> for Error {
+    fn from(status: Status) -> Error {
+        Error::from_status(&status)
+    }
+}
+
 impl StdError for CallError {}
 
 /// gRPC's name of a code, for example `NOT_FOUND`.

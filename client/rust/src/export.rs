@@ -272,15 +272,14 @@ impl Export {
             Some(call) => call,
             None => {
                 let begun = self.client.log_service().export_logs(self.request.clone()).await;
-                self.call.insert(begun.map_err(|status| Error::from_status(&status))?.into_inner())
+                self.call.insert(begun?.into_inner())
             }
         };
-        let lost = |status| Error::from_status(&status);
-        if let Some(message) = call.message().await.map_err(lost)? {
+        if let Some(message) = call.message().await? {
             return Ok(Some(message));
         }
         // Without trailers nobody said that this was the end.
-        match call.trailers().await.map_err(lost)? {
+        match call.trailers().await? {
             Some(_) => Ok(None),
             None => Err(Error::local(Code::Unavailable, "the export broke off without a status")),
         }

@@ -260,7 +260,7 @@ impl<K: IngestKind> Call<K> {
         let requests = stream::poll_fn(move |context| incoming.poll_recv(context));
         // Before the call: the server answers nothing, not even its headers, until it has read this.
         let _ = out.send(opening);
-        let response = K::call(client, requests).await.map_err(|status| Error::from_status(&status))?;
+        let response = K::call(client, requests).await?;
         let mut call = Call { out, responses: response.into_inner() };
         match call.receive().await? {
             Answer::Opened(opened) => Ok((call, opened)),
@@ -274,10 +274,9 @@ impl<K: IngestKind> Call<K> {
     }
 
     async fn receive(&mut self) -> Result<Answer> {
-        match self.responses.message().await {
-            Ok(Some(message)) => K::answer(message).ok_or_else(unexpected),
-            Ok(None) => Err(Error::local(Code::Unavailable, "the server ended the stream without its last message")),
-            Err(status) => Err(Error::from_status(&status)),
+        match self.responses.message().await? {
+            Some(message) => K::answer(message).ok_or_else(unexpected),
+            None => Err(Error::local(Code::Unavailable, "the server ended the stream without its last message")),
         }
     }
 

@@ -254,14 +254,13 @@ impl Members {
             Some(call) => call,
             None => {
                 let begun = self.client.activation_service().stream_members(self.request.clone()).await;
-                self.call.insert(begun.map_err(|status| Error::from_status(&status))?.into_inner())
+                self.call.insert(begun?.into_inner())
             }
         };
-        match call.message().await {
-            Ok(Some(message)) => Ok(Some(message)),
-            Ok(None) if self.ends().trailer.is_some() => Ok(None),
-            Ok(None) => Err(Error::local(Code::Unavailable, "the server ended the stream without a trailer")),
-            Err(status) => Err(Error::from_status(&status)),
+        match call.message().await? {
+            Some(message) => Ok(Some(message)),
+            None if self.ends().trailer.is_some() => Ok(None),
+            None => Err(Error::local(Code::Unavailable, "the server ended the stream without a trailer")),
         }
     }
 

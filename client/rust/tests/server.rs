@@ -1,7 +1,7 @@
 //! Against a real server: what no unit test can tell. Everything else is in the conformance suite.
 
 use passerelle::test_server::TestServer;
-use passerelle::{AttributeType, Code, Row, Source, Value, v1};
+use passerelle::{AttributeType, Code, Error, Row, Source, Value, v1};
 
 fn server() -> TestServer {
     TestServer::start().expect("passerelled starts")
@@ -77,8 +77,10 @@ async fn errors_tell_reason_and_place() {
     let server = server();
     let client = passerelle::connect(server.address()).expect("it is an address");
     let get = v1::GetAudienceRequest { name: client.name("audiences/none"), ..Default::default() };
-    let error = client.call(get).await.expect_err("there is none");
+    let error = client.call(get.clone()).await.expect_err("there is none");
     assert_eq!((error.code(), error.reason()), (Some(Code::NotFound), "RESOURCE_NOT_FOUND"));
+    let status = client.audience_service().get_audience(get).await.expect_err("there is none");
+    assert_eq!(Error::from(status).reason(), "RESOURCE_NOT_FOUND");
     let create = v1::CreateAudienceRequest { parent: client.instance().to_owned(), ..Default::default() };
     let error = client.call(create).await.expect_err("it has no id");
     let fields: Vec<&str> =
