@@ -42,6 +42,13 @@ def test_it_is_up_to_date_and_an_old_one_is_found():
     assert made == CONFIG.read_text() and made != made.replace("GetAudience", "GetAudienceOfLastYear")
 
 
+def test_the_generator_knows_the_languages_and_says_so():
+    done = subprocess.run([GENERATOR, "cpp"], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 and "CMake" in done.stdout
+    done = subprocess.run([GENERATOR, "klingon"], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2 and "nobody knows 'klingon'; known: cpp," in done.stderr
+
+
 def test_clients_that_keep_a_copy_keep_the_same():
     command = ["git", "ls-files", "client/*/service_config.json"]
     copies = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60).stdout.split()

@@ -175,10 +175,12 @@ def test_a_runner_that_breaks_the_protocol_fails(kind, told):
 
 def test_a_runner_that_is_lost_again_and_again_is_not_waited_for_for_ever():
     runner = f"liar={HERE / 'lying_runner'} silent"
-    code, lines, results = drive("--lang", "liar", "--runner", runner, "--case", "calls/*", "--patience", "1")
-    assert code == 1 and set(map(tuple, results.values())) == {("FAIL",)}
-    assert sum("no answer within" in line for line in lines) == 5
-    assert sum("not tried" in line for line in lines) == len(results) - 5
+    code, lines, _ = drive("--lang", "liar", "--runner", runner, "--case", "calls/*", "--patience", "1", "--json")
+    results = [json.loads(line) for line in lines[:-1]]
+    assert code == 1 and len(results) == len(cases.load("calls/*")) and not any(result["ok"] for result in results)
+    told = [result["wrong"][0] for result in results]
+    assert ["no answer within" in line for line in told] == [True] * 5 + [False] * (len(told) - 5)
+    assert ["not tried" in line for line in told] == [False] * 5 + [True] * (len(told) - 5)
 
 
 def test_a_language_without_a_runner_fails_and_the_others_do_not():

@@ -21,11 +21,15 @@ def _line(first: str, others: list[str], width: int, columns: list[int]) -> str:
 
 
 def failures(results: list[Result]) -> str:
-    """Why each failure is one."""
-    lines = []
+    """Why each failure is one. A reason that one case after the other has is told once."""
+    lines: list[str] = []
+    before: Result | None = None
     for result in results:
+        same = before is not None and (before.language, before.wrong) == (result.language, result.wrong)
         if not result.ok:
-            lines += [f"FAIL {result.language} {result.case}", *(f"     {line}" for line in result.wrong)]
+            lines += [f"FAIL {result.language} {result.case}"]
+            lines += ["     the same"] if same else [f"     {line}" for line in result.wrong]
+        before = result
     return "\n".join(lines)
 
 

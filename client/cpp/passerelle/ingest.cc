@@ -214,7 +214,6 @@ class CallOf : public IngestCall {
     return status;
   }
 
-  // The only one that is safe on any thread.
   void Cancel() override {
     absl::MutexLock lock(&context_mutex_);
     if (context_) context_->TryCancel();

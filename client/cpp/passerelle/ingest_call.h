@@ -42,6 +42,7 @@ class IngestCall {
   // The call's status. Blocks until the server ended it: to be called when a Read or a Send said
   // false, or after the last answer.
   virtual absl::Status End() = 0;
+  // Safe on any thread, also while another one waits in any of these.
   virtual void Cancel() = 0;
 
   // The source behind it.
