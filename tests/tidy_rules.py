@@ -171,11 +171,12 @@ def machine_paths(tree):
 
 _REGISTRY = re.compile(r"(?i)\b(?:py" r"pi\.(?:org|python)|registry\.np" r"mjs|np" r"mjs\.(?:org|com)|"
                        r"proxy\.go" r"lang\.org|deb\.deb" r"ian\.org|security\.deb" r"ian\.org|"
-                       r"crat" r"es\.io|repo1?\.mav" r"en|mav" r"en\.org|files\.pyth" r"onhosted)")
+                       r"crat" r"es\.io(?!-index\")|repo1?\.mav" r"en|mav" r"en\.org|files\.pyth" r"onhosted)")
 
 
 def registry_hosts(tree):
-    """The machine says where packages come from."""
+    """The machine says where packages come from. (Cargo's lock file names its index, by which cargo knows the default one:
+    a machine that has another in its place says so in its own settings.)"""
     yield from _search(sorted(tree.items()), _REGISTRY, "names the registry {}")
 
 

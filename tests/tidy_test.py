@@ -131,7 +131,9 @@ class EveryRuleCanFail(unittest.TestCase):
             ("a.cc", "Open( /t" "mp/a);\n"), ("b.cc", "// /fa" "rm/x\n")])
 
     def test_registry_hosts(self):
-        self.assert_breaks(rules.registry_hosts, {"a.md": "a package from PyPI\n"}, [
+        index = 'source = "registry+https://github.com/rust-lang/crat' 'es.io-index"\n'
+        self.assert_breaks(rules.registry_hosts, {"a.md": "a package from PyPI\n", "Cargo.lock": index}, [
+            ("Cargo.lock", "https://static.crat" "es.io/crat" "es\n"),
             ("a.txt", "--index-url https://py" "pi.org/simple\n"),
             ("b.sh", "GOPROXY=https://proxy.go" "lang.org\n"), ("c", "http://deb.deb" "ian.org/debian\n")])
 

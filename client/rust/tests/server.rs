@@ -1,0 +1,102 @@
+//! Against a real server: what no unit test can tell. Everything else is in the conformance suite.
+
+use passerelle::test_server::TestServer;
+use passerelle::{AttributeType, Code, Error, Row, Source, Value, v1};
+
+fn server() -> TestServer {
+    TestServer::start().expect("passerelled starts")
+}
+
+#[tokio::test]
+async fn every_item_of_every_page_comes_once() {
+    let server = server();
+    let client = passerelle::connect(server.address()).expect("it is an address");
+    for number in 0..5 {
+        client.create_attribute(&format!("a{number}"), AttributeType::Int64, None).await.expect("it is created");
+    }
+    let parent = client.instance().to_owned();
+    let list = v1::ListAttributesRequest { parent, page_size: 2, ..Default::default() };
+    let names: Vec<String> =
+        client.pages(list).collect().await.expect("it is listed").into_iter().map(|attribute| attribute.name).collect();
+    let expected: Vec<String> = (0..5).map(|number| client.name(format!("attributes/a{number}"))).collect();
+    assert_eq!(names, expected);
+}
+
+#[tokio::test]
+async fn the_stub_and_the_trailing_token_are_within_reach() {
+    let server = server();
+    let client = passerelle::connect(server.address()).expect("it is an address");
+    let name = client.instance().to_owned();
+    let get = v1::GetInstanceRequest { name: name.clone(), ..Default::default() };
+    let instance = client.instance_service().get_instance(get).await.expect("it is there").into_inner();
+    assert_eq!(instance.name, name);
+    let audience = Some(v1::Audience { kind: v1::audience::Kind::List as i32, ..Default::default() });
+    let create = v1::CreateAudienceRequest { parent: name, audience_id: "vip".into(), audience, ..Default::default() };
+    let created = client.respond(create, std::time::Duration::from_secs(30)).await.expect("it is created");
+    assert!(created.metadata().contains_key("commit-token"), "{:?}", created.metadata());
+}
+
+#[tokio::test]
+async fn large_rows_are_cut_into_smaller_batches_and_all_arrive() {
+    let server = server();
+    let client = passerelle::connect(server.address()).expect("it is an address");
+    client.create_attribute("note", AttributeType::String, None).await.expect("it is created");
+    // 1,000 rows of 6 KB are more than a message may hold.
+    let row = |number: i64| {
+        Row::new().identity("external_id", number.to_string()).field("note", "n".repeat(6_000)).key(number.to_string())
+    };
+    let (mut progress, mut listed) = (Vec::new(), 0);
+    let result = client
+        .import_profiles(Source::starting_at(|offset| (offset..1_000).map(row)))
+        .identities(["external_id"])
+        .fields(["note"])
+        .stream("notes")
+        .on_progress(|offset| progress.push(offset))
+        .on_row(|_| listed += 1)
+        .await
+        .expect("all is imported");
+    assert_eq!((result.received, result.total_records, result.reconnects), (1_000, 1_000, 0));
+    assert_eq!(result.counts["CREATED"], 1_000);
+    assert!(progress.len() >= 2 && progress.is_sorted() && progress.last() == Some(&1_000), "{progress:?}");
+    assert_eq!((listed, result.rows.len()), (0, 0));
+}
+
+#[tokio::test]
+async fn a_row_that_does_not_fit_is_refused_before_it_is_sent() {
+    let server = server();
+    let client = passerelle::connect(server.address()).expect("it is an address");
+    client.create_attribute("visits", AttributeType::Int64, None).await.expect("it is created");
+    let rows = [Row::new().identity("external_id", "1").field("visits", Value::Double(0.5))];
+    let import = client.import_profiles(rows).identities(["external_id"]).fields(["visits"]).stream("visits");
+    let error = import.await.expect_err("it does not fit");
+    assert_eq!((error.code(), error.to_string().as_str()), (None, "record 0, visits: got a number, wanted an integer"));
+}
+
+#[tokio::test]
+async fn errors_tell_reason_and_place() {
+    let server = server();
+    let client = passerelle::connect(server.address()).expect("it is an address");
+    let get = v1::GetAudienceRequest { name: client.name("audiences/none"), ..Default::default() };
+    let error = client.call(get.clone()).await.expect_err("there is none");
+    assert_eq!((error.code(), error.reason()), (Some(Code::NotFound), "RESOURCE_NOT_FOUND"));
+    let status = client.audience_service().get_audience(get).await.expect_err("there is none");
+    assert_eq!(Error::from(status).reason(), "RESOURCE_NOT_FOUND");
+    let create = v1::CreateAudienceRequest { parent: client.instance().to_owned(), ..Default::default() };
+    let error = client.call(create).await.expect_err("it has no id");
+    let fields: Vec<&str> =
+        error.call().expect("a call failed").field_violations.iter().map(|each| each.field.as_str()).collect();
+    assert_eq!(fields, ["audience_id"]);
+}
+
+#[tokio::test]
+async fn a_server_that_is_gone_is_unavailable() {
+    let address = server().address().to_owned();
+    let client = passerelle::connect(&address).expect("it is an address");
+    let error = client.attribute_types().await.expect_err("nobody is there");
+    assert_eq!(error.code(), Some(Code::Unavailable), "{error}");
+    assert!(error.to_string().contains("refused"), "{error}");
+    let rows = [Row::new().identity("external_id", "1")];
+    let import = client.import_profiles(rows).identities(["external_id"]).stream("gone");
+    let error = import.retry_for(std::time::Duration::from_millis(300)).await.expect_err("nobody is there");
+    assert!(error.retryable(), "{error}");
+}
