@@ -393,7 +393,8 @@ type StreamMembersResponse_Batch struct {
 	Records int32 `protobuf:"varint,1,opt,name=records,proto3" json:"records,omitempty"`
 	// Their profile ids.
 	Profiles []int64 `protobuf:"varint,2,rep,packed,name=profiles,proto3" json:"profiles,omitempty"`
-	// One text column for each namespace asked for; absent where there is none, and for deleted profiles.
+	// One text column for each namespace asked for; absent where there is none, and for deleted profiles. Of
+	// EXITED members who cannot be reached only external_id is told.
 	Identities []*Column `protobuf:"bytes,3,rep,name=identities,proto3" json:"identities,omitempty"`
 	// One column for each attribute asked for; null is absent. EXITED members have none.
 	Columns []*Column `protobuf:"bytes,4,rep,name=columns,proto3" json:"columns,omitempty"`
@@ -487,9 +488,12 @@ type StreamMembersResponse_Trailer struct {
 	// Members left out, by reason.
 	Excluded []*ExcludedCount `protobuf:"bytes,3,rep,name=excluded,proto3" json:"excluded,omitempty"`
 	// Hand this to a later call as since_token.
-	EndToken      string `protobuf:"bytes,4,opt,name=end_token,json=endToken,proto3" json:"end_token,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	EndToken string `protobuf:"bytes,4,opt,name=end_token,json=endToken,proto3" json:"end_token,omitempty"`
+	// Incremental: of those sent as EXITED, how many cannot be reached, by reason. They are in `streamed`, not in
+	// `excluded`.
+	ExitedOutOfReach []*ExcludedCount `protobuf:"bytes,5,rep,name=exited_out_of_reach,json=exitedOutOfReach,proto3" json:"exited_out_of_reach,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *StreamMembersResponse_Trailer) Reset() {
@@ -550,6 +554,13 @@ func (x *StreamMembersResponse_Trailer) GetEndToken() string {
 	return ""
 }
 
+func (x *StreamMembersResponse_Trailer) GetExitedOutOfReach() []*ExcludedCount {
+	if x != nil {
+		return x.ExitedOutOfReach
+	}
+	return nil
+}
+
 var File_passerelle_v1_activation_service_proto protoreflect.FileDescriptor
 
 const file_passerelle_v1_activation_service_proto_rawDesc = "" +
@@ -567,7 +578,7 @@ const file_passerelle_v1_activation_service_proto_rawDesc = "" +
 	"sinceToken\x12!\n" +
 	"\fresume_token\x18\a \x01(\tR\vresumeToken\x12*\n" +
 	"\x11max_batch_members\x18\b \x01(\x05R\x0fmaxBatchMembers\x12!\n" +
-	"\fcommit_token\x18\t \x01(\tR\vcommitToken\"\xd9\a\n" +
+	"\fcommit_token\x18\t \x01(\tR\vcommitToken\"\xa6\b\n" +
 	"\x15StreamMembersResponse\x12E\n" +
 	"\x06header\x18\x01 \x01(\v2+.passerelle.v1.StreamMembersResponse.HeaderH\x00R\x06header\x12B\n" +
 	"\x05batch\x18\x02 \x01(\v2*.passerelle.v1.StreamMembersResponse.BatchH\x00R\x05batch\x12H\n" +
@@ -586,12 +597,13 @@ const file_passerelle_v1_activation_service_proto_rawDesc = "" +
 	"identities\x12/\n" +
 	"\acolumns\x18\x04 \x03(\v2\x15.passerelle.v1.ColumnR\acolumns\x124\n" +
 	"\x16qualification_times_us\x18\x05 \x03(\x03R\x14qualificationTimesUs\x12E\n" +
-	"\achanges\x18\x06 \x03(\x0e2+.passerelle.v1.StreamMembersResponse.ChangeR\achanges\x1a\x96\x01\n" +
+	"\achanges\x18\x06 \x03(\x0e2+.passerelle.v1.StreamMembersResponse.ChangeR\achanges\x1a\xe3\x01\n" +
 	"\aTrailer\x12\x18\n" +
 	"\amembers\x18\x01 \x01(\x03R\amembers\x12\x1a\n" +
 	"\bstreamed\x18\x02 \x01(\x03R\bstreamed\x128\n" +
 	"\bexcluded\x18\x03 \x03(\v2\x1c.passerelle.v1.ExcludedCountR\bexcluded\x12\x1b\n" +
-	"\tend_token\x18\x04 \x01(\tR\bendToken\"[\n" +
+	"\tend_token\x18\x04 \x01(\tR\bendToken\x12K\n" +
+	"\x13exited_out_of_reach\x18\x05 \x03(\v2\x1c.passerelle.v1.ExcludedCountR\x10exitedOutOfReach\"[\n" +
 	"\x06Change\x12\x16\n" +
 	"\x12CHANGE_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eCHANGE_ENTERED\x10\x01\x12\x11\n" +
@@ -637,13 +649,14 @@ var file_passerelle_v1_activation_service_proto_depIdxs = []int32{
 	8,  // 6: passerelle.v1.StreamMembersResponse.Batch.columns:type_name -> passerelle.v1.Column
 	0,  // 7: passerelle.v1.StreamMembersResponse.Batch.changes:type_name -> passerelle.v1.StreamMembersResponse.Change
 	9,  // 8: passerelle.v1.StreamMembersResponse.Trailer.excluded:type_name -> passerelle.v1.ExcludedCount
-	1,  // 9: passerelle.v1.ActivationService.StreamMembers:input_type -> passerelle.v1.StreamMembersRequest
-	2,  // 10: passerelle.v1.ActivationService.StreamMembers:output_type -> passerelle.v1.StreamMembersResponse
-	10, // [10:11] is the sub-list for method output_type
-	9,  // [9:10] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	9,  // 9: passerelle.v1.StreamMembersResponse.Trailer.exited_out_of_reach:type_name -> passerelle.v1.ExcludedCount
+	1,  // 10: passerelle.v1.ActivationService.StreamMembers:input_type -> passerelle.v1.StreamMembersRequest
+	2,  // 11: passerelle.v1.ActivationService.StreamMembers:output_type -> passerelle.v1.StreamMembersResponse
+	11, // [11:12] is the sub-list for method output_type
+	10, // [10:11] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_passerelle_v1_activation_service_proto_init() }

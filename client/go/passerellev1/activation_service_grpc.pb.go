@@ -33,7 +33,8 @@ type ActivationServiceClient interface {
 	// The membership is exactly that of one change sequence, told in the header. Attributes and consent are those at the
 	// moment of output; whatever changed after the sequence comes again in the incremental from the end token, so that a
 	// caller who applies all messages in order holds the audience as it is. Members that cannot be reached on the channel
-	// are left out and counted by reason; in an incremental they are told as EXITED, because the caller may hold them.
+	// are left out and counted by reason; in an incremental they are told as EXITED, because the caller may hold them, by
+	// their profile id and, if asked for, their external_id, and by nothing else.
 	// The stream ends with a trailer: without it, it is not whole. Go on with resume_token of the last message seen.
 	// Fails with CURSOR_INVALID, CURSOR_MISMATCH, CURSOR_EXPIRED, STORE_RESTORED, UNKNOWN_ATTRIBUTE, UNKNOWN_NAMESPACE.
 	StreamMembers(ctx context.Context, in *StreamMembersRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamMembersResponse], error)
@@ -77,7 +78,8 @@ type ActivationServiceServer interface {
 	// The membership is exactly that of one change sequence, told in the header. Attributes and consent are those at the
 	// moment of output; whatever changed after the sequence comes again in the incremental from the end token, so that a
 	// caller who applies all messages in order holds the audience as it is. Members that cannot be reached on the channel
-	// are left out and counted by reason; in an incremental they are told as EXITED, because the caller may hold them.
+	// are left out and counted by reason; in an incremental they are told as EXITED, because the caller may hold them, by
+	// their profile id and, if asked for, their external_id, and by nothing else.
 	// The stream ends with a trailer: without it, it is not whole. Go on with resume_token of the last message seen.
 	// Fails with CURSOR_INVALID, CURSOR_MISMATCH, CURSOR_EXPIRED, STORE_RESTORED, UNKNOWN_ATTRIBUTE, UNKNOWN_NAMESPACE.
 	StreamMembers(*StreamMembersRequest, grpc.ServerStreamingServer[StreamMembersResponse]) error

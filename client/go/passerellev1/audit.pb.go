@@ -82,7 +82,8 @@ func (AuditEntry_Kind) EnumDescriptor() ([]byte, []int) {
 }
 
 // One act in the audit trail: what one call did in one transaction of one file, written in that transaction. A call that
-// changes several files, or needs several transactions, has an entry in each; they share its call_id. What is only read
+// changes several files, or needs several transactions, has an entry in each; they share its call_id. Of a deletion that goes on by turns the first one
+// has it. What is only read
 // has no entry, unless it is an export (methods with the option `exports`): a stream has one before its first message and
 // one at its end, a list one before it is answered. Nothing in it is personal data.
 //
@@ -104,7 +105,8 @@ type AuditEntry struct {
 	Caller string `protobuf:"bytes,6,opt,name=caller,proto3" json:"caller,omitempty"`
 	// What, as `InstanceService/CreateInstance`.
 	Method string `protobuf:"bytes,7,opt,name=method,proto3" json:"method,omitempty"`
-	// Of the call, as in its trailing metadata `x-call-id` and the server's log.
+	// Of the call: the server's own, as in its trailing metadata `x-call-id` or, where the caller sent an x-call-id (which
+	// is not kept here, as it may tell of somebody), `x-server-call-id`; server_call_id in the server's log.
 	CallId string `protobuf:"bytes,8,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
 	// The names of resources in the request, as `instances/crm/audiences/vip`: the first one, and how many others.
 	Resource string `protobuf:"bytes,9,opt,name=resource,proto3" json:"resource,omitempty"`

@@ -37,7 +37,8 @@ const (
 	// A known head is not there, or has another MAC: an older state of the file was put back, or the chain was made
 	// anew.
 	VerifyAuditTrailResponse_Finding_KIND_HEAD_LOST VerifyAuditTrailResponse_Finding_Kind = 4
-	// The master key that it was made with is not in the key file, so that it cannot be checked.
+	// The master key that it, and maybe those after it, say they were made with is not in the key file, so that they
+	// cannot be checked; or they were changed, if there never was such a key.
 	VerifyAuditTrailResponse_Finding_KIND_KEY_MISSING VerifyAuditTrailResponse_Finding_Kind = 5
 )
 

@@ -32,7 +32,9 @@ const (
 // file; that of an instance is deleted with the instance.
 type AuditServiceClient interface {
 	// Lists entries of all files in the order of their times, oldest first; entries of one file are in the order of their
-	// numbers. FIELD_INVALID, PAGE_TOKEN_INVALID, RESOURCE_NOT_FOUND (the instance).
+	// numbers. While pages are read, entries of the last seconds may come behind one that was told already, and are passed
+	// over: who follows the trail asks again from a start_time some seconds before the last entry. FIELD_INVALID,
+	// PAGE_TOKEN_INVALID, RESOURCE_NOT_FOUND (the instance).
 	ListAuditEntries(ctx context.Context, in *ListAuditEntriesRequest, opts ...grpc.CallOption) (*ListAuditEntriesResponse, error)
 	// Reads all entries and tells every one that was changed, is missing, or follows none; then the heads of all chains.
 	// Only reads, beside all other work; entries written meanwhile are checked or not. Streams findings as they are made,
@@ -87,7 +89,9 @@ type AuditService_VerifyAuditTrailClient = grpc.ServerStreamingClient[VerifyAudi
 // file; that of an instance is deleted with the instance.
 type AuditServiceServer interface {
 	// Lists entries of all files in the order of their times, oldest first; entries of one file are in the order of their
-	// numbers. FIELD_INVALID, PAGE_TOKEN_INVALID, RESOURCE_NOT_FOUND (the instance).
+	// numbers. While pages are read, entries of the last seconds may come behind one that was told already, and are passed
+	// over: who follows the trail asks again from a start_time some seconds before the last entry. FIELD_INVALID,
+	// PAGE_TOKEN_INVALID, RESOURCE_NOT_FOUND (the instance).
 	ListAuditEntries(context.Context, *ListAuditEntriesRequest) (*ListAuditEntriesResponse, error)
 	// Reads all entries and tells every one that was changed, is missing, or follows none; then the heads of all chains.
 	// Only reads, beside all other work; entries written meanwhile are checked or not. Streams findings as they are made,

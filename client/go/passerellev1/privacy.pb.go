@@ -82,11 +82,12 @@ type PrivacyRequest_State int32
 const (
 	// Never sent.
 	PrivacyRequest_STATE_UNSPECIFIED PrivacyRequest_State = 0
-	// At work; or waiting for the request before it.
+	// At work; or waiting for the requests before it.
 	PrivacyRequest_STATE_RUNNING PrivacyRequest_State = 1
 	// Done.
 	PrivacyRequest_STATE_SUCCEEDED PrivacyRequest_State = 2
-	// Given up; failure tells why. What was erased stays so. DeletePrivacyRequest, then ask again.
+	// An access request that was given up; failure tells why. Ask again. An erasure is never given up: it is tried until
+	// it is done.
 	PrivacyRequest_STATE_FAILED PrivacyRequest_State = 3
 )
 
@@ -146,7 +147,8 @@ const (
 	PrivacyRequest_STEP_LEDGER PrivacyRequest_Step = 2
 	// Both: delivery and tracking logs.
 	PrivacyRequest_STEP_LOGS PrivacyRequest_Step = 3
-	// Erase: the write-ahead logs of both files are emptied, so that nothing of it is left in them.
+	// Erase: the write-ahead logs of both files are emptied, so that nothing of it is left in them; for all erasures that
+	// have come so far together.
 	PrivacyRequest_STEP_EMPTY_LOGS PrivacyRequest_Step = 4
 	// Erase: every table is searched for what was asked to be erased; what is found is removed.
 	PrivacyRequest_STEP_SCAN PrivacyRequest_Step = 5
@@ -222,7 +224,7 @@ type PrivacyRequest struct {
 	RowsDone int64 `protobuf:"varint,7,opt,name=rows_done,json=rowsDone,proto3" json:"rows_done,omitempty"`
 	// Output only. Rows of this step, about.
 	RowsTotal int64 `protobuf:"varint,8,opt,name=rows_total,json=rowsTotal,proto3" json:"rows_total,omitempty"`
-	// Output only. Why it failed.
+	// Output only. Why it failed; of an erasure that runs: what was in its way when it was tried last, if anything was.
 	Failure string `protobuf:"bytes,9,opt,name=failure,proto3" json:"failure,omitempty"`
 	// Output only. What it found, by table: how many rows were put into the archive, or removed, or freed of what tells who
 	// it was.
@@ -444,7 +446,8 @@ func (x *TableCount) GetRows() int64 {
 // the same for all receipts of a master key; keep that key where you keep what you trust.
 type Receipt struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// JSON: request, instance, when it began and ended, counts by table, how many tombstones. Nothing tells who it was.
+	// JSON: the store's id (set), the master key's, instance, request, when it began and ended, how many tombstones, counts
+	// by table. Nothing tells who it was.
 	Statement string `protobuf:"bytes,1,opt,name=statement,proto3" json:"statement,omitempty"`
 	// Ed25519 of the bytes of the statement.
 	Signature []byte `protobuf:"bytes,2,opt,name=signature,proto3" json:"signature,omitempty"`

@@ -33,15 +33,16 @@ const (
 //
 // What people may ask of whoever holds data on them.
 type PrivacyServiceClient interface {
-	// Begins an access or an erasure and returns; it goes on in the background, one at a time per instance.
+	// Begins an access or an erasure and returns; it goes on in the background. An erasure is tried until it is done.
 	//
 	// Erase: in the first transaction the profile is deleted with its identities, attributes, memberships (exits are told),
 	// quarantine and denylist entries; and for each of its identities, and each that is given, a keyed hash is kept, the
 	// tombstone. From then on, for ever, rows that come in with such an identity are SUPPRESSED; of log rows everything is
 	// kept but what tells who it was, so that counts stay true. Then everything else that is stored about the person is
 	// removed or freed of what tells who it was, in all files, and searched for once more. The tombstones are also appended
-	// to the erasure journal, which is no part of backups: `passerelled restore` erases anew with it. Suppressions stay:
-	// they are hashes. Consent withdrawn by the person is no longer known, but nothing can be sent to whom nobody knows.
+	// to the erasure journal, which is no part of backups: a server that is started on a restored store erases anew with it;
+	// before the answer, or, if that cannot be written then, before anything else is done. Suppressions stay: they are hashes.
+	// Consent withdrawn by the person is no longer known, but nothing can be sent to whom nobody knows.
 	//
 	// Access: everything held on the person, of about one moment, is put into an archive.
 	//
@@ -53,7 +54,7 @@ type PrivacyServiceClient interface {
 	// Lists them in the order of their creation.
 	ListPrivacyRequests(ctx context.Context, in *ListPrivacyRequestsRequest, opts ...grpc.CallOption) (*ListPrivacyRequestsResponse, error)
 	// Deletes one that has ended, with its archive. Tombstones and what was erased stay so. RESOURCE_NOT_FOUND,
-	// ETAG_MISMATCH, RESOURCE_IN_USE while it runs.
+	// ETAG_MISMATCH, RESOURCE_IN_USE while it runs: what is known of the person is needed until an erasure is done.
 	DeletePrivacyRequest(ctx context.Context, in *DeletePrivacyRequestRequest, opts ...grpc.CallOption) (*emptypb.Empty, error)
 	// Streams the archive of an access request that succeeded: a UTF-8 text of JSON lines, the first of which tells what it
 	// is, each other one row: {"table": "profiles.identity", "row": {...}}. RESOURCE_NOT_FOUND: no such request, or it has
@@ -134,15 +135,16 @@ type PrivacyService_DownloadArchiveClient = grpc.ServerStreamingClient[DownloadA
 //
 // What people may ask of whoever holds data on them.
 type PrivacyServiceServer interface {
-	// Begins an access or an erasure and returns; it goes on in the background, one at a time per instance.
+	// Begins an access or an erasure and returns; it goes on in the background. An erasure is tried until it is done.
 	//
 	// Erase: in the first transaction the profile is deleted with its identities, attributes, memberships (exits are told),
 	// quarantine and denylist entries; and for each of its identities, and each that is given, a keyed hash is kept, the
 	// tombstone. From then on, for ever, rows that come in with such an identity are SUPPRESSED; of log rows everything is
 	// kept but what tells who it was, so that counts stay true. Then everything else that is stored about the person is
 	// removed or freed of what tells who it was, in all files, and searched for once more. The tombstones are also appended
-	// to the erasure journal, which is no part of backups: `passerelled restore` erases anew with it. Suppressions stay:
-	// they are hashes. Consent withdrawn by the person is no longer known, but nothing can be sent to whom nobody knows.
+	// to the erasure journal, which is no part of backups: a server that is started on a restored store erases anew with it;
+	// before the answer, or, if that cannot be written then, before anything else is done. Suppressions stay: they are hashes.
+	// Consent withdrawn by the person is no longer known, but nothing can be sent to whom nobody knows.
 	//
 	// Access: everything held on the person, of about one moment, is put into an archive.
 	//
@@ -154,7 +156,7 @@ type PrivacyServiceServer interface {
 	// Lists them in the order of their creation.
 	ListPrivacyRequests(context.Context, *ListPrivacyRequestsRequest) (*ListPrivacyRequestsResponse, error)
 	// Deletes one that has ended, with its archive. Tombstones and what was erased stay so. RESOURCE_NOT_FOUND,
-	// ETAG_MISMATCH, RESOURCE_IN_USE while it runs.
+	// ETAG_MISMATCH, RESOURCE_IN_USE while it runs: what is known of the person is needed until an erasure is done.
 	DeletePrivacyRequest(context.Context, *DeletePrivacyRequestRequest) (*emptypb.Empty, error)
 	// Streams the archive of an access request that succeeded: a UTF-8 text of JSON lines, the first of which tells what it
 	// is, each other one row: {"table": "profiles.identity", "row": {...}}. RESOURCE_NOT_FOUND: no such request, or it has

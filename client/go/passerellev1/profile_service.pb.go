@@ -1062,13 +1062,13 @@ const file_passerelle_v1_profile_service_proto_rawDesc = "" +
 	"\fcommit_token\x18\x04 \x01(\tR\vcommitTokenB\x05\n" +
 	"\x03who\"0\n" +
 	"\x14DeleteProfileRequest\x12\x18\n" +
-	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\x02R\x04name2\x82\x06\n" +
+	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\x02R\x04name2\x86\x06\n" +
 	"\x0eProfileService\x12g\n" +
 	"\x0eImportProfiles\x12$.passerelle.v1.ImportProfilesRequest\x1a%.passerelle.v1.ImportProfilesResponse\"\x04\xe8\xe0\x18\a(\x010\x01\x12b\n" +
 	"\x13BatchImportProfiles\x12).passerelle.v1.BatchImportProfilesRequest\x1a\x1a.passerelle.v1.BatchResult\"\x04\xe8\xe0\x18\a\x12L\n" +
 	"\n" +
-	"GetProfile\x12 .passerelle.v1.GetProfileRequest\x1a\x16.passerelle.v1.Profile\"\x04\xe8\xe0\x18\x06\x12i\n" +
-	"\x10BatchGetProfiles\x12&.passerelle.v1.BatchGetProfilesRequest\x1a'.passerelle.v1.BatchGetProfilesResponse\"\x04\xe8\xe0\x18\x06\x12R\n" +
+	"GetProfile\x12 .passerelle.v1.GetProfileRequest\x1a\x16.passerelle.v1.Profile\"\x04\xe8\xe0\x18\x06\x12m\n" +
+	"\x10BatchGetProfiles\x12&.passerelle.v1.BatchGetProfilesRequest\x1a'.passerelle.v1.BatchGetProfilesResponse\"\b\xe8\xe0\x18\x06\xf8\xe0\x18\x01\x12R\n" +
 	"\rLookupProfile\x12#.passerelle.v1.LookupProfileRequest\x1a\x16.passerelle.v1.Profile\"\x04\xe8\xe0\x18\x06\x12a\n" +
 	"\fListProfiles\x12\".passerelle.v1.ListProfilesRequest\x1a#.passerelle.v1.ListProfilesResponse\"\b\xe8\xe0\x18\x06\xf8\xe0\x18\x01\x12_\n" +
 	"\x0eExplainProfile\x12$.passerelle.v1.ExplainProfileRequest\x1a!.passerelle.v1.ProfileExplanation\"\x04\xe8\xe0\x18\x06\x12R\n" +

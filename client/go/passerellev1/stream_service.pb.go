@@ -622,13 +622,13 @@ const file_passerelle_v1_stream_service_proto_rawDesc = "" +
 	"\x11next_start_offset\x18\x02 \x01(\x03R\x0fnextStartOffset\"p\n" +
 	"\x17ListRowOutcomesResponse\x12-\n" +
 	"\x04rows\x18\x01 \x03(\v2\x19.passerelle.v1.RowOutcomeR\x04rows\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\x88\x04\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\x90\x04\n" +
 	"\rStreamService\x12X\n" +
 	"\x0eGetWriteStream\x12$.passerelle.v1.GetWriteStreamRequest\x1a\x1a.passerelle.v1.WriteStream\"\x04\xe8\xe0\x18\x14\x12i\n" +
 	"\x10ListWriteStreams\x12&.passerelle.v1.ListWriteStreamsRequest\x1a'.passerelle.v1.ListWriteStreamsResponse\"\x04\xe8\xe0\x18\x14\x12Z\n" +
-	"\x11DeleteWriteStream\x12'.passerelle.v1.DeleteWriteStreamRequest\x1a\x16.google.protobuf.Empty\"\x04\xe8\xe0\x18\x15\x12f\n" +
-	"\x0fListRowOutcomes\x12%.passerelle.v1.ListRowOutcomesRequest\x1a&.passerelle.v1.ListRowOutcomesResponse\"\x04\xe8\xe0\x18\x14\x12n\n" +
-	"\x11StreamRowOutcomes\x12'.passerelle.v1.StreamRowOutcomesRequest\x1a(.passerelle.v1.StreamRowOutcomesResponse\"\x04\xe8\xe0\x18\x140\x01b\x06proto3"
+	"\x11DeleteWriteStream\x12'.passerelle.v1.DeleteWriteStreamRequest\x1a\x16.google.protobuf.Empty\"\x04\xe8\xe0\x18\x15\x12j\n" +
+	"\x0fListRowOutcomes\x12%.passerelle.v1.ListRowOutcomesRequest\x1a&.passerelle.v1.ListRowOutcomesResponse\"\b\xe8\xe0\x18\x14\xf8\xe0\x18\x01\x12r\n" +
+	"\x11StreamRowOutcomes\x12'.passerelle.v1.StreamRowOutcomesRequest\x1a(.passerelle.v1.StreamRowOutcomesResponse\"\b\xe8\xe0\x18\x14\xf8\xe0\x18\x010\x01b\x06proto3"
 
 var (
 	file_passerelle_v1_stream_service_proto_rawDescOnce sync.Once

@@ -147,7 +147,7 @@ type ImportSuppressionsRequest struct {
 	Parent string `protobuf:"bytes,1,opt,name=parent,proto3" json:"parent,omitempty"`
 	// Optional. At most 10,000; none: only wait until the list holds for all profiles.
 	Rows []*SuppressionRow `protobuf:"bytes,2,rep,name=rows,proto3" json:"rows,omitempty"`
-	// Optional. Another call follows soon: do not look for profiles by hashing yet.
+	// Optional. Another call follows soon: do not wait until profiles that only hashing finds are found.
 	MoreFollows   bool `protobuf:"varint,3,opt,name=more_follows,json=moreFollows,proto3" json:"more_follows,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -403,7 +403,7 @@ type DeleteSuppressionsRequest struct {
 	Parent string `protobuf:"bytes,1,opt,name=parent,proto3" json:"parent,omitempty"`
 	// Optional. At most 10,000; none: only wait until earlier deletions hold for all profiles.
 	Rows []*SuppressionRow `protobuf:"bytes,2,rep,name=rows,proto3" json:"rows,omitempty"`
-	// Optional. Another call follows soon: do not look yet for profiles that are in reach again.
+	// Optional. Another call follows soon: do not wait until profiles that are in reach again are found.
 	MoreFollows   bool `protobuf:"varint,3,opt,name=more_follows,json=moreFollows,proto3" json:"more_follows,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1019,7 +1019,7 @@ const file_passerelle_v1_suppression_service_proto_rawDesc = "" +
 	"\fcommit_token\x18\x04 \x01(\tR\vcommitToken\"\x8e\x01\n" +
 	"\x1bListDenylistEntriesResponse\x12G\n" +
 	"\x10denylist_entries\x18\x01 \x03(\v2\x1c.passerelle.v1.DenylistEntryR\x0fdenylistEntries\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\x93\a\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\x97\a\n" +
 	"\x12SuppressionService\x12o\n" +
 	"\x12ImportSuppressions\x12(.passerelle.v1.ImportSuppressionsRequest\x1a).passerelle.v1.ImportSuppressionsResponse\"\x04\xe8\xe0\x18\x19\x12m\n" +
 	"\x10ListSuppressions\x12&.passerelle.v1.ListSuppressionsRequest\x1a'.passerelle.v1.ListSuppressionsResponse\"\b\xe8\xe0\x18\x18\xf8\xe0\x18\x01\x12o\n" +
@@ -1027,8 +1027,8 @@ const file_passerelle_v1_suppression_service_proto_rawDesc = "" +
 	"\x18ListQuarantinedAddresses\x12..passerelle.v1.ListQuarantinedAddressesRequest\x1a/.passerelle.v1.ListQuarantinedAddressesResponse\"\b\xe8\xe0\x18\x18\xf8\xe0\x18\x01\x12j\n" +
 	"\x19ReleaseQuarantinedAddress\x12/.passerelle.v1.ReleaseQuarantinedAddressRequest\x1a\x16.google.protobuf.Empty\"\x04\xe8\xe0\x18\x19\x12d\n" +
 	"\x13CreateDenylistEntry\x12).passerelle.v1.CreateDenylistEntryRequest\x1a\x1c.passerelle.v1.DenylistEntry\"\x04\xe8\xe0\x18\x19\x12^\n" +
-	"\x13DeleteDenylistEntry\x12).passerelle.v1.DeleteDenylistEntryRequest\x1a\x16.google.protobuf.Empty\"\x04\xe8\xe0\x18\x19\x12r\n" +
-	"\x13ListDenylistEntries\x12).passerelle.v1.ListDenylistEntriesRequest\x1a*.passerelle.v1.ListDenylistEntriesResponse\"\x04\xe8\xe0\x18\x18b\x06proto3"
+	"\x13DeleteDenylistEntry\x12).passerelle.v1.DeleteDenylistEntryRequest\x1a\x16.google.protobuf.Empty\"\x04\xe8\xe0\x18\x19\x12v\n" +
+	"\x13ListDenylistEntries\x12).passerelle.v1.ListDenylistEntriesRequest\x1a*.passerelle.v1.ListDenylistEntriesResponse\"\b\xe8\xe0\x18\x18\xf8\xe0\x18\x01b\x06proto3"
 
 var (
 	file_passerelle_v1_suppression_service_proto_rawDescOnce sync.Once

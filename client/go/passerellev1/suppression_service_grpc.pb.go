@@ -47,7 +47,8 @@ type SuppressionServiceClient interface {
 	// It holds for profiles that exist and for all that come later, however they come by the address. For those that
 	// exist it holds when a call without more_follows returns: addresses given as hashes may be of profiles that only
 	// hashing finds, which takes some 15 seconds for a million profiles; while it waits, other calls go on. If that call
-	// fails (DEADLINE_EXCEEDED), the work goes on: repeat it, without rows if they are known to be stored.
+	// fails (DEADLINE_EXCEEDED; OVERLOADED: one call of a server waits, the others come again), the work goes on: repeat
+	// it, without rows if they are known to be stored.
 	// Fails with FIELD_INVALID for more than 10,000 rows, SUPPRESSION_KEY_MISSING.
 	ImportSuppressions(ctx context.Context, in *ImportSuppressionsRequest, opts ...grpc.CallOption) (*ImportSuppressionsResponse, error)
 	// Lists the suppression list in the order of its hashes: also its export, whose rows another instance imports.
@@ -59,7 +60,8 @@ type SuppressionServiceClient interface {
 	// Lists the addresses in quarantine, in the order of their first errors. An address comes there by delivery-log rows
 	// that failed: at once by a hard failure (other than 7, address not specified) or a row that says so
 	// (LogEntry.quarantine); else by the fifth soft failure, of those that are at least 24 hours after the one that counted before; ten days
-	// without any begin the count anew. A row that is older than the one that counted last counts for nothing. The address
+	// without any begin the count anew. An address and its hash (email, email_sha256) are two addresses here, each with
+	// errors, a quarantine and a release of its own; who has the clear one is left out for both. A row that is older than the one that counted last counts for nothing. The address
 	// is the identity of the row; without one, that of its message, if an earlier row tells it. It holds within a second of
 	// the append, and a read with the append's commit_token sees it. Nothing but ReleaseQuarantinedAddress ends it.
 	ListQuarantinedAddresses(ctx context.Context, in *ListQuarantinedAddressesRequest, opts ...grpc.CallOption) (*ListQuarantinedAddressesResponse, error)
@@ -179,7 +181,8 @@ type SuppressionServiceServer interface {
 	// It holds for profiles that exist and for all that come later, however they come by the address. For those that
 	// exist it holds when a call without more_follows returns: addresses given as hashes may be of profiles that only
 	// hashing finds, which takes some 15 seconds for a million profiles; while it waits, other calls go on. If that call
-	// fails (DEADLINE_EXCEEDED), the work goes on: repeat it, without rows if they are known to be stored.
+	// fails (DEADLINE_EXCEEDED; OVERLOADED: one call of a server waits, the others come again), the work goes on: repeat
+	// it, without rows if they are known to be stored.
 	// Fails with FIELD_INVALID for more than 10,000 rows, SUPPRESSION_KEY_MISSING.
 	ImportSuppressions(context.Context, *ImportSuppressionsRequest) (*ImportSuppressionsResponse, error)
 	// Lists the suppression list in the order of its hashes: also its export, whose rows another instance imports.
@@ -191,7 +194,8 @@ type SuppressionServiceServer interface {
 	// Lists the addresses in quarantine, in the order of their first errors. An address comes there by delivery-log rows
 	// that failed: at once by a hard failure (other than 7, address not specified) or a row that says so
 	// (LogEntry.quarantine); else by the fifth soft failure, of those that are at least 24 hours after the one that counted before; ten days
-	// without any begin the count anew. A row that is older than the one that counted last counts for nothing. The address
+	// without any begin the count anew. An address and its hash (email, email_sha256) are two addresses here, each with
+	// errors, a quarantine and a release of its own; who has the clear one is left out for both. A row that is older than the one that counted last counts for nothing. The address
 	// is the identity of the row; without one, that of its message, if an earlier row tells it. It holds within a second of
 	// the append, and a read with the append's commit_token sees it. Nothing but ReleaseQuarantinedAddress ends it.
 	ListQuarantinedAddresses(context.Context, *ListQuarantinedAddressesRequest) (*ListQuarantinedAddressesResponse, error)
