@@ -126,8 +126,8 @@ const Damage kDamages[] = {
      "x'', 0, 0, 0, 9)",
      "privacy requests", "nothing says whom it is about", false, /*starts=*/false},
     {"ArchiveWithoutParts", kProfilesDb,
-     "INSERT INTO privacy_request VALUES (9, 'r', 1, 2, 0, 0, 0, 7, NULL, 0, '', 100, 5, '', x'', "
-     "x'', 0, 0, 1, 9)",
+     "INSERT INTO privacy_request VALUES (9, 'r', 1, 2, 0, 0, 0, 7, NULL, 0, '', 100, "
+     "9000000000000000, '', x'', x'', 0, 0, 1, 9)",
      "privacy requests", "has 0 parts of its archive, wanted 1"},
     {"ReceiptOfNothing", kProfilesDb,
      "INSERT INTO privacy_request VALUES (9, 'r', 2, 2, 0, 0, 0, 7, 5, 0, '', 0, 0, 's', x'', x'', "

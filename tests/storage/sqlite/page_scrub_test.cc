@@ -75,7 +75,8 @@ class ScrubbedFile : public ::testing::Test {
     StatementScope set(db_->PreparedGenerated("INSERT OR REPLACE INTO t VALUES (?1, ?2)"));
     const std::string name =
         absl::StrCat("person", number, number % 2 == 1 ? "gone" : "", "@example.com");
-    set->BindAll(name, std::string(note_bytes, 'n'));
+    const std::string note(note_bytes, 'n');
+    set->BindAll(name, note);
     set->Run();
   }
   void EmptyLog() {
