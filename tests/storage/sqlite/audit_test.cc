@@ -284,8 +284,12 @@ TEST_P(DamagedTrail, ATrailOfAnotherInstanceIsNotTakenForItsOwn) {
 TEST_P(DamagedTrail, AKeyThatIsLostIsToldAndTheTrailGoesOnUnderTheNextOne) {
   options_.store_keys = std::make_shared<SampleKeys>(std::vector<uint32_t>{8});
   Open();
-  EXPECT_THAT(Found(), ElementsAre("KEY_MISSING control 0", "KEY_MISSING profiles 1"))
+  const std::vector<std::string> found = Found();
+  EXPECT_THAT(found, Contains("KEY_MISSING control 0"))
       << "the end of a trail without entries is under a key too";
+  EXPECT_THAT(found, Contains("KEY_MISSING profiles 1"));
+  EXPECT_THAT(found, Not(Contains(testing::HasSubstr("CHANGED"))))
+      << "what the store wrote by itself meanwhile only cuts off the end";
   Write(10);
   EXPECT_THAT(Verify({}, "default").findings,
               ElementsAre("KEY_MISSING profiles 1", "MISSING profiles 10"))
