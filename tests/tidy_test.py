@@ -55,6 +55,7 @@ class EveryRuleCanFail(unittest.TestCase):
             "server/server.cc": '#include "storage/open.h"\n#include "server/services/a_service.h"\n',
             "server/services/a_service.cc": '#include "server/services/a_service.h"\n',
             "tools/bench/raw.cc": '#include "storage/open.h"\n',
+            "client/cpp/passerelle/testing/server.cc": '#include "server/server.h"\n',
         }
         self.assert_breaks(rules.layers, good, [
             ("storage/types.h", "#include <grpcpp/grpcpp.h>\n"),
@@ -70,6 +71,7 @@ class EveryRuleCanFail(unittest.TestCase):
             ("server/convert/value.cc", '#include "absl/time/clock.h"\n'),
             ("server/rules/parse.cc", "#include <fstream>\n"),
             ("client/cpp/passerelle/sync.cc", '#include "server/errors.h"\n'),
+            ("client/cpp/passerelle/testing/server.h", '#include "server/server.h"\n'),
             ("tools/passerelle/main.cc", '#include "storage/store.h"\n'),
         ])
 
