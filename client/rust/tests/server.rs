@@ -100,3 +100,19 @@ async fn a_server_that_is_gone_is_unavailable() {
     let error = import.retry_for(std::time::Duration::from_millis(300)).await.expect_err("nobody is there");
     assert!(error.retryable(), "{error}");
 }
+
+#[tokio::test]
+async fn a_test_server_is_there_until_it_is_dropped_and_leaves_nothing() {
+    let server = server();
+    let (address, directory) = (server.address().to_owned(), server.directory().to_owned());
+    assert!(std::net::TcpStream::connect(&address).is_ok() && directory.join("data").exists());
+    drop(server);
+    assert!(std::net::TcpStream::connect(&address).is_err(), "it is there still");
+    assert!(!directory.exists(), "its data is there still");
+}
+
+#[test]
+fn a_test_server_that_does_not_start_says_why() {
+    let error = TestServer::start_with(&["--no-such-option"]).expect_err("there is no such option");
+    assert!(error.to_string().contains("no-such-option"), "{error}");
+}

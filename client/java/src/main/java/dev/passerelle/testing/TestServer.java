@@ -71,7 +71,19 @@ public final class TestServer implements AutoCloseable {
     }
   }
 
-  private static TestServer start(Path directory, boolean temporary, String... options) throws IOException {
+  /** What is temporary goes when the server does, or when it does not start. */
+  static TestServer start(Path directory, boolean temporary, String... options) throws IOException {
+    try {
+      return launch(directory, temporary, options);
+    } catch (IOException | RuntimeException failed) {
+      if (temporary) {
+        remove(directory);
+      }
+      throw failed;
+    }
+  }
+
+  private static TestServer launch(Path directory, boolean temporary, String... options) throws IOException {
     List<String> command = new ArrayList<>();
     command.add(program().toString());
     command.addAll(List.of("--data", directory.resolve("data").toString()));
@@ -85,7 +97,7 @@ public final class TestServer implements AutoCloseable {
     try {
       return new TestServer(directory, temporary, process, atExit, addressOf(process));
     } catch (IllegalStateException failed) {
-      process.destroyForcibly();
+      process.destroyForcibly().onExit().join();
       Runtime.getRuntime().removeShutdownHook(atExit);
       throw new IllegalStateException(failed.getMessage() + ": " + tailOf(directory.resolve("server.log")), failed);
     }
