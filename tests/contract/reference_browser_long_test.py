@@ -34,6 +34,13 @@ for (const element of document.querySelectorAll("body *")) {
 }
 return [...found].map(([name, ratio]) => `${name} ${ratio.toFixed(2)}`);
 """
+# The elements that reach beyond the right edge of the window.
+WIDE = """
+const edge = document.documentElement.clientWidth;
+if (document.documentElement.scrollWidth <= edge) return [];
+return [...document.querySelectorAll("body *")].filter((element) => element.getBoundingClientRect().right > edge + 1)
+  .map((element) => `${element.tagName}.${element.className}: ${element.textContent.slice(0, 60)}`);
+"""
 # Where the target of the address is, below the top of the window.
 TOP = "return document.getElementById(decodeURIComponent(location.hash.slice(1)))?.getBoundingClientRect().top ?? null"
 
@@ -82,11 +89,13 @@ def test_search_finds_a_method_and_enter_goes_to_it(site, seen):
     seen.wait("return location.pathname.endsWith('/log_service.html') && location.hash === '#LogService.ExportLogs'")
     seen.wait(TOP)
     assert in_view(seen)
+    seen.picture(pictures() / "method.png")
 
 
 @pytest.mark.parametrize("typed, name", [
     ("replace_refused", "ErrorReason.ERROR_REASON_REPLACE_REFUSED"),
     ("max refused", "PushMembersRequest.Replace.max_refused_percent"),
+    ("members", "ActivationService.StreamMembers"),
     ("stale", "Outcome.OUTCOME_STALE"),
 ])
 def test_search_finds_errors_fields_and_values(site, seen, typed, name):
@@ -102,6 +111,7 @@ def test_results_are_walked_and_closed_by_keys(site, seen):
     seen.wait("return document.querySelectorAll('#results:not([hidden]) a').length > 3")
     seen.press("ArrowDown", "ArrowDown")
     assert seen.run("return document.activeElement === document.querySelectorAll('#results a')[1]")
+    seen.picture(pictures() / "search.png")
     seen.press("Escape")
     assert seen.run("return document.getElementById('results').hidden && document.activeElement.type === 'search'")
 
@@ -146,7 +156,8 @@ def test_a_chosen_language_is_shown_alone_and_remembered(site, seen):
 def test_pages_fit_their_width(site, seen, page, width):
     seen.size(width)
     seen.open(f"{site}/{page}")
-    assert seen.run("return document.documentElement.scrollWidth") <= width
+    assert seen.run("return innerWidth") == width
+    assert seen.run(WIDE) == []
     assert seen.run("return document.querySelector('main').getBoundingClientRect().width") > width * 0.6
     seen.picture(pictures() / f"{page.removesuffix('.html')}-{width}.png")
 
@@ -160,6 +171,15 @@ def test_text_stands_out_in_both_schemes(site, seen, page, scheme):
     assert dark == (scheme == "dark")
     assert seen.run(FAINT) == []
     seen.picture(pictures() / f"{page.removesuffix('.html')}-{scheme}.png")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_what_a_link_led_to_is_marked_and_stands_out(site, seen, scheme):
+    seen.colours(scheme)
+    seen.open(f"{site}/log_service.html#LogService.ExportLogs")
+    grounds = seen.run("return [':target', 'body'].map((at) => getComputedStyle(document.querySelector(at)).backgroundColor)")
+    assert grounds[0] != grounds[1]
+    assert seen.run(FAINT) == []
 
 
 def test_faint_text_would_be_seen(site, seen):

@@ -28,7 +28,7 @@ class Read(html.parser.HTMLParser):
         self.feed(text)
         assert self._open == []
 
-    def handle_starttag(self, tag, attributes):
+    def _begins(self, tag, attributes):
         told = dict(attributes)
         self.anchors += [told["id"]] if "id" in told else []
         self.links += [told["href"]] if tag == "a" else []
@@ -38,8 +38,10 @@ class Read(html.parser.HTMLParser):
         if tag not in VOID:
             self._open.append(tag)
 
-    def handle_endtag(self, tag):
+    def _ends(self, tag):
         assert self._open.pop() == tag, self.getpos()
+
+    handle_starttag, handle_endtag = _begins, _ends  # by which the parser calls them
 
 
 @pytest.fixture(scope="module")

@@ -54,7 +54,8 @@ class Site:
 <header>
 <a class="home" href="index.html">Passerelle API</a>
 <form role="search">
-<input type="search" aria-label="Search the API" aria-controls="results" placeholder="Search ( / )" autocomplete="off" spellcheck="false">
+<label for="query">Search&nbsp;<kbd class="tag" aria-hidden="true">/</kbd></label>
+<input id="query" type="search" aria-controls="results" autocomplete="off" spellcheck="false">
 <ul id="results" aria-label="Results" hidden></ul>
 <p id="told" role="status"></p>
 </form>
@@ -220,7 +221,7 @@ row of a batch is an {self._names.link("Outcome", "outcome")}, never an error of
         oneof = f" · one of <code>{field.oneof}</code>" if field.oneof else ""
         anchor = f"{message.name}.{field.name}"
         about = f'<span class="quiet"><code>{label}{written}</code> · {field.number}{oneof}</span>'
-        return _row(f"<code>{field.name}</code>{_self(anchor)}{tags}", about, prose.block(field.comment, self._names, message.name), anchor)
+        return _row(f"<code>{field.name}</code>{tags}{_self(anchor)}", about, prose.block(field.comment, self._names, message.name), anchor)
 
     def _enum(self, enum: Enum) -> str:
         rows = [

@@ -13,10 +13,12 @@ function rank(entry, words) {
   if (!words.every((word) => name.includes(word) || text.includes(word))) return null;
   const last = name.slice(name.lastIndexOf(".") + 1);
   const first = words[0];
-  if (name === first || last === first) return 0;
-  if (last.startsWith(first)) return 1;
-  if (words.every((word) => name.includes(word))) return 2;
-  return 3;
+  // What a method or message is made of comes after it.
+  const part = entry.kind === "field" || entry.kind === "value" ? 2 : 0;
+  if (name === first || last === first) return part;
+  if (last.startsWith(first) || last.endsWith(first)) return part + 1;
+  if (words.every((word) => name.includes(word))) return part + 2;
+  return 5;
 }
 
 function find(query) {
