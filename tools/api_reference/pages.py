@@ -110,17 +110,20 @@ class Site:
         ]
         flows = "".join(f'<li><a href="flows.html#{flow.anchor}">{flow.title}</a>: {flow.about}</li>' for flow in examples.FLOWS)
         counts = f"{sum(len(s.methods) for p in self._pages for s in p.services)} methods in {len(rows)} services"
-        return f"""<p>The contract <code>passerelle.v1</code>: {counts}, over gRPC. It is made from the comments of the protos,
-the one manual that all languages share. Type in the search field (key <code>/</code>) for methods, messages, fields, values, errors.</p>
-<p><code>index.html#NAME</code> leads to any of them, such as <a href="index.html#LogService.ExportLogs">LogService.ExportLogs</a>:
-such links last, since names and their files never change within a version.</p>
+        return f"""<p>The contract <code>passerelle.v1</code>: {counts}, over gRPC. These pages are made from the comments of the protos, the
+one manual that all languages share. Type in the search field (key <code>/</code>) for methods, messages, fields, values and
+errors.</p>
+<p><code>index.html#NAME</code> leads to any of them, such as
+<a href="index.html#LogService.ExportLogs">LogService.ExportLogs</a>: such links last, since names and their files never change
+within a version.</p>
 <h2 id="flows">The three flows, in six languages</h2>
 <ul>{flows}</ul>
 <h2 id="calls">What holds for every call</h2>
 <ul>
-<li>A key goes with each call as metadata, <code>authorization: Bearer psk.ID.SECRET</code>; each method names the scope that it needs.</li>
-<li>A call that fails carries one of the <a href="{REASONS}.html">error reasons</a>, with the field that it is about. What becomes of one
-row of a batch is an {self._names.link("Outcome", "outcome")}, never an error of the call.</li>
+<li>A key goes with each call as metadata, <code>authorization: Bearer psk.ID.SECRET</code>; each method names the scope that it
+needs.</li>
+<li>A call that fails carries one of the <a href="{REASONS}.html">error reasons</a>, with the field that it is about. What becomes
+of one row of a batch is an {self._names.link("Outcome", "outcome")}, never an error of the call.</li>
 <li>The clients give calls without streams 30 seconds, and send those again that change nothing.</li>
 </ul>
 <h2 id="services">Services</h2>
@@ -158,8 +161,9 @@ row of a batch is an {self._names.link("Outcome", "outcome")}, never an error of
 
     def _service(self, service: Service) -> str:
         rows = [
-            _row(self._names.link(m.name, m.name.partition(".")[2]), f"<code>{m.scope}</code>", html.escape(prose.summary(m.comment)))
-            for m in service.methods
+            _row(self._names.link(method.name, method.name.partition(".")[2]), f"<code>{method.scope}</code>",
+                 html.escape(prose.summary(method.comment)))
+            for method in service.methods
         ]
         methods = "\n".join(self._method(method, service) for method in service.methods)
         return f"""<section id="{service.name}">
@@ -174,7 +178,8 @@ row of a batch is an {self._names.link("Outcome", "outcome")}, never an error of
         arguments = ("stream " * method.client_streaming) + self._type(method.input)
         answer = ("stream " * method.server_streaming) + self._type(method.output)
         flows = "".join(
-            f' Example: <a href="flows.html#{flow.anchor}">{flow.title}</a>.' for flow in examples.FLOWS if method.name in flow.methods
+            f' Example: <a href="flows.html#{flow.anchor}">{flow.title}</a>.'
+            for flow in examples.FLOWS if method.name in flow.methods
         )
         facts = "".join(f"<li>{fact}</li>" for fact in self._facts(method))
         return f"""<article id="{method.name}">
@@ -221,7 +226,8 @@ row of a batch is an {self._names.link("Outcome", "outcome")}, never an error of
         oneof = f" · one of <code>{field.oneof}</code>" if field.oneof else ""
         anchor = f"{message.name}.{field.name}"
         about = f'<span class="quiet"><code>{label}{written}</code> · {field.number}{oneof}</span>'
-        return _row(f"<code>{field.name}</code>{tags}{_self(anchor)}", about, prose.block(field.comment, self._names, message.name), anchor)
+        told = prose.block(field.comment, self._names, message.name)
+        return _row(f"<code>{field.name}</code>{tags}{_self(anchor)}", about, told, anchor)
 
     def _enum(self, enum: Enum) -> str:
         rows = [
