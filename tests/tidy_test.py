@@ -10,7 +10,7 @@ import cpp_scan
 import tidy_rules as rules
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-NOT_TEXT = (".gz", ".zst", ".png", ".db")
+NOT_TEXT = (".gz", ".zst", ".png", ".db", ".binpb")
 
 
 def repository():

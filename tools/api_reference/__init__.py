@@ -1,0 +1,1 @@
+"""What tools/reference makes the pages of the API reference with."""
