@@ -33,7 +33,7 @@ def test_every_flow_is_driven_without_an_error_and_every_row_sent_is_there():
         report = grpcurl(server.address, "LogService/GetDeliveryReport", {"name": "instances/default/deliveries/load"})
         assert int(report["sent"]) == figures["append"]["rows_sent"] == 10 * figures["append"]["calls"]
         counted = grpcurl(server.address, "AudienceService/CountMembers", {"name": "instances/default/audiences/load"})
-        assert 0 < int(counted["realized"]) <= 1000
+        assert 0 < int(counted["members"]) <= 1000
 
 
 def test_without_an_address_it_starts_a_server_of_its_own_and_prints_a_table():

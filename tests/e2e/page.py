@@ -76,7 +76,7 @@ class Page:
 
     def run(self, line: str) -> str:
         """What it prints; AssertionError if it fails."""
-        words = re.sub(r"^(\w+=\S*(\([^)]*\))? )*", "", line).split()
+        words = re.sub(r"^(\w+=(\$\([^)]*\)|\S*) )*", "", line).split()
         if words[0] == "passerelled":
             return self._serve(line)
         line = line.replace(":7701", f":{self._port}")
@@ -99,10 +99,8 @@ class Page:
 
     def _first_line(self, line: str, started: list) -> str:
         with open(self._folder / "started.log", "ab") as log:
-            program = subprocess.Popen(
-                ["bash", "-c", f"{line.replace(' grpcui ', ' exec grpcui ') if '=' in line.split()[0] else 'exec ' + line}"],
-                **self._where(), stdout=subprocess.PIPE, stderr=log, text=True,
-            )
+            command = re.sub(r"\b(passerelled|grpcui) ", r"exec \1 ", line, count=1)
+            program = subprocess.Popen(["bash", "-c", command], **self._where(), stdout=subprocess.PIPE, stderr=log, text=True)
         started.append(program)
         ready, _, _ = select.select([program.stdout], [], [], 30)
         printed = program.stdout.readline() if ready else ""
