@@ -1,6 +1,5 @@
 """The README's grpcurl lines, word for word, on a fresh server with the real grpcurl."""
 
-import json
 import os
 import pathlib
 import re
@@ -8,6 +7,7 @@ import subprocess
 import sys
 
 import live_server
+import page
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -52,16 +52,6 @@ def contains(answer, wanted) -> bool:
     return answer == wanted
 
 
-def documents(text: str) -> list[dict]:
-    decoder, found, at = json.JSONDecoder(), [], 0
-    while at < len(text.rstrip()):
-        document, at = decoder.raw_decode(text, at)
-        found.append(document)
-        while at < len(text) and text[at].isspace():
-            at += 1
-    return found
-
-
 @pytest.fixture(scope="module")
 def server():
     with live_server.LiveServer() as running:
@@ -78,7 +68,7 @@ def test_the_grpcurl_lines_of_the_readme_work_word_for_word(server):
         done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=30)
         assert done.returncode == 0, f"{line}\n{done.stderr}"
         assert line.split()[-1].endswith("/" + method)
-        assert any(contains(answer, wanted) for answer in documents(done.stdout)), f"{line}\n{done.stdout}"
+        assert any(contains(answer, wanted) for answer in page.documents(done.stdout)), f"{line}\n{done.stdout}"
 
 
 def test_the_command_lines_of_the_readme_work_in_their_order(server, tmp_path):
