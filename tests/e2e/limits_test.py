@@ -150,9 +150,14 @@ def test_calls_over_the_limit_are_refused_and_named():
 def stop_the_clock(monkeypatch) -> types.SimpleNamespace:
     """Gives the client's loops a clock that moves only while they sleep."""
     clock = types.SimpleNamespace(now=1000.0, monotonic=lambda: clock.now)
-    clock.sleep = lambda seconds: setattr(clock, "now", clock.now + seconds)
+
+    def sleep(stop, seconds: float) -> bool:
+        clock.now += seconds
+        return stop.is_set()
+
     for module in ("passerelle.client", "passerelle.patience"):
         monkeypatch.setattr(f"{module}.time", clock)
+    monkeypatch.setattr("passerelle.patience.Stop.sleep", sleep)
     return clock
 
 
