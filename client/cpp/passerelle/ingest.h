@@ -50,7 +50,8 @@ struct IngestOptions {
   int64_t max_batch_bytes = 1024 * 1024;
   // Stored with every batch and told by the next open; at most 1 KiB.
   std::string source_token;
-  // Give up when nothing was accepted for this long. Only a stream with a name is opened again.
+  // Give up when nothing was accepted for this long. Only a stream with a name is opened again, and
+  // one without if the server refused to open it because it was busy.
   absl::Duration give_up_after = absl::Minutes(1);
   // Optional; outlives the call. Once stopped nothing more is sent; the answers to what is on its
   // way are waited for at most so long, then the call is cancelled.

@@ -61,7 +61,9 @@ class MemberStream:
                 for message in watched(call, self._stop):
                     yield from self._read(message)
                     self._request.resume_token = message.resume_token
-                    patience.progressed()
+                    # Each try begins with a header: by itself it gets nothing on.
+                    if not message.HasField("header"):
+                        patience.progressed()
                 if self.trailer is None:
                     raise RuntimeError("the server ended the stream without a trailer")
                 return
