@@ -2,6 +2,7 @@
 // into columnar batches, keeps up to 4 of them unacknowledged, adds the acknowledgements up, waits
 // when the server is busy, opens the stream again where it was when the connection is lost, and
 // finishes with the total. Run again with the same stream and records, it sends only what is new.
+// Any number of loops may run at once on one client, each on a thread and with a source of its own.
 #ifndef PASSERELLE_CLIENT_INGEST_H_
 #define PASSERELLE_CLIENT_INGEST_H_
 

@@ -154,6 +154,12 @@ class _Call:
             raise RuntimeError("the server ended the stream without its last message")
         return message
 
+    def acknowledgement(self) -> Any:
+        """The next one; what a newer server tells besides is passed over."""
+        while not (message := self.receive()).HasField("ack"):
+            pass
+        return message.ack
+
     def end(self) -> None:
         """After the last message. All is durable, whatever the call's status says; but a call that is cancelled now would
         look like a failure over there."""
@@ -217,7 +223,7 @@ class Ingest:
                     call.send(batch)
                     in_flight.append(rows.next)
                 while in_flight and (batch is None or len(in_flight) >= WINDOW_BATCHES):
-                    ack = call.receive().ack
+                    ack = call.acknowledgement()
                     while in_flight and in_flight[0] <= ack.next_offset:
                         in_flight.popleft()
                     rows.forget(ack.next_offset)
@@ -245,7 +251,9 @@ class Ingest:
     def _finish(self, call: _Call, rows: _Rows, result: IngestResult) -> IngestResult:
         finish = ingest_pb2.IngestFinish(total_records=rows.end)
         call.send(self._request(finish=finish))
-        finished = call.receive().finished
+        while not (message := call.receive()).HasField("finished"):
+            pass
+        finished = message.finished
         call.end()
         result.total_records = finished.total_records
         result.commit_token = finished.commit_token or result.commit_token

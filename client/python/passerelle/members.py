@@ -60,7 +60,7 @@ class MemberStream:
             try:
                 for message in watched(call, self._stop):
                     yield from self._read(message)
-                    self._request.resume_token = message.resume_token
+                    self._request.resume_token = message.resume_token or self._request.resume_token
                     # Each try begins with a header: by itself it gets nothing on.
                     if not message.HasField("header"):
                         patience.progressed()
