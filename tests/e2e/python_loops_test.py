@@ -1,5 +1,8 @@
-"""The Python client's loops when the other side, or the caller's own, fails at the worst moment."""
+"""The Python client when the other side, or the caller's own, fails at the worst moment."""
 
+import pathlib
+import subprocess
+import sys
 import threading
 from concurrent import futures
 
@@ -11,6 +14,7 @@ live_server.use_client()
 
 import passerelle  # noqa: E402
 from passerelle import Row  # noqa: E402
+from passerelle.security import Security  # noqa: E402
 from passerelle.v1 import (  # noqa: E402
     activation_service_pb2,
     activation_service_pb2_grpc,
@@ -175,3 +179,24 @@ def test_a_stop_ends_what_a_loop_asks_before_it_begins(serve):
         go_on.set()
         stopper.join()
     assert failure.value.code is grpc.StatusCode.CANCELLED
+
+
+def test_a_client_certificate_and_its_key_are_one_thing(monkeypatch):
+    monkeypatch.setenv("PASSERELLE_CLIENT_CERT", "theirs.pem")
+    monkeypatch.setenv("PASSERELLE_CLIENT_KEY", "theirs.key")
+    both = Security().or_from_environment()
+    assert (both.cert, both.cert_key) == ("theirs.pem", "theirs.key")
+    mine = Security(cert="mine.pem", cert_key="mine.key").or_from_environment()
+    assert (mine.cert, mine.cert_key) == ("mine.pem", "mine.key")
+    assert Security(cert="mine.pem").or_from_environment().cert_key is None
+
+
+def test_a_server_that_nobody_closes_ends_with_its_program(monkeypatch):
+    monkeypatch.setenv("PASSERELLE_BIN", str(live_server.find_program("passerelled").parent))
+    program = "import passerelle.testing as t\ns = t.Server()\nprint(s._process.pid, s._folder)"
+    package = str(live_server.ROOT / "client" / "python")
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=package, capture_output=True, text=True, timeout=180, check=True
+    )
+    pid, folder = done.stdout.split()
+    assert not pathlib.Path(folder).exists() and not pathlib.Path("/proc", pid).exists()
