@@ -38,7 +38,7 @@ FLOWS = (
 
 _CAMEL = (("main",), ("prepare", "create"), ("audienceIn",), ("attributesInStep",), ("logsBack",))
 _SNAKE = (("main",), ("prepare", "create"), ("audience_in",), ("attributes_in_step",), ("logs_back",))
-_CPP = (("main",), ("MakeSchema", "People", "FillProfiles"), ("ActivateAudience",), ("SyncProfiles",), ("SendLogsBack",))
+_CPP = (("main",), ("Prepare",), ("AudienceIn",), ("AttributesInStep",), ("LogsBack",))
 
 LANGUAGES = (
     Language("python", "Python", "python/examples/three_flows.py", _SNAKE),

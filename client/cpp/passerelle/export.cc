@@ -167,7 +167,8 @@ MembersResult StreamMembers(
       whole = true;
       result.trailer = response.trailer();
     }
-    progress = true;
+    // Each try begins with a header: by itself it gets nothing on.
+    progress = progress || !response.has_header();
     return absl::OkStatus();
   };
   auto once = [&](absl::Status* taken) {

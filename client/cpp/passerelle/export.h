@@ -1,5 +1,7 @@
 // Resumable exports: log rows from a cursor on, and the members of an audience in full or what
-// changed. Both go on where they were when the connection is lost.
+// changed. Both go on where they were when the connection is lost. Any number of them may run at
+// once on one client, each on a thread of its own. What `take` does not return for is not read: a
+// slow one slows the server down, and memory is that of one message and of gRPC's own window.
 #ifndef PASSERELLE_CLIENT_EXPORT_H_
 #define PASSERELLE_CLIENT_EXPORT_H_
 

@@ -2,6 +2,7 @@
 // into columnar batches, keeps up to 4 of them unacknowledged, adds the acknowledgements up, waits
 // when the server is busy, opens the stream again where it was when the connection is lost, and
 // finishes with the total. Run again with the same stream and records, it sends only what is new.
+// Any number of loops may run at once on one client, each on a thread and with a source of its own.
 #ifndef PASSERELLE_CLIENT_INGEST_H_
 #define PASSERELLE_CLIENT_INGEST_H_
 
@@ -50,7 +51,8 @@ struct IngestOptions {
   int64_t max_batch_bytes = 1024 * 1024;
   // Stored with every batch and told by the next open; at most 1 KiB.
   std::string source_token;
-  // Give up when nothing was accepted for this long. Only a stream with a name is opened again.
+  // Give up when nothing was accepted for this long. Only a stream with a name is opened again, and
+  // one without if the server refused to open it because it was busy.
   absl::Duration give_up_after = absl::Minutes(1);
   // Optional; outlives the call. Once stopped nothing more is sent; the answers to what is on its
   // way are waited for at most so long, then the call is cancelled.

@@ -1,4 +1,5 @@
-// Lists, page after page.
+// Lists, page after page; one page is held at a time. Safe on any thread; `take` is called on the
+// calling one.
 #ifndef PASSERELLE_CLIENT_PAGES_H_
 #define PASSERELLE_CLIENT_PAGES_H_
 

@@ -1,4 +1,5 @@
-// The attributes of an instance: made once, and their types, which rows must fit.
+// The attributes of an instance: made once, and their types, which rows must fit. Safe on any
+// thread.
 #ifndef PASSERELLE_CLIENT_SCHEMA_H_
 #define PASSERELLE_CLIENT_SCHEMA_H_
 

@@ -1,4 +1,4 @@
-// How another thread (a signal, a window that closes) ends a loop of this client.
+// How another thread (one that waits for signals, a window that closes) ends a loop of this client.
 #ifndef PASSERELLE_CLIENT_STOP_H_
 #define PASSERELLE_CLIENT_STOP_H_
 
@@ -10,9 +10,9 @@
 
 namespace passerelle::client {
 
-// Safe on any thread. Stopping is for good. An ingest loop that is stopped sends nothing more,
-// waits for the acknowledgement of what it sent, and returns CANCELLED. An export loop is cancelled
-// at once, after the message at hand.
+// Safe on any thread, but not in a signal handler: it locks. Stopping is for good. An ingest loop
+// that is stopped sends nothing more, waits for the acknowledgement of what it sent, and returns
+// CANCELLED. An export loop is cancelled at once, after the message at hand.
 class StopSignal {
  public:
   void Stop();

@@ -8,14 +8,8 @@ import time
 
 import passerelle
 from passerelle import Row
-from passerelle.v1 import (
-    delivery_pb2,
-    destination_pb2,
-    destination_service_pb2,
-    instance_pb2,
-    log_entry_pb2,
-    log_service_pb2,
-)
+from passerelle.v1 import delivery_pb2, destination_pb2, destination_service_pb2
+from passerelle.v1 import instance_pb2, log_entry_pb2, log_service_pb2
 
 Destination = destination_pb2.Destination
 

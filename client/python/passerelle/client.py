@@ -166,11 +166,11 @@ class Client:
                     raise
                 patience.wait(failure, deadline=deadline)
 
-    def pages(self, method: Callable, request: Any, items: str) -> Iterator[Any]:
+    def pages(self, method: Callable, request: Any, items: str, stop: Stop | None = None) -> Iterator[Any]:
         """All items of a list: pages(stubs.audiences.ListAudiences, request, "audiences")."""
         request = type(request).FromString(request.SerializeToString())
         while True:
-            response = self.call(method, request)
+            response = self.call(method, request, stop=stop)
             yield from getattr(response, items)
             if not response.next_page_token:
                 return
@@ -355,10 +355,10 @@ class Client:
         get = instance_service_pb2.GetAttributeRequest(name=name)
         return self.call(self.stubs.instances.GetAttribute, get)
 
-    def attribute_types(self) -> dict[str, int]:
+    def attribute_types(self, stop: Stop | None = None) -> dict[str, int]:
         """The type of every attribute, by id."""
         request = instance_service_pb2.ListAttributesRequest(parent=self.instance, page_size=1000)
-        items = self.pages(self.stubs.instances.ListAttributes, request, "attributes")
+        items = self.pages(self.stubs.instances.ListAttributes, request, "attributes", stop)
         return {item.name.rsplit("/", 1)[1]: item.type for item in items}
 
     def _attribute_types(self, attributes: Sequence[str], run: Mapping[str, Any]) -> Mapping[str, int]:
@@ -371,12 +371,13 @@ class Client:
             return {}
         known = _patiently(self.attribute_types, run)
         request = destination_service_pb2.GetDestinationRequest(name=self.name("destinations", destination))
-        found = _patiently(lambda: self.call(self.stubs.destinations.GetDestination, request), run)
+        found = _patiently(lambda stop: self.call(self.stubs.destinations.GetDestination, request, stop=stop), run)
         attribute = {mapping.source_field: mapping.attribute for mapping in found.mappings}
         text = instance_pb2.ATTRIBUTE_TYPE_STRING
         return {field: known.get(attribute.get(field, ""), text) for field in fields}
 
 
-def _patiently(read: Callable[[], Any], run: Mapping[str, Any]) -> Any:
-    """As patient as the loop that is run with these options."""
-    return patiently(read, run.get("retry_for", RETRY_FOR), run.get("stop"))
+def _patiently(read: Callable[[Stop | None], Any], run: Mapping[str, Any]) -> Any:
+    """As patient as the loop that is run with these options, and stopped with it."""
+    stop = run.get("stop")
+    return patiently(lambda: read(stop), run.get("retry_for", RETRY_FOR), stop)

@@ -114,7 +114,7 @@ def export_logs(
                         acknowledgements.begin(message.sequence, not request.cursor)
                     header = message.header
                     continue
-                request.cursor = message.cursor
+                request.cursor = message.cursor or request.cursor
                 patience.progressed()
                 batch = LogBatch(
                     list(message.rows),

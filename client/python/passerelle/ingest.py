@@ -1,6 +1,7 @@
 """The loop nobody should write alone: a durable ingest that goes on wherever it was broken off."""
 
 import collections
+import contextlib
 import dataclasses
 import itertools
 import queue
@@ -15,7 +16,10 @@ from .patience import RETRY_FOR, Patience, Stop
 from .v1 import audience_pb2, ingest_pb2, instance_pb2, log_entry_pb2, outcome_pb2
 
 BATCH_RECORDS = 2_000
+# Batches are cut to about this size, so that no message is over the server's limit (4 MiB unless set otherwise).
+BATCH_BYTES = 1024 * 1024
 WINDOW_BATCHES = 4
+_END = object()
 TEXT = instance_pb2.ATTRIBUTE_TYPE_STRING
 MOMENT = instance_pb2.ATTRIBUTE_TYPE_TIMESTAMP
 
@@ -75,6 +79,11 @@ class _Rows:
         self.forget(offset)
         self._next = offset
 
+    @property
+    def next(self) -> int:
+        """The offset of the row that is given next."""
+        return self._next
+
     def _begin(self, offset: int) -> Iterable:
         self._start = offset
         if callable(self._source):
@@ -87,6 +96,11 @@ class _Rows:
         return rows
 
     @property
+    def durable(self) -> int:
+        """The offset before which the server has every row, as far as it was told."""
+        return self._start
+
+    @property
     def end(self) -> int:
         """The offset after the last row read so far."""
         return self._start + len(self._kept)
@@ -94,18 +108,31 @@ class _Rows:
     def take(self, limit: int) -> tuple[int, list]:
         """The offset of the next rows, and at most `limit` of them."""
         first = self._next
-        while self.end < first + limit and (row := next(self._rows, None)) is not None:
+        while self.end < first + limit and (row := next(self._rows, _END)) is not _END:
             self._kept.append(row)
         index = first - self._start
         rows = list(itertools.islice(self._kept, index, index + limit)) if index >= 0 else []
         self._next = first + len(rows)
         return first, rows
 
+    def go_back(self, offset: int) -> None:
+        """Gives rows that were just taken again, from `offset` on."""
+        self._next = offset
+
     def forget(self, offset: int) -> None:
         """Rows before `offset` are durable."""
         while self._start < offset and self._kept:
             self._kept.popleft()
             self._start += 1
+
+
+class _Broken(Exception):
+    """A call of the loop's own failed, as opposed to one that the source of the rows or a callback makes: what those
+    raise goes to the caller, because a source that failed has no more rows to give, and must not look as if it had ended."""
+
+    def __init__(self, error: grpc.RpcError):
+        super().__init__(error)
+        self.error = error
 
 
 class _Call:
@@ -119,10 +146,26 @@ class _Call:
         self._out.put(message)
 
     def receive(self) -> Any:
-        message = next(self.responses, None)
+        try:
+            message = next(self.responses, None)
+        except grpc.RpcError as error:
+            raise _Broken(error) from error
         if message is None:
             raise RuntimeError("the server ended the stream without its last message")
         return message
+
+    def acknowledgement(self) -> Any:
+        """The next one; what a newer server tells besides is passed over."""
+        while not (message := self.receive()).HasField("ack"):
+            pass
+        return message.ack
+
+    def end(self) -> None:
+        """After the last message. All is durable, whatever the call's status says; but a call that is cancelled now would
+        look like a failure over there."""
+        self._out.put(None)
+        with contextlib.suppress(grpc.RpcError):
+            next(self.responses, None)
 
     def close(self) -> None:
         self._out.put(None)
@@ -156,15 +199,15 @@ class Ingest:
         rows, result, stop = _Rows(source), IngestResult(), stop or Stop()
         patience = Patience(retry_for, stop)
         while True:
-            before = result.received
+            before = rows.durable
             try:
                 call = _Call(self._method)
                 with stop.watch(call.responses.cancel):
                     return self._run_once(call, rows, result, batch_records, on_progress, on_row)
-            except grpc.RpcError as error:
-                if result.received > before:
+            except _Broken as broken:
+                if rows.durable > before:
                     patience.progressed()
-                patience.wait(error, repeatable=bool(self._open.stream.stream))
+                patience.wait(broken.error, repeatable=bool(self._open.stream.stream))
             result.reconnects += 1
 
     def _run_once(self, call, rows, result, batch_records, on_progress, on_row) -> IngestResult:
@@ -175,27 +218,43 @@ class Ingest:
             limit = min(batch_records, opened.max_batch_records or batch_records)
             in_flight: collections.deque = collections.deque()  # end offsets of batches not acked
             while True:
-                first, records = rows.take(limit)
-                if records:
-                    call.send(self._request(batch=self._encode(first, records)))
-                    in_flight.append(first + len(records))
-                while in_flight and (not records or len(in_flight) >= WINDOW_BATCHES):
-                    ack = call.receive().ack
+                batch, limit = self._next_batch(rows, limit)
+                if batch is not None:
+                    call.send(batch)
+                    in_flight.append(rows.next)
+                while in_flight and (batch is None or len(in_flight) >= WINDOW_BATCHES):
+                    ack = call.acknowledgement()
                     while in_flight and in_flight[0] <= ack.next_offset:
                         in_flight.popleft()
                     rows.forget(ack.next_offset)
                     _add(result, ack, on_row)
                     if on_progress:
                         on_progress(ack.next_offset)
-                if not records:
+                if batch is None:
                     return self._finish(call, rows, result)
         finally:
             call.close()
 
+    def _next_batch(self, rows: _Rows, limit: int) -> tuple[Any, int]:
+        """The message with the next rows, None at their end; and how many of such rows a message holds at most."""
+        while True:
+            first, records = rows.take(limit)
+            if not records:
+                return None, limit
+            batch = self._request(batch=self._encode(first, records))
+            size = batch.ByteSize()
+            if size <= BATCH_BYTES or len(records) == 1:
+                return batch, limit
+            limit = max(1, len(records) * BATCH_BYTES // size * 3 // 4)
+            rows.go_back(first)
+
     def _finish(self, call: _Call, rows: _Rows, result: IngestResult) -> IngestResult:
         finish = ingest_pb2.IngestFinish(total_records=rows.end)
         call.send(self._request(finish=finish))
-        finished = call.receive().finished
+        while not (message := call.receive()).HasField("finished"):
+            pass
+        finished = message.finished
+        call.end()
         result.total_records = finished.total_records
         result.commit_token = finished.commit_token or result.commit_token
         result.totals = collections.Counter(

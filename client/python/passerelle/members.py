@@ -60,8 +60,10 @@ class MemberStream:
             try:
                 for message in watched(call, self._stop):
                     yield from self._read(message)
-                    self._request.resume_token = message.resume_token
-                    patience.progressed()
+                    self._request.resume_token = message.resume_token or self._request.resume_token
+                    # Each try begins with a header: by itself it gets nothing on.
+                    if not message.HasField("header"):
+                        patience.progressed()
                 if self.trailer is None:
                     raise RuntimeError("the server ended the stream without a trailer")
                 return

@@ -34,11 +34,10 @@ class Security:
 
     def or_from_environment(self) -> "Security":
         """This, and what it does not say from PASSERELLE_API_KEY (or else _API_KEY_FILE) and the like."""
-        found = {
-            "ca": self.ca or os.environ.get("PASSERELLE_CA_FILE"),
-            "cert": self.cert or os.environ.get("PASSERELLE_CLIENT_CERT"),
-            "cert_key": self.cert_key or os.environ.get("PASSERELLE_CLIENT_KEY"),
-        }
+        found = {"ca": self.ca or os.environ.get("PASSERELLE_CA_FILE")}
+        if not self.cert and not self.cert_key:  # the two are one thing: not one of each
+            found["cert"] = os.environ.get("PASSERELLE_CLIENT_CERT")
+            found["cert_key"] = os.environ.get("PASSERELLE_CLIENT_KEY")
         if not self.key and not self.key_file:
             found["key"] = os.environ.get("PASSERELLE_API_KEY")
             found["key_file"] = None if found["key"] else os.environ.get("PASSERELLE_API_KEY_FILE")

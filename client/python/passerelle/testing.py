@@ -11,6 +11,7 @@ import select
 import shutil
 import subprocess
 import tempfile
+import weakref
 from typing import Any
 
 from .client import Client, connect
@@ -29,7 +30,7 @@ def find_program() -> pathlib.Path:
 
 class Server:
     """`passerelled` on a free loopback port, with its data in a temporary folder; it serves once the object is made, and
-    both are gone after `close` or the with block. Anybody on this machine may do everything there. `options` are those of
+    both are gone after `close` or the with block, at the latest when the program ends. Anybody on this machine may do everything there. `options` are those of
     `passerelled --help`. RuntimeError with the server's last words if it does not start within a minute."""
 
     def __init__(self, *options: str):
@@ -38,6 +39,7 @@ class Server:
         command = [program, "--data", self._folder / "data", "--listen", "127.0.0.1:0", "--insecure-loopback", *options]
         with (self._folder / "log").open("wb") as log:
             self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log)
+        self._end = weakref.finalize(self, _end, self._process, self._folder)
         ready, _, _ = select.select([self._process.stdout], [], [], _START_SECONDS)
         line = self._process.stdout.readline() if ready else b""
         if not line:
@@ -55,18 +57,22 @@ class Server:
         return (self._folder / "log").read_text(errors="replace")
 
     def close(self) -> None:
-        """Stops it, and removes its data."""
-        self._process.terminate()
-        try:
-            self._process.wait(timeout=_START_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process.stdout.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        """Stops it, and removes its data. Idempotent."""
+        self._end()
 
     def __enter__(self) -> "Server":
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _end(process: subprocess.Popen, folder: pathlib.Path) -> None:
+    process.terminate()
+    try:
+        process.wait(timeout=_START_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    process.stdout.close()
+    shutil.rmtree(folder, ignore_errors=True)
