@@ -23,7 +23,7 @@ OLD = {
 FILES = {
     "go": ["go.mod", "toolchain", "check", "conformance"],
     "java": ["check"],
-    "typescript": ["package.json", "check"],
+    "typescript": ["package.json", "generate", "check"],
     "rust": ["Cargo.toml", "toolchain.sh", "check", "conformance"],
     "python": ["check"],
     "cpp": ["check"],
@@ -86,7 +86,7 @@ def test_setup_says_which_version_is_wanted_and_how_to_get_it(clone, language, t
     ("client/go/check", ["Go 99.", "go.dev/dl"]),
     ("client/go/conformance --build", ["Go 99.", "go.dev/dl"]),
     ("client/java/check", ["Java 17", "11.0.25", "apt-get install openjdk-17-jdk-headless"]),
-    ("client/typescript/check", ["Node 20", "v18.20.4", "Node project's own"]),
+    ("client/typescript/check", ["Node 20", "v18.20.4", "get Node 20"]),
     ("client/rust/check", ["1.88", "1.63.0", "rustup"]),
     ("client/rust/conformance --build", ["1.88", "1.63.0", "rustup"]),
     ("client/cpp/check", ["GCC 12", "found 11", "tools/setup --for cpp"]),
