@@ -24,7 +24,7 @@ def generate(here: pathlib.Path) -> pathlib.Path:
     out = here / "passerelle" / "v1"
     out.mkdir(exist_ok=True)
     # Made elsewhere and moved, file by file: who imports them meanwhile finds the old or the new one, never a part.
-    with tempfile.TemporaryDirectory(prefix=".generated-", dir=here) as made:
+    with tempfile.TemporaryDirectory(prefix=".generated-", dir=out) as made:
         arguments = ["protoc", f"-I{protos}", f"-I{googleapis}", f"-I{well_known}"]
         arguments += [f"--python_out={made}", f"--pyi_out={made}", f"--grpc_python_out={made}", *files]
         if protoc.main(arguments) != 0:

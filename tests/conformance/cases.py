@@ -113,6 +113,8 @@ def _check_client_step(place: str, step: dict, open_steps: set[str]) -> None:
         open_steps.add(step["name"])
     elif ("expect" in step) == ("expect_error" in step):
         raise CasesError(f"{place}: wants one of expect and expect_error")
+    if "code" not in step.get("expect_error", {"code": ""}) and "$one_of" not in step["expect_error"]:
+        raise CasesError(f"{place}: the error that is expected names no code: whatever goes wrong would do")
 
 
 def _only_known(where: str, got: dict, known: set[str]) -> None:

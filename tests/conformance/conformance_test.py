@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import socket
 import subprocess
 import sys
@@ -13,11 +14,13 @@ import threading
 import pytest
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "e2e")]
+ROOT = HERE.parents[1]
+sys.path[:0] = [str(HERE), str(HERE.parent / "e2e"), str(ROOT / "tools")]
 
 import cases  # noqa: E402
 import judge  # noqa: E402
 import plants  # noqa: E402
+from api_reference import examples  # noqa: E402
 from case_run import CaseRun  # noqa: E402
 from environment import SharedCertificates, World  # noqa: E402
 from proxy import TO_SERVER, Fault, Proxy  # noqa: E402
@@ -109,7 +112,7 @@ GET = {"op": "call", "method": "passerelle.v1.InstanceService/GetInstance"}
     [
         ({"steps": [CONNECT]}, "asks nothing"),
         ({"steps": [CONNECT, GET]}, "one of expect and expect_error"),
-        ({"steps": [CONNECT, {**GET, "expect": {}, "expect_error": {}}]}, "one of expect and expect_error"),
+        ({"steps": [CONNECT, {**GET, "expect": {}, "expect_error": {"code": "OK"}}]}, "one of expect and expect_error"),
         ({"steps": [{"op": "pray", "expect": {}}]}, "nobody knows 'pray'"),
         ({"steps": [{"env": "rain"}]}, "nobody knows 'rain'"),
         ({"steps": [{**GET, "background": True, "name": "a"}]}, "nobody awaits"),
@@ -118,6 +121,7 @@ GET = {"op": "call", "method": "passerelle.v1.InstanceService/GetInstance"}
         ({"steps": [{**GET, "background": True, "name": "a"}, {**GET, "expect": {}}]}, "under way"),
         ({"steps": [{"env": "kill_server"}, {**GET, "expect": {}}]}, "of the case's own"),
         ({"steps": [{**GET, "background": True, "name": "a", "at_least_ms": 5}]}, "in the background"),
+        ({"steps": [{**GET, "expect_error": {"reason": "X"}}]}, "names no code"),
         ({"steps": [{"use": "nothing"}]}, "no set"),
         ({"about": ""}, "about is missing"),
         ({"sever": {}}, "nobody knows 'sever'"),
@@ -130,6 +134,14 @@ def test_a_case_that_could_not_fail_is_refused(tmp_path, change, complaint):
     (tmp_path / "a.json").write_text(json.dumps({"cases": [{**good, **change}]}))
     with pytest.raises(cases.CasesError, match=complaint):
         cases.load(folder=tmp_path)
+
+
+def test_every_client_is_in_the_check_on_the_front_page_and_in_the_reference():
+    there = {path.name for path in (ROOT / "client").iterdir() if path.is_dir()}
+    assert there == {path.parent.name for path in (ROOT / "client").glob("*/conformance") if os.access(path, os.X_OK)}
+    assert there == set(re.search(r'^readonly CLIENTS="(.*)"$', (ROOT / "tools/check").read_text(), re.M)[1].split())
+    assert there == {language.anchor for language in examples.LANGUAGES}
+    assert there == set(re.findall(r"\(client/(\w+)/README\.md\)", (ROOT / "README.md").read_text()))
 
 
 # ---- what must be caught ------------------------------------------------------------------------
@@ -219,7 +231,7 @@ def test_a_language_without_a_runner_fails_and_the_others_do_not():
 def test_an_answer_that_comes_before_its_time_is_wrong(tmp_path):
     """A client that is told to come again in 300 ms, and one that is told to take a minute."""
     world = World(SharedCertificates(tmp_path))
-    runner = Runner([str(HERE.parents[1] / "client/python/conformance")], tmp_path / "log", 60)
+    runner = Runner([str(ROOT / "client/python/conformance")], tmp_path / "log", 60)
     fake = next(case for case in cases.load("overload/an_export_comes_again"))
     try:
         for least, wrong in ((600, []), (60_000, ["wanted it to wait for 60000 ms"])):
@@ -325,7 +337,7 @@ def test_the_proxy_of_a_server_that_is_down_hangs_up(sink):
 
 
 def test_the_python_runner_says_what_it_does_not_know():
-    runner = HERE.parents[1] / "client" / "python" / "conformance"
+    runner = ROOT / "client" / "python" / "conformance"
     steps = '{"id":1,"op":"dance"}\n{"id":2,"op":"hello"}\n'
     done = subprocess.run([runner], input=steps, capture_output=True, text=True, timeout=120, env=dict(os.environ))
     answers = [json.loads(line) for line in done.stdout.splitlines()]

@@ -110,4 +110,4 @@ def test_stubs_are_replaced_whole():
         generate_stubs.generate(package.parent)
         assert os.fstat(before.fileno()).st_nlink == 0, "it was written in its place"
     assert (package / "v1" / "outcome_pb2.py").read_text() == text
-    assert list(package.parent.glob(".generated-*")) == []
+    assert list((package / "v1").glob(".generated-*")) == []
