@@ -6,6 +6,7 @@ Runs when the package is built; run it by hand to use the package from the sourc
 
 import pathlib
 import sys
+import tempfile
 
 
 def generate(here: pathlib.Path) -> pathlib.Path:
@@ -22,11 +23,18 @@ def generate(here: pathlib.Path) -> pathlib.Path:
     well_known = pathlib.Path(grpc_tools.__file__).parent / "_proto"
     out = here / "passerelle" / "v1"
     out.mkdir(exist_ok=True)
-    (out / "__init__.py").write_text('"""Generated stubs of the Passerelle API, version 1."""\n')
-    arguments = ["protoc", f"-I{protos}", f"-I{googleapis}", f"-I{well_known}"]
-    arguments += [f"--python_out={here}", f"--pyi_out={here}", f"--grpc_python_out={here}", *files]
-    if protoc.main(arguments) != 0:
-        raise SystemExit("the protos do not compile")
+    # Made elsewhere and moved, file by file: who imports them meanwhile finds the old or the new one, never a part.
+    with tempfile.TemporaryDirectory(prefix=".generated-", dir=out) as made:
+        arguments = ["protoc", f"-I{protos}", f"-I{googleapis}", f"-I{well_known}"]
+        arguments += [f"--python_out={made}", f"--pyi_out={made}", f"--grpc_python_out={made}", *files]
+        if protoc.main(arguments) != 0:
+            raise SystemExit("the protos do not compile")
+        for file in pathlib.Path(made, "passerelle", "v1").iterdir():
+            file.replace(out / file.name)
+        # Last: its time says when the others were made.
+        package = pathlib.Path(made, "__init__.py")
+        package.write_text('"""Generated stubs of the Passerelle API, version 1."""\n')
+        package.replace(out / "__init__.py")
     return out
 
 

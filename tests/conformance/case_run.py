@@ -1,5 +1,6 @@
 """Runs one case with one runner."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -58,12 +59,16 @@ class CaseRun:
         except KeyError as error:
             return [f"the variable {error} has no value"]
         self._tell(ready)
+        begun = time.monotonic()
         if "op" not in step:
             return environment.do({**ready, **({"save": step["save"]} if "save" in step else {})})
         answer = self._ask(ready)
         if answer is None:
             return []
         self._tell(answer)
+        took_ms = (time.monotonic() - begun) * 1000
+        if took_ms < ready.get("at_least_ms", 0):
+            return [f"wanted it to wait for {ready['at_least_ms']} ms, it took {took_ms:.0f} ms"]
         return self._judge(ready, step, answer, environment)
 
     def _ask(self, step: dict) -> dict | None:

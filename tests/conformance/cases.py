@@ -16,7 +16,7 @@ ENV = {
 SERVER = {"options", "guarded", "tls", "client_certificates", "unix", "region"}
 _CASE = {"name", "about", "server", "steps"}
 # Of a step of the client: what is for the driver, not for the runner.
-DRIVERS_OWN = {"expect", "expect_error", "save", "background", "name"}
+DRIVERS_OWN = {"expect", "expect_error", "save", "background", "name", "at_least_ms"}
 
 
 @dataclasses.dataclass
@@ -108,11 +108,13 @@ def _check_client_step(place: str, step: dict, open_steps: set[str]) -> None:
     elif open_steps:
         raise CasesError(f"{place}: {sorted(open_steps)} is under way: only cancel and await may come")
     if background:
-        if not step.get("name") or "expect" in step or "expect_error" in step:
+        if not step.get("name") or {"expect", "expect_error", "at_least_ms"} & set(step):
             raise CasesError(f"{place}: a step in the background wants a name, and what is expected at its await")
         open_steps.add(step["name"])
     elif ("expect" in step) == ("expect_error" in step):
         raise CasesError(f"{place}: wants one of expect and expect_error")
+    if "code" not in step.get("expect_error", {"code": ""}) and "$one_of" not in step["expect_error"]:
+        raise CasesError(f"{place}: the error that is expected names no code: whatever goes wrong would do")
 
 
 def _only_known(where: str, got: dict, known: set[str]) -> None:

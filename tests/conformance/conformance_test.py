@@ -1,8 +1,11 @@
 """The driver itself: the judge can say no, planted errors and lying runners are caught, the cases say what they must."""
 
+import dataclasses
+import hashlib
 import json
 import os
 import pathlib
+import re
 import socket
 import subprocess
 import sys
@@ -11,12 +14,17 @@ import threading
 import pytest
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE))
+ROOT = HERE.parents[1]
+sys.path[:0] = [str(HERE), str(HERE.parent / "e2e"), str(ROOT / "tools")]
 
 import cases  # noqa: E402
 import judge  # noqa: E402
 import plants  # noqa: E402
+from api_reference import examples  # noqa: E402
+from case_run import CaseRun  # noqa: E402
+from environment import SharedCertificates, World  # noqa: E402
 from proxy import TO_SERVER, Fault, Proxy  # noqa: E402
+from runner import Runner  # noqa: E402
 from variables import at_path, filled  # noqa: E402
 
 # What issue and README promise: each is a day that every client must get through.
@@ -42,6 +50,10 @@ JUDGED = [
     ({"$time": "2026-01-01T00:00:00Z"}, "2026-01-01T01:00:00.000000000+01:00", ["2026-01-01T00:00:01Z", "x", 5]),
     ({"$unordered": [1, {"a": 2}]}, [{"a": 2, "b": 3}, 1], [[1], [1, 1], [1, {"a": 2}, 3]]),
     ({"$contains": [2, 2]}, [1, 2, 2], [[1, 2], None]),
+    ({"$numbered": {"at": "n", "first": 1, "count": 2}}, [{"n": 1}, {"n": "2"}],
+     [[{"n": 1}], [{"n": 2}, {"n": 1}], [{"n": 1}, {"n": 1}], [{"n": 1}, {"n": 2}, {"n": 2}], [{"n": 1}, {"n": 3}], [{}, {"n": 2}], None]),
+    ({"$numbered": {"at": "a.b", "prefix": "p", "count": 2, "unordered": True}}, [{"a": {"b": "p1"}}, {"a": {"b": "p0"}}],
+     [[{"a": {"b": "p1"}}, {"a": {"b": "p1"}}], [{"a": {"b": "p1"}}]]),
     ({"$length": 2}, "ab", ["a", [1], None, 2]),
     ({"$one_of": [1, {"$matches": "b"}]}, "abc", [2, "a"]),
     ({"$only": {"a": 1}}, {"a": 1, "b": 0}, [{"a": 1, "b": 1}, {}]),
@@ -63,6 +75,7 @@ def test_every_special_expectation_is_judged_here():
 
 def test_variables_are_filled_and_saved():
     assert filled({"a": ["${n}", "x-${n}", {"$repeat": ["ab", 2]}]}, {"n": 5}) == {"a": [5, "x-5", "abab"]}
+    assert filled({"$rows": [2, {"a": "p${row}"}]}, {}) == [{"a": "p0"}, {"a": "p1"}]
     assert at_path({"rows": [{"n": 7}]}, "rows.0.n") == 7
     for missing in ("rows.1", "rows.0.m", "other"):
         with pytest.raises(KeyError):
@@ -79,6 +92,17 @@ def test_every_group_and_every_bad_day_has_cases():
     assert len(names) >= 100
 
 
+def test_the_hashes_of_the_vectors_are_those_of_their_normal_forms():
+    groups = json.loads((HERE / "cases/vectors.json").read_text())["groups"]
+    hashed = [vector for group in groups for vector in group["vectors"] if "sha256" in vector]
+    assert len(hashed) >= 20
+    for vector in hashed:
+        assert vector["sha256"] == hashlib.sha256(vector["normal"].encode()).hexdigest(), vector
+    by_name = {group["name"]: group["vectors"] for group in groups}
+    for name in ("vectors/email", "vectors/phone", "vectors/phone_of_a_region"):
+        assert all(("sha256" in vector) == ("normal" in vector) for vector in by_name[name])
+
+
 CONNECT = {"op": "connect", "target": "${address}", "expect": {}}
 GET = {"op": "call", "method": "passerelle.v1.InstanceService/GetInstance"}
 
@@ -88,7 +112,7 @@ GET = {"op": "call", "method": "passerelle.v1.InstanceService/GetInstance"}
     [
         ({"steps": [CONNECT]}, "asks nothing"),
         ({"steps": [CONNECT, GET]}, "one of expect and expect_error"),
-        ({"steps": [CONNECT, {**GET, "expect": {}, "expect_error": {}}]}, "one of expect and expect_error"),
+        ({"steps": [CONNECT, {**GET, "expect": {}, "expect_error": {"code": "OK"}}]}, "one of expect and expect_error"),
         ({"steps": [{"op": "pray", "expect": {}}]}, "nobody knows 'pray'"),
         ({"steps": [{"env": "rain"}]}, "nobody knows 'rain'"),
         ({"steps": [{**GET, "background": True, "name": "a"}]}, "nobody awaits"),
@@ -96,6 +120,8 @@ GET = {"op": "call", "method": "passerelle.v1.InstanceService/GetInstance"}
         ({"steps": [{"op": "await", "step": "a", "expect": {}}]}, "is under way"),
         ({"steps": [{**GET, "background": True, "name": "a"}, {**GET, "expect": {}}]}, "under way"),
         ({"steps": [{"env": "kill_server"}, {**GET, "expect": {}}]}, "of the case's own"),
+        ({"steps": [{**GET, "background": True, "name": "a", "at_least_ms": 5}]}, "in the background"),
+        ({"steps": [{**GET, "expect_error": {"reason": "X"}}]}, "names no code"),
         ({"steps": [{"use": "nothing"}]}, "no set"),
         ({"about": ""}, "about is missing"),
         ({"sever": {}}, "nobody knows 'sever'"),
@@ -108,6 +134,14 @@ def test_a_case_that_could_not_fail_is_refused(tmp_path, change, complaint):
     (tmp_path / "a.json").write_text(json.dumps({"cases": [{**good, **change}]}))
     with pytest.raises(cases.CasesError, match=complaint):
         cases.load(folder=tmp_path)
+
+
+def test_every_client_is_in_the_check_on_the_front_page_and_in_the_reference():
+    there = {path.name for path in (ROOT / "client").iterdir() if path.is_dir()}
+    assert there == {path.parent.name for path in (ROOT / "client").glob("*/conformance") if os.access(path, os.X_OK)}
+    assert there == set(re.search(r'^readonly CLIENTS="(.*)"$', (ROOT / "tools/check").read_text(), re.M)[1].split())
+    assert there == {language.anchor for language in examples.LANGUAGES}
+    assert there == set(re.findall(r"\(client/(\w+)/README\.md\)", (ROOT / "README.md").read_text()))
 
 
 # ---- what must be caught ------------------------------------------------------------------------
@@ -136,6 +170,9 @@ def has(case, key):
         ("forget-reason", "calls/[sfr]*", lambda case: has(case, "expect_error")),
         ("lose-a-row", "export/[ec]*", lambda case: True),
         ("double-a-row", "export/[ec]*", lambda case: True),
+        ("swap-a-row", "pages/all*", lambda case: True),
+        ("swap-a-row", "export/resumes*", lambda case: True),
+        ("swap-a-row", "members/resumes*", lambda case: True),
         ("lose-a-row", "ingest/[is]*", lambda case: True),
         ("double-a-row", "members/[im]*", lambda case: True),
     ],
@@ -189,6 +226,21 @@ def test_a_language_without_a_runner_fails_and_the_others_do_not():
     assert ["calls/get", "ok", "FAIL"] in [line.split() for line in lines]
     assert drive("--lang", "python", "--case", "calls/get")[0] == 0
     assert drive("--lang", "python", "--case", "no/such*")[0] == 1
+
+
+def test_an_answer_that_comes_before_its_time_is_wrong(tmp_path):
+    """A client that is told to come again in 300 ms, and one that is told to take a minute."""
+    world = World(SharedCertificates(tmp_path))
+    runner = Runner([str(ROOT / "client/python/conformance")], tmp_path / "log", 60)
+    fake = next(case for case in cases.load("overload/an_export_comes_again"))
+    try:
+        for least, wrong in ((600, []), (60_000, ["wanted it to wait for 60000 ms"])):
+            steps = [{**step, "at_least_ms": least} if step.get("op") == "export" else step for step in fake.steps]
+            found = CaseRun(dataclasses.replace(fake, steps=steps), runner, world, plants.none, lambda what: None).run()
+            assert len(found) == len(wrong) and all(told in line for told, line in zip(wrong, found, strict=True))
+    finally:
+        runner.kill()
+        world.close()
 
 
 # ---- the proxy ----------------------------------------------------------------------------------
@@ -285,7 +337,7 @@ def test_the_proxy_of_a_server_that_is_down_hangs_up(sink):
 
 
 def test_the_python_runner_says_what_it_does_not_know():
-    runner = HERE.parents[1] / "client" / "python" / "conformance"
+    runner = ROOT / "client" / "python" / "conformance"
     steps = '{"id":1,"op":"dance"}\n{"id":2,"op":"hello"}\n'
     done = subprocess.run([runner], input=steps, capture_output=True, text=True, timeout=120, env=dict(os.environ))
     answers = [json.loads(line) for line in done.stdout.splitlines()]

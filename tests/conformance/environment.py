@@ -174,6 +174,7 @@ class Environment:
             return [f"the driver could not make a key: {answer['error']}"]
         key = answer["ok"]["response"]["key"]
         self.variables[step["save"]] = key
+        self.variables[f"{step['save']}_name"] = f"credentials/{name}"
         if step.get("file"):
             path = self._folder / "api.key"
             path.write_text(key + "\n")

@@ -11,6 +11,9 @@ from grpc_status import rpc_status
 
 from contract import from_json, method
 
+# Field 18000 with the value 1, in every message: a newer server's, which no client knows.
+UNKNOWN_FIELD = b"\x80\xe5\x08\x01"
+
 
 class FakeServer(grpc.GenericRpcHandler):
     """`methods` as tests/conformance/README.md says. Listens on a free loopback port; `close` it."""
@@ -48,9 +51,9 @@ class FakeServer(grpc.GenericRpcHandler):
         for index, message in enumerate(entry.get("send", [])):
             if index:
                 next(requests, None)
-            yield from_json(answer, message).SerializeToString()
+            yield from_json(answer, message).SerializeToString() + UNKNOWN_FIELD
         for message in entry.get("after_all", []):
-            yield from_json(answer, message).SerializeToString()
+            yield from_json(answer, message).SerializeToString() + UNKNOWN_FIELD
         if "error" in entry:
             context.abort_with_status(_status(entry["error"]))
 

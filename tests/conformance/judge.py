@@ -4,10 +4,13 @@ An expectation is JSON; tests/conformance/README.md tells what it may hold. `dif
 fit, one line each; nothing: it fits.
 """
 
+import collections
 import datetime
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
+
+from variables import at_path
 
 MISSING = object()  # a key that the answer does not have
 
@@ -144,6 +147,31 @@ def _contains(expected: list, got: Any, place: str) -> Iterator[str]:
             del left[found]
 
 
+def _numbered(wanted: dict, got: Any, place: str) -> Iterator[str]:
+    """The elements that `generate` makes: at `at` each has `prefix` and a number, from `first` on, `count` of them."""
+    if not isinstance(got, list):
+        yield f"{place}: wanted a list, got {_shown(got)}"
+        return
+    prefix, first = wanted.get("prefix", ""), wanted.get("first", 0)
+    there = [_text_at(element, wanted["at"]) for element in got]
+    texts = [f"{prefix}{number}" for number in range(first, first + wanted["count"])]
+    lost, times = sorted(set(texts) - set(there)), collections.Counter(there)
+    doubled = sorted(text for text in times if times[text] > 1)
+    strange = sorted(set(there) - set(texts))
+    for what, found in (("lost", lost), ("more than once", doubled), ("not wanted", strange)):
+        if found:
+            yield f"{place}: {what}: {len(found)} of {len(texts)}, {_shown(found[:5])}"
+    if there != texts and not (lost or doubled or strange or wanted.get("unordered")):
+        yield f"{place}: all are there, but not in order"
+
+
+def _text_at(element: Any, path: str) -> str:
+    try:
+        return str(at_path(element, path))
+    except KeyError:
+        return "nothing"
+
+
 def _length(wanted: int, got: Any, place: str) -> Iterator[str]:
     length = 0 if got in (MISSING, None) else len(got) if isinstance(got, (str, list, dict)) else None
     if length != wanted:
@@ -171,6 +199,7 @@ SPECIAL: dict[str, Callable] = {
     "$time": _time,
     "$unordered": _unordered,
     "$contains": _contains,
+    "$numbered": _numbered,
     "$length": _length,
     "$one_of": _one_of,
     "$only": _only,

@@ -28,6 +28,13 @@ def _double_a_row(op: str, answer: dict) -> dict:
     return answer
 
 
+def _swap_a_row(op: str, answer: dict) -> dict:
+    """One row lost and another one doubled: as many as there should be."""
+    for rows in _rows(op, answer):
+        rows[0] = rows[-1]
+    return answer
+
+
 def _rows(op: str, answer: dict) -> list[list]:
     name = {"export": "rows", "members": "members", "pages": "items"}.get(op)
     rows = answer.get("ok", {}).get(name)
@@ -61,6 +68,7 @@ def _empty_response(op: str, answer: dict) -> dict:
 PLANTS: dict[str, Plant] = {
     "lose-a-row": _lose_a_row,
     "double-a-row": _double_a_row,
+    "swap-a-row": _swap_a_row,
     "wrong-code": _wrong_code,
     "forget-reason": _forget_reason,
     "swallow-error": _swallow_error,

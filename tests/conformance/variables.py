@@ -7,7 +7,7 @@ _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 
 def filled(value: Any, variables: dict[str, Any]) -> Any:
-    """`value` with every `${name}` replaced and every {"$repeat": [text, times]} written out.
+    """`value` with every `${name}` replaced, and every {"$repeat": [text, times]} and {"$rows": [count, row]} written out.
 
     A text that is nothing but one variable becomes its value, of whatever type. KeyError for an unknown name.
     """
@@ -21,6 +21,9 @@ def filled(value: Any, variables: dict[str, Any]) -> Any:
     if isinstance(value, dict) and set(value) == {"$repeat"}:
         text, times = value["$repeat"]
         return text * times
+    if isinstance(value, dict) and set(value) == {"$rows"}:
+        count, row = value["$rows"]
+        return [filled(row, variables | {"row": number}) for number in range(count)]
     if isinstance(value, dict):
         return {filled(key, variables): filled(item, variables) for key, item in value.items()}
     return value

@@ -1,6 +1,7 @@
 """What the Python package has besides the loops: a server for its users' tests, a stop, and values of newer servers."""
 
 import datetime
+import os
 import pathlib
 import threading
 import time
@@ -97,3 +98,16 @@ def test_moments_are_read_from_text_too():
 def test_the_service_config_goes_with_the_package():
     config = pathlib.Path(passerelle.__file__).parents[2] / "service_config.json"
     assert passerelle.client._service_config() == config.read_text()
+
+
+def test_stubs_are_replaced_whole():
+    """Who imports them while they are made again finds the old one or the new one."""
+    import generate_stubs
+
+    package = pathlib.Path(passerelle.__file__).parent
+    with open(package / "v1" / "outcome_pb2.py") as before:
+        text = before.read()
+        generate_stubs.generate(package.parent)
+        assert os.fstat(before.fileno()).st_nlink == 0, "it was written in its place"
+    assert (package / "v1" / "outcome_pb2.py").read_text() == text
+    assert list((package / "v1").glob(".generated-*")) == []
