@@ -149,6 +149,22 @@ func TestAnIngestGoesOnWhereItWasBrokenOff(t *testing.T) {
 	}
 }
 
+func TestAnErrorOfTheRowsEndsAnIngestThoughItLooksLikeOneOfTheServer(t *testing.T) {
+	away := failed(codes.Unavailable) // as of an export of another server that the rows are read from
+	var sent []any
+	loop := scriptedIngest("people", []scriptedOpening{
+		{answers: []*v1.ImportProfilesResponse{opened(0, 2), acked(2, 2)}, end: errors.New("nothing is left to be answered")},
+		{answers: []*v1.ImportProfilesResponse{opened(2, 2), finished(2)}},
+	}, func(message any) { sent = append(sent, message) })
+	rows := func(yield func(int, error) bool) {
+		_ = yield(0, nil) && yield(1, nil) && yield(0, away)
+	}
+	result, err := loop.all(context.Background(), FromIterator(rows))
+	if !errors.Is(err, away) || result.Reconnects != 0 || len(sent) != 2 {
+		t.Errorf("got %+v, %v after %v; what came before is not the whole", result, err, sent)
+	}
+}
+
 func TestAnIngestWithoutANameIsNotSentTwice(t *testing.T) {
 	away := failed(codes.Unavailable)
 	loop := scriptedIngest("", []scriptedOpening{

@@ -122,6 +122,9 @@ func (i *ingest[T]) all(ctx context.Context, source Source[T]) (*IngestResult, e
 		if err == nil {
 			return i.result, nil
 		}
+		if i.rows.failed != nil {
+			return i.result, i.rows.failed // no server's error, even if it looks like one: rows may come from another export
+		}
 		if i.result.Received > before {
 			patience.progressed()
 		}
