@@ -37,8 +37,8 @@ type Server struct {
 	stopped error // by stop
 }
 
-// Start starts a server that stops when the test ends, if not before; the test fails if there is none. `options` are flags of
-// passerelled. The program is looked for in the folder that PASSERELLE_BIN names or, without it, in the PATH.
+// Start starts a server that stops when the test ends, if not before; the test fails if there is none. `options` are
+// flags of passerelled. The program is looked for in the folder that PASSERELLE_BIN names or, without it, in the PATH.
 func Start(t testing.TB, options ...string) *Server {
 	t.Helper()
 	server, err := New(options...)
