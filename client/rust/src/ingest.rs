@@ -128,6 +128,9 @@ impl<'a, K: IngestKind> Ingest<'a, K> {
         loop {
             let before = run.result.received;
             let Err(error) = run.once().await else { return Ok(run.result) };
+            if run.rows.failed() {
+                return Err(error); // no server's error, even if it looks like one: rows may come from another export
+            }
             if run.result.received > before {
                 patience.progressed();
             }
@@ -176,7 +179,7 @@ impl<K: IngestKind> Run<'_, K> {
     async fn once(&mut self) -> Result<()> {
         let options = StreamOptions { stream: self.options.stream.clone(), ..StreamOptions::default() };
         let (mut call, opened) = Call::<K>::open(&self.client, self.kind.opening(options)).await?;
-        self.rows.seek(opened.next_offset).await;
+        self.rows.seek(opened.next_offset).await?;
         let most = usize::try_from(opened.max_batch_records).ok().filter(|most| *most > 0).unwrap_or(usize::MAX);
         let mut limit = self.options.batch_records.min(most);
         let mut in_flight = VecDeque::new(); // ends of batches that are not acknowledged
@@ -198,7 +201,7 @@ impl<K: IngestKind> Run<'_, K> {
     /// are so large that a batch would be.
     async fn send_batch(&mut self, call: &Call<K>, limit: &mut usize) -> Result<Option<i64>> {
         loop {
-            let (first, rows) = self.rows.take(*limit).await;
+            let (first, rows) = self.rows.take(*limit).await?;
             if rows.is_empty() {
                 return Ok(None);
             }
