@@ -149,6 +149,21 @@ func TestAnIngestGoesOnWhereItWasBrokenOff(t *testing.T) {
 	}
 }
 
+func TestAnIngestIsPatientWhileItsStreamGetsOnThoughNoAcknowledgementComes(t *testing.T) {
+	away := failed(codes.Unavailable)
+	var openings []scriptedOpening
+	for next := range int64(4) {
+		openings = append(openings, scriptedOpening{answers: []*v1.ImportProfilesResponse{opened(next, 1)}, end: away})
+	}
+	openings = append(openings, openings[3], openings[3])
+	loop := scriptedIngest("people", openings, func(any) {})
+	loop.run.RetryFor = time.Nanosecond // one failure without progress is enough
+	result, err := loop.all(context.Background(), FromSlice([]int{0, 1, 2, 3, 4}))
+	if !errors.Is(err, away) || result.Reconnects != 4 {
+		t.Errorf("got %+v, %v", result, err)
+	}
+}
+
 func TestAnErrorOfTheRowsEndsAnIngestThoughItLooksLikeOneOfTheServer(t *testing.T) {
 	away := failed(codes.Unavailable) // as of an export of another server that the rows are read from
 	var sent []any

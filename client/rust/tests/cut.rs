@@ -1,8 +1,10 @@
-//! A server that ends in the middle of a message, which a real one does at no moment that a test could choose.
+//! Servers that end where a real one does at no moment that a test could choose.
+
+use std::time::Duration;
 
 use h2::SendStream;
 use h2::server::{Connection, SendResponse};
-use passerelle::{Client, v1};
+use passerelle::{Client, Row, v1};
 use prost::Message;
 use prost::bytes::Bytes;
 use tokio::net::{TcpListener, TcpStream};
@@ -33,11 +35,12 @@ fn begin(call: &mut SendResponse<Bytes>) -> SendStream<Bytes> {
     stream
 }
 
-fn give_the_rest(mut call: SendResponse<Bytes>) {
+/// One message, and how the call ended.
+fn give(mut call: SendResponse<Bytes>, message: Vec<u8>, status: &'static str) {
     let mut stream = call.send_response(answer(), false).expect("the call is there");
-    stream.send_data(batch(2).into(), false).expect("the call is there");
-    let trailers =
-        http::HeaderMap::from_iter([("grpc-status".parse().expect("a name"), "0".parse().expect("a value"))]);
+    stream.send_data(message.into(), false).expect("the call is there");
+    let status = http::HeaderValue::from_static(status);
+    let trailers = http::HeaderMap::from_iter([(http::HeaderName::from_static("grpc-status"), status)]);
     stream.send_trailers(trailers).expect("the call is there");
 }
 
@@ -51,7 +54,7 @@ async fn serve(listener: TcpListener, mut give_up: Receiver<()>) -> usize {
     loop {
         tokio::select! {
             next = connection.accept() => match next {
-                Some(Ok((_, call))) => give_the_rest(call),
+                Some(Ok((_, call))) => give(call, batch(2), "0"),
                 _ => return calls,
             },
             // Not an error, says HTTP/2, and yet not the end of the message.
@@ -78,4 +81,33 @@ async fn an_export_goes_on_after_an_end_in_the_middle_of_a_message() {
     assert_eq!(rest.iter().map(|batch| batch.sequence).collect::<Vec<_>>(), [2]);
     drop((rest, client));
     assert_eq!(server.await.expect("it ends with the connection"), 2);
+}
+
+/// Says of each opening that the stream is one record further, up to 3, and breaks off before it acknowledges any.
+async fn accept_in_silence(listener: TcpListener) -> i64 {
+    let (socket, _) = listener.accept().await.expect("a client comes");
+    let mut connection: Connection<TcpStream, Bytes> = h2::server::handshake(socket).await.expect("it speaks HTTP/2");
+    let mut calls = 0;
+    while let Some(Ok((_, call))) = connection.accept().await {
+        let opened = v1::StreamOpened { next_offset: calls.min(3), ..Default::default() };
+        let message = v1::import_profiles_response::Message::Opened(opened);
+        give(call, framed(&v1::ImportProfilesResponse { message: Some(message) }), "14");
+        calls += 1;
+    }
+    calls
+}
+
+#[tokio::test]
+async fn an_ingest_is_patient_while_its_stream_gets_on_though_no_acknowledgement_comes() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let address = listener.local_addr().expect("it has one").to_string();
+    let server = tokio::spawn(accept_in_silence(listener));
+    let client = Client::at(address).connect().expect("it is an address");
+    let rows = (0..9).map(|number| Row::new().identity("external_id", number.to_string()));
+    let import = client.import_profiles(rows).identities(["external_id"]).stream("people");
+    // One failure without progress is enough.
+    let error = import.retry_for(Duration::from_nanos(1)).await.expect_err("it does not get to the end");
+    assert!(error.retryable(), "{error}");
+    drop(client);
+    assert_eq!(server.await.expect("it ends with the connection"), 5);
 }
