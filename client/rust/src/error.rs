@@ -17,7 +17,8 @@ pub enum Error {
     /// A call failed, on the server or on its way.
     Call(Box<CallError>),
     /// The client itself refused, before any call: a row that does not fit, a file that cannot be read, a key that
-    /// would leave this machine in plaintext. Says what was got and what was wanted; never holds a key.
+    /// would leave this machine in plaintext. Says what was got and what was wanted; never holds a key. Also what the
+    /// caller's own rows failed with.
     InvalidUse(String),
 }
 
