@@ -149,6 +149,37 @@ func TestAnIngestGoesOnWhereItWasBrokenOff(t *testing.T) {
 	}
 }
 
+func TestAnIngestIsPatientWhileItsStreamGetsOnThoughNoAcknowledgementComes(t *testing.T) {
+	away := failed(codes.Unavailable)
+	var openings []scriptedOpening
+	for next := range int64(4) {
+		openings = append(openings, scriptedOpening{answers: []*v1.ImportProfilesResponse{opened(next, 1)}, end: away})
+	}
+	openings = append(openings, openings[3], openings[3])
+	loop := scriptedIngest("people", openings, func(any) {})
+	loop.run.RetryFor = time.Nanosecond // one failure without progress is enough
+	result, err := loop.all(context.Background(), FromSlice([]int{0, 1, 2, 3, 4}))
+	if !errors.Is(err, away) || result.Reconnects != 4 {
+		t.Errorf("got %+v, %v", result, err)
+	}
+}
+
+func TestAnErrorOfTheRowsEndsAnIngestThoughItLooksLikeOneOfTheServer(t *testing.T) {
+	away := failed(codes.Unavailable) // as of an export of another server that the rows are read from
+	var sent []any
+	loop := scriptedIngest("people", []scriptedOpening{
+		{answers: []*v1.ImportProfilesResponse{opened(0, 2), acked(2, 2)}, end: errors.New("nothing is left to be answered")},
+		{answers: []*v1.ImportProfilesResponse{opened(2, 2), finished(2)}},
+	}, func(message any) { sent = append(sent, message) })
+	rows := func(yield func(int, error) bool) {
+		_ = yield(0, nil) && yield(1, nil) && yield(0, away)
+	}
+	result, err := loop.all(context.Background(), FromIterator(rows))
+	if !errors.Is(err, away) || result.Reconnects != 0 || len(sent) != 2 {
+		t.Errorf("got %+v, %v after %v; what came before is not the whole", result, err, sent)
+	}
+}
+
 func TestAnIngestWithoutANameIsNotSentTwice(t *testing.T) {
 	away := failed(codes.Unavailable)
 	loop := scriptedIngest("", []scriptedOpening{

@@ -74,7 +74,7 @@ func newClient(conn *grpc.ClientConn, instance string) *Client {
 // Conn is the connection below the stubs, for services that the client has no stub for (health, for example).
 func (c *Client) Conn() grpc.ClientConnInterface { return c.conn }
 
-// Close ends the connection; calls under way fail.
+// Close ends the connection; calls and loops under way fail.
 func (c *Client) Close() error { return c.conn.Close() }
 
 // Name is a resource name in the client's instance: Name("audiences", "vip").

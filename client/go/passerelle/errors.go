@@ -10,6 +10,7 @@ import (
 
 	"google.golang.org/genproto/googleapis/rpc/code"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 )
@@ -46,6 +47,7 @@ type Error struct {
 	status         *status.Status
 	asksToRetry    bool
 	endedByContext error
+	clientClosed   bool
 }
 
 // newError reads what a call of gRPC failed with; ctx is that of the call's maker.
@@ -56,6 +58,7 @@ func newError(ctx context.Context, err error) *Error {
 		answer = status.New(codes.Unavailable, "the call was cut off in the middle of a message")
 	}
 	failure := &Error{Code: answer.Code(), Message: answer.Message(), status: answer}
+	failure.clientClosed = errors.Is(err, grpc.ErrClientConnClosing)
 	if failure.Code == codes.Canceled || failure.Code == codes.DeadlineExceeded {
 		failure.endedByContext = ctx.Err()
 	}
@@ -106,7 +109,7 @@ func (e *Error) Retryable() bool {
 	case codes.ResourceExhausted:
 		return e.asksToRetry
 	case codes.Canceled:
-		return e.Reason == "" && e.endedByContext == nil
+		return e.Reason == "" && e.endedByContext == nil && !e.clientClosed
 	default:
 		return false
 	}

@@ -108,6 +108,8 @@ type ingest[T any] struct {
 	run    Run
 	rows   *reader[T]
 	result *IngestResult
+	// durable is how far the stream was when last heard of.
+	durable int64
 }
 
 // all sends all rows and returns when they are durable and accounted for. The result tells how far it got in any case.
@@ -117,12 +119,15 @@ func (i *ingest[T]) all(ctx context.Context, source Source[T]) (*IngestResult, e
 	i.result = &IngestResult{Counts: map[string]int64{}, Totals: map[string]int64{}}
 	patience := newPatience(i.run.RetryFor)
 	for {
-		before := i.result.Received
+		before := i.durable
 		err := i.once(ctx)
 		if err == nil {
 			return i.result, nil
 		}
-		if i.result.Received > before {
+		if i.rows.failed != nil {
+			return i.result, i.rows.failed // no server's error, even if it looks like one: rows may come from another export
+		}
+		if i.durable > before { // also what an acknowledgement that was lost would have told
 			patience.progressed()
 		}
 		if err := patience.wait(ctx, err, i.stream != ""); err != nil {
@@ -147,7 +152,8 @@ func (i *ingest[T]) once(ctx context.Context) error {
 		return err
 	}
 	opened := first.GetOpened()
-	i.rows.seek(opened.GetNextOffset())
+	i.durable = opened.GetNextOffset()
+	i.rows.seek(i.durable)
 	limit := i.run.BatchRecords
 	if limit <= 0 {
 		limit = defaultBatchRecords
@@ -201,6 +207,7 @@ func (i *ingest[T]) acknowledged(call *ingestCall) (int64, error) {
 		return 0, err
 	}
 	ack := message.GetAck()
+	i.durable = max(i.durable, ack.GetNextOffset())
 	i.rows.forget(ack.GetNextOffset())
 	i.result.add(ack, i.run.OnRow)
 	if i.run.OnProgress != nil {

@@ -179,6 +179,23 @@ func TestAnExportThatFollowsEndsWithItsContext(t *testing.T) {
 	}
 }
 
+func TestALoopOfAClientThatIsClosedEnds(t *testing.T) {
+	ctx, client := connect(t)
+	appendLogs(t, ctx, client, 1)
+	var failure *passerelle.Error
+	for batch, err := range client.ExportLogs(ctx, passerelle.Export{Follow: true, RetryFor: 2 * patience}) {
+		if errors.As(err, &failure) {
+			break
+		}
+		if len(batch.Rows) > 0 {
+			client.Close()
+		}
+	}
+	if failure == nil || failure.Retryable() || ctx.Err() != nil {
+		t.Errorf("got %v, context %v", failure, ctx.Err())
+	}
+}
+
 func TestAServerThatEndsInTheMiddleOfAMessageIsOneToComeBackTo(t *testing.T) {
 	server, err := passerelletest.New("--drain-seconds", "1")
 	if err != nil {

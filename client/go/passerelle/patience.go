@@ -61,9 +61,10 @@ func (p *patience) wait(ctx context.Context, err error, repeatable bool) error {
 }
 
 // passing tells whether a loop may try again. A call that the server's end cut off arrives as cancelled, at times with
-// the server's reason for it; what the caller's context ended is over.
+// the server's reason for it; what the caller's context ended is over, and all that a closed client does.
 func passing(failure *Error) bool {
-	return failure.endedByContext == nil && (failure.Retryable() || failure.Code == codes.Canceled)
+	over := failure.endedByContext != nil || failure.clientClosed
+	return !over && (failure.Retryable() || failure.Code == codes.Canceled)
 }
 
 // patiently makes a read that a loop needs before it begins: it waits for the server as the loop itself does.

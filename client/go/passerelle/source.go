@@ -89,6 +89,8 @@ type reader[T any] struct {
 	kept   []T
 	start  int64 // offset of the first kept row
 	at     int64 // offset of the next row to give
+	// failed is the source's own error. After it the source gives nothing more, which is not its end.
+	failed error
 }
 
 // end is the offset after the last row read so far.
@@ -115,6 +117,7 @@ func (r *reader[T]) take(limit int, bytes int, size func(T) int) (int64, []T, er
 		if first+count == int64(len(r.kept)) {
 			row, err, ok := r.next()
 			if ok && err != nil {
+				r.failed = err
 				return 0, nil, err
 			}
 			if !ok {

@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -32,10 +33,12 @@ type Server struct {
 	process *exec.Cmd
 	folder  string
 	ended   chan error
+	stop    sync.Once
+	stopped error // by stop
 }
 
-// Start starts a server that stops when the test ends; the test fails if there is none. `options` are flags of
-// passerelled. The program is looked for in the folder that PASSERELLE_BIN names or, without it, in the PATH.
+// Start starts a server that stops when the test ends, if not before; the test fails if there is none. `options` are
+// flags of passerelled. The program is looked for in the folder that PASSERELLE_BIN names or, without it, in the PATH.
 func Start(t testing.TB, options ...string) *Server {
 	t.Helper()
 	server, err := New(options...)
@@ -134,8 +137,14 @@ func (s *Server) kill() error {
 	return <-s.ended
 }
 
-// Stop ends the server in order and removes its data. The error is of a server that did not end well.
+// Stop ends the server in order and removes its data; once it was stopped it does nothing. The error is of a server
+// that did not end well.
 func (s *Server) Stop() error {
+	s.stop.Do(func() { s.stopped = s.end() })
+	return s.stopped
+}
+
+func (s *Server) end() error {
 	defer os.RemoveAll(s.folder)
 	if err := s.process.Process.Signal(syscall.SIGTERM); err != nil {
 		return err

@@ -20,6 +20,9 @@ func TestAServerIsThereUntilItIsStopped(t *testing.T) {
 	if err := server.Stop(); err != nil {
 		t.Error(err)
 	}
+	if err := server.Stop(); err != nil {
+		t.Errorf("stopped again, as Start does at the end of a test: %v", err)
+	}
 	if conn, err := net.Dial("tcp", server.Address); err == nil {
 		conn.Close()
 		t.Error("it is there still")

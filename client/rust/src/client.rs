@@ -22,6 +22,9 @@ use crate::transport::{CALL_TIMEOUT, Outgoing, Transport};
 use crate::v1::field_mapping::Target;
 use crate::v1::{self, AttributeType};
 
+/// Longer than any caller waits, and not so long that a moment after it could not be told.
+const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
 /// A connection to a server, and the instance that names are made in. Cheap to clone; clones share the connection, which
 /// is made at the first call and made again when it is lost. Safe to use from many tasks at once.
 #[derive(Clone)]
@@ -80,7 +83,7 @@ impl Client {
     /// As [`call_within`](Client::call_within), and gives the metadata too: a write that answers with a bare resource tells
     /// its `commit-token` there.
     pub async fn respond<R: Unary>(&self, request: R, time: Duration) -> Result<Response<R::Response>> {
-        let (deadline, mut patience) = (Instant::now() + time, Patience::new(time));
+        let (deadline, mut patience) = (Instant::now() + time.min(FOREVER), Patience::new(time));
         loop {
             match self.attempts(&request, deadline).await {
                 Err(error) if error.reason() == "OVERLOADED" => patience.wait(error, true, Some(deadline)).await?,

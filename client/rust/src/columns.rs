@@ -1,5 +1,7 @@
 //! Values to columns of the wire and back.
 
+use tonic::Code;
+
 use crate::error::{Error, Result};
 use crate::v1::{AttributeType, Column, TextList};
 use crate::value::{Date, Timestamp, Value, wanted};
@@ -143,11 +145,11 @@ fn to_list(value: &Value) -> Converted<TextList> {
     }
 }
 
-/// One value for each record; `None` where there is none. Columns of the server's are taken at their word, but one that
-/// holds fewer values than it says ends early.
-pub(crate) fn decode(column: Column, records: usize, kind: AttributeType) -> Vec<Option<Value>> {
+/// One value for each record; `None` where there is none. Fails if there are not as many values as the column says: those
+/// of a type that this client does not know are elsewhere.
+pub(crate) fn decode(column: Column, records: usize, kind: AttributeType) -> Result<Vec<Option<Value>>> {
     let presence = if column.presence.is_empty() { vec![VALUE; records] } else { column.presence };
-    let mut values: Box<dyn Iterator<Item = Value>> = match kind {
+    let mut values: Box<dyn ExactSizeIterator<Item = Value>> = match kind {
         AttributeType::String | AttributeType::Unspecified => {
             Box::new(column.texts.into_iter().map(|text| Value::Text(from_utf8(text))))
         }
@@ -160,7 +162,11 @@ pub(crate) fn decode(column: Column, records: usize, kind: AttributeType) -> Vec
             Box::new(column.lists.into_iter().map(|list| Value::List(list.values.into_iter().map(from_utf8).collect())))
         }
     };
-    presence.into_iter().map(|byte| if byte == VALUE { values.next() } else { None }).collect()
+    if presence.len() != records || presence.iter().filter(|byte| **byte == VALUE).count() != values.len() {
+        let text = format!("the server sent a column of {} values for {records} records", values.len());
+        return Err(Error::local(Code::Internal, &text));
+    }
+    Ok(presence.into_iter().map(|byte| if byte == VALUE { values.next() } else { None }).collect())
 }
 
 /// The server holds texts that are UTF-8 only.
@@ -205,7 +211,20 @@ mod tests {
         ] {
             let values = [None, Some(value.clone()), Some(value)];
             let column = encode(kind, &values).expect("it fits");
-            assert_eq!(decode(column, 3, kind), values);
+            assert_eq!(decode(column, 3, kind).expect("it fits"), values);
+        }
+    }
+
+    #[test]
+    fn values_that_cannot_be_found_are_an_error_and_not_missing() {
+        let numbers = Column { integers: vec![5], presence: vec![0, 2], ..Column::default() };
+        for (column, records, kind) in [
+            (numbers.clone(), 2, AttributeType::Unspecified),
+            (numbers.clone(), 3, AttributeType::Int64),
+            (Column { presence: Vec::new(), ..numbers }, 2, AttributeType::Int64),
+        ] {
+            let error = decode(column, records, kind).expect_err("it does not fit");
+            assert_eq!(error.code(), Some(Code::Internal), "{error}");
         }
     }
 

@@ -17,7 +17,8 @@ pub enum Error {
     /// A call failed, on the server or on its way.
     Call(Box<CallError>),
     /// The client itself refused, before any call: a row that does not fit, a file that cannot be read, a key that
-    /// would leave this machine in plaintext. Says what was got and what was wanted; never holds a key.
+    /// would leave this machine in plaintext. Says what was got and what was wanted; never holds a key. Also what the
+    /// caller's own rows failed with.
     InvalidUse(String),
 }
 
@@ -167,6 +168,9 @@ pub fn code_name(code: Code) -> &'static str {
 /// What tonic says of a message that is larger than its limit.
 const TOO_LARGE: &str = "Error, decoded message length too large";
 
+/// What tonic says of a call that its server gave up in the middle of a message; between two the stream just ends.
+const CUT_OFF: &str = "Unexpected EOF decoding stream.";
+
 /// The code that gRPC in other languages gives. A status with a source was made by the transport and not by a server:
 /// tonic calls a lost connection UNKNOWN or CANCELLED, a deadline CANCELLED, and an oversized message OUT_OF_RANGE.
 fn code_of(status: &Status) -> Code {
@@ -175,6 +179,9 @@ fn code_of(status: &Status) -> Code {
     }
     if status.code() == Code::OutOfRange && status.message().starts_with(TOO_LARGE) {
         return Code::ResourceExhausted;
+    }
+    if status.code() == Code::Internal && status.message() == CUT_OFF {
+        return Code::Unavailable;
     }
     status.code()
 }
@@ -285,6 +292,8 @@ mod tests {
         let large = Status::out_of_range(format!("{TOO_LARGE}: found 20 bytes, the limit is: 16 bytes"));
         assert_eq!(call_error(&large).code, Code::ResourceExhausted);
         assert_eq!(call_error(&Status::out_of_range("cursor")).code, Code::OutOfRange);
+        assert_eq!(call_error(&Status::internal(CUT_OFF)).code, Code::Unavailable);
+        assert_eq!(call_error(&Status::internal("a bug")).code, Code::Internal);
     }
 
     #[test]

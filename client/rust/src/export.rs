@@ -136,10 +136,11 @@ impl LogBatch {
     }
 
     /// The rows by the names that the source gives their fields: times as such, enums by name, [`Value::Null`] if unset.
+    /// Fields that are newer than this client are left out.
     pub fn records(&self) -> impl Iterator<Item = Record> {
         self.rows.iter().map(|row| {
             let fields = self.header.fields.iter();
-            fields.map(|field| (name_of(field).to_owned(), field_of(row, &field.field))).collect()
+            fields.filter_map(|field| Some((name_of(field).to_owned(), field_of(row, &field.field)?))).collect()
         })
     }
 }

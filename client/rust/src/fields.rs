@@ -3,10 +3,10 @@
 use crate::v1::{DeliveryStatus, FailureType, LogEntry, LogKind, TrackingKind};
 use crate::value::{Timestamp, Value};
 
-/// A field's value for people: times as such, enums by name without prefix, [`Value::Null`] if it is unset. Null too for
-/// a field that this client does not know.
-pub(crate) fn field_of(row: &LogEntry, field: &str) -> Value {
-    match field {
+/// A field's value for people: times as such, enums by name without prefix, [`Value::Null`] if it is unset; `None` for a
+/// field that this client does not know.
+pub(crate) fn field_of(row: &LogEntry, field: &str) -> Option<Value> {
+    Some(match field {
         "sequence" => Value::Integer(row.sequence),
         "kind" => name(row.kind, LogKind::try_from(row.kind).map(|kind| kind.as_str_name()), "LOG_KIND_"),
         "delivery" => text(&row.delivery),
@@ -40,8 +40,8 @@ pub(crate) fn field_of(row: &LogEntry, field: &str) -> Value {
         "url_category" => text(&row.url_category),
         "profile_unknown" => Value::Bool(row.profile_unknown),
         "profile" => Value::Integer(row.profile),
-        _ => Value::Null,
-    }
+        _ => return None,
+    })
 }
 
 fn text(value: &str) -> Value {
@@ -90,7 +90,7 @@ mod tests {
             ("seed", Value::Bool(false)),
             ("profile", Value::Integer(0)),
         ] {
-            assert_eq!(field_of(&row, field), value, "{field}");
+            assert_eq!(field_of(&row, field), Some(value), "{field}");
         }
     }
 
@@ -115,7 +115,9 @@ mod tests {
             ..LogEntry::default()
         };
         for field in &entry.field {
-            assert_ne!(field_of(&full, field.name()), Value::Null, "{}", field.name());
+            let value = field_of(&full, field.name());
+            assert!(value.is_some_and(|value| value != Value::Null), "{}", field.name());
         }
+        assert_eq!(field_of(&full, "of_a_newer_server"), None);
     }
 }

@@ -124,11 +124,16 @@ impl<'a, K: IngestKind> Ingest<'a, K> {
             rows: Rows::new(self.source),
             options: self.options,
             result: IngestResult::default(),
+            durable: 0,
         };
         loop {
-            let before = run.result.received;
+            let before = run.durable;
             let Err(error) = run.once().await else { return Ok(run.result) };
-            if run.result.received > before {
+            if run.rows.failed() {
+                return Err(error); // no server's error, even if it looks like one: rows may come from another export
+            }
+            // Also by what an acknowledgement that was lost would have told.
+            if run.durable > before {
                 patience.progressed();
             }
             let repeatable = !run.options.stream.is_empty();
@@ -169,6 +174,8 @@ struct Run<'a, K: IngestKind> {
     rows: Rows<'a, K::Record>,
     options: Options<'a>,
     result: IngestResult,
+    /// How far the stream was when last heard of.
+    durable: i64,
 }
 
 impl<K: IngestKind> Run<'_, K> {
@@ -176,7 +183,8 @@ impl<K: IngestKind> Run<'_, K> {
     async fn once(&mut self) -> Result<()> {
         let options = StreamOptions { stream: self.options.stream.clone(), ..StreamOptions::default() };
         let (mut call, opened) = Call::<K>::open(&self.client, self.kind.opening(options)).await?;
-        self.rows.seek(opened.next_offset).await;
+        self.durable = opened.next_offset;
+        self.rows.seek(self.durable).await?;
         let most = usize::try_from(opened.max_batch_records).ok().filter(|most| *most > 0).unwrap_or(usize::MAX);
         let mut limit = self.options.batch_records.min(most);
         let mut in_flight = VecDeque::new(); // ends of batches that are not acknowledged
@@ -198,7 +206,7 @@ impl<K: IngestKind> Run<'_, K> {
     /// are so large that a batch would be.
     async fn send_batch(&mut self, call: &Call<K>, limit: &mut usize) -> Result<Option<i64>> {
         loop {
-            let (first, rows) = self.rows.take(*limit).await;
+            let (first, rows) = self.rows.take(*limit).await?;
             if rows.is_empty() {
                 return Ok(None);
             }
@@ -215,6 +223,7 @@ impl<K: IngestKind> Run<'_, K> {
     }
 
     fn note(&mut self, ack: IngestAck) {
+        self.durable = self.durable.max(ack.next_offset);
         self.rows.forget(ack.next_offset);
         let result = &mut self.result;
         result.received += ack.received;

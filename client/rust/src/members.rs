@@ -307,12 +307,12 @@ fn read(batch: Batch, namespaces: &[String], attributes: &[(String, AttributeTyp
         })
         .collect();
     for (namespace, column) in namespaces.iter().zip(batch.identities) {
-        for (member, value) in members.iter_mut().zip(decode(column, records, AttributeType::String)) {
+        for (member, value) in members.iter_mut().zip(decode(column, records, AttributeType::String)?) {
             member.identities.extend(value.map(|value| (namespace.clone(), value.to_string())));
         }
     }
     for ((attribute, kind), column) in attributes.iter().zip(batch.columns) {
-        for (member, value) in members.iter_mut().zip(decode(column, records, *kind)) {
+        for (member, value) in members.iter_mut().zip(decode(column, records, *kind)?) {
             member.attributes.extend(value.map(|value| (attribute.clone(), value)));
         }
     }

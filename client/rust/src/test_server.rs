@@ -3,9 +3,14 @@
 use std::ffi::OsStr;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::{env, fs, process};
+use std::sync::mpsc;
+use std::time::Duration;
+use std::{env, fs, process, thread};
+
+/// How long a server may take to start, on a machine that is busy with other things.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A server that runs until this is dropped, and whose data goes with it. It asks nobody for a key.
 ///
@@ -25,6 +30,7 @@ pub struct TestServer {
 
 impl TestServer {
     /// Starts `passerelled`, of the folder that `PASSERELLE_BIN` names or else of the `PATH`, and waits until it serves.
+    /// The error has the server's own words if it does not within a minute.
     pub fn start() -> io::Result<TestServer> {
         TestServer::start_with::<&str>(&[])
     }
@@ -67,11 +73,10 @@ impl TestServer {
         &self.directory
     }
 
-    /// Reads its one line on standard output; an end without it is a failed start.
+    /// Reads its one line on standard output; an end without it is a failed start, and so is none within `PATIENCE`.
     fn await_serving(&mut self) -> io::Result<String> {
         let output = self.child.stdout.take().ok_or_else(|| io::Error::other("passerelled has no output"))?;
-        let mut line = String::new();
-        BufReader::new(output).read_line(&mut line)?;
+        let line = first_line(output)?;
         address_in(&line).ok_or_else(|| {
             let log = fs::read_to_string(self.directory.join("log")).unwrap_or_default();
             io::Error::other(format!("passerelled did not start: {line}{log}"))
@@ -86,6 +91,16 @@ impl Drop for TestServer {
         let _ = self.child.wait();
         let _ = fs::remove_dir_all(&self.directory);
     }
+}
+
+/// The thread ends with the line, or with the server that never printed one: dropping that kills it.
+fn first_line(output: ChildStdout) -> io::Result<String> {
+    let (tell, told) = mpsc::channel();
+    thread::spawn(move || {
+        let mut line = String::new();
+        let _ = tell.send(BufReader::new(output).read_line(&mut line).map(|_| line));
+    });
+    told.recv_timeout(PATIENCE).unwrap_or_else(|_| Ok(String::new()))
 }
 
 fn binary() -> PathBuf {

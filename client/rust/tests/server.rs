@@ -73,6 +73,31 @@ async fn a_row_that_does_not_fit_is_refused_before_it_is_sent() {
 }
 
 #[tokio::test]
+async fn rows_that_fail_end_an_ingest_and_do_not_finish_it() {
+    let server = server();
+    let client = passerelle::connect(server.address()).expect("it is an address");
+    // As of an export of another server that the rows are read from: the same code would be waited for if it were ours.
+    let away: passerelle::Result<Row> = Err(tonic::Status::unavailable("away").into());
+    let row = |number: i64| Ok(Row::new().identity("external_id", number.to_string()));
+    let import = |rows: Vec<passerelle::Result<Row>>| {
+        let rows = Source::try_from_stream(futures_util::stream::iter(rows));
+        client.import_profiles(rows).identities(["external_id"]).stream("people")
+    };
+    let error = import(vec![row(0), row(1), away]).await.expect_err("the rows fail");
+    assert_eq!(error.to_string(), "UNAVAILABLE: away");
+    let result = import(vec![row(0), row(1), row(2)]).await.expect("the stream is not finished");
+    assert_eq!(result.total_records, 3);
+}
+
+#[tokio::test]
+async fn a_deadline_may_be_as_far_as_there_is() {
+    let server = server();
+    let client = passerelle::connect(server.address()).expect("it is an address");
+    let get = v1::GetInstanceRequest { name: client.instance().to_owned(), ..Default::default() };
+    client.call_within(get, std::time::Duration::MAX).await.expect("it is there");
+}
+
+#[tokio::test]
 async fn errors_tell_reason_and_place() {
     let server = server();
     let client = passerelle::connect(server.address()).expect("it is an address");
