@@ -20,6 +20,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
@@ -47,7 +48,8 @@ public final class Client implements AutoCloseable {
     Optional<String> key = security.readKey();
     this.connection = ChannelMaker.open(target, security);
     this.instance = "instances/" + instance;
-    Channel limited = ClientInterceptors.intercept(connection, Interceptors.withDeadline(CALL_TIMEOUT));
+    Channel limited = ClientInterceptors.intercept(
+        connection, Interceptors.withDeadline(CALL_TIMEOUT), Interceptors.requiringOpen(connection));
     this.channel = key.map(Interceptors::sendingKey)
         .map(sender -> ClientInterceptors.intercept(limited, sender)).orElse(limited);
     this.stubs = Stubs.of(channel);
@@ -94,7 +96,7 @@ public final class Client implements AutoCloseable {
     return new ClientBuilder();
   }
 
-  /** Ends the connection: calls that are under way fail with UNAVAILABLE. */
+  /** Ends the connection: calls that are under way fail with UNAVAILABLE, later ones are an IllegalStateException. */
   @Override
   public void close() {
     connection.shutdownNow();
@@ -171,13 +173,21 @@ public final class Client implements AutoCloseable {
   }
 
   private <A> A callOnce(Deadline deadline, Supplier<A> call) {
-    try (Context.CancellableContext context = Context.current().withDeadline(deadline, timer)) {
+    try (Context.CancellableContext context = limitedTo(deadline)) {
       Context before = context.attach();
       try {
         return call.get();
       } finally {
         context.detach(before);
       }
+    }
+  }
+
+  private Context.CancellableContext limitedTo(Deadline deadline) {
+    try {
+      return Context.current().withDeadline(deadline, timer);
+    } catch (RejectedExecutionException closed) {
+      throw new IllegalStateException("the client is closed", closed);
     }
   }
 

@@ -13,6 +13,9 @@ import io.grpc.Status;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -44,6 +47,27 @@ class CallTest extends RunningServer {
       assertTrue(failure.retryable());
       assertTrue(failure.getMessage().contains("refused"), failure.getMessage());
     }
+  }
+
+  @Test
+  void aClientThatIsClosedSaysSoAndItsLoopsEnd() throws InterruptedException {
+    Client closed = server.connect();
+    BlockingQueue<RuntimeException> ended = new LinkedBlockingQueue<>();
+    Thread follower = new Thread(() -> {
+      try (LogExport export = closed.exportLogs(new ExportOptions().follow().retryFor(Duration.ofDays(1)))) {
+        export.forEach(batch -> closed.close());
+      } catch (IllegalStateException told) {
+        ended.add(told);
+      }
+    });
+    follower.start();
+    RuntimeException told = ended.poll(60, TimeUnit.SECONDS);
+    follower.interrupt();
+    follower.join();
+    assertEquals("the client is closed", told == null ? "nothing" : told.getMessage());
+    assertThrows(IllegalStateException.class, () -> getInstance(closed, "instances/default"));
+    assertThrows(
+        IllegalStateException.class, () -> closed.importProfiles(people("closed", 1), cities().stream("closed")));
   }
 
   @Test
