@@ -49,7 +49,8 @@ public final class Client implements AutoCloseable {
     this.connection = ChannelMaker.open(target, security);
     this.instance = "instances/" + instance;
     Channel limited = ClientInterceptors.intercept(
-        connection, Interceptors.withDeadline(CALL_TIMEOUT), Interceptors.requiringOpen(connection));
+        connection,
+        Interceptors.withDeadline(CALL_TIMEOUT), Interceptors.requiringOpen(connection), CallsMade.interceptor());
     this.channel = key.map(Interceptors::sendingKey)
         .map(sender -> ClientInterceptors.intercept(limited, sender)).orElse(limited);
     this.stubs = Stubs.of(channel);
@@ -162,18 +163,20 @@ public final class Client implements AutoCloseable {
   public <A> A call(Duration timeout, Supplier<A> call) {
     Deadline deadline = Deadline.after(timeout.toNanos(), TimeUnit.NANOSECONDS);
     Patience patience = new Patience(timeout);
-    while (true) {
+    for (int tries = 1; ; tries++) {
+      CallsMade made = new CallsMade();
       try {
-        return callOnce(deadline, call);
+        return callOnce(deadline, made, call);
       } catch (StatusRuntimeException error) {
         PasserelleException failure = new PasserelleException(error);
-        patience.await(failure, failure.reason().equals("OVERLOADED"), deadline);
+        boolean cutOff = failure.brokeUnderWrite() && made.mayBeRepeated() && tries < ServiceConfig.MAX_ATTEMPTS;
+        patience.await(failure, cutOff || failure.reason().equals("OVERLOADED"), deadline);
       }
     }
   }
 
-  private <A> A callOnce(Deadline deadline, Supplier<A> call) {
-    try (Context.CancellableContext context = limitedTo(deadline)) {
+  private <A> A callOnce(Deadline deadline, CallsMade made, Supplier<A> call) {
+    try (Context.CancellableContext context = limitedTo(deadline, made)) {
       Context before = context.attach();
       try {
         return call.get();
@@ -183,9 +186,9 @@ public final class Client implements AutoCloseable {
     }
   }
 
-  private Context.CancellableContext limitedTo(Deadline deadline) {
+  private Context.CancellableContext limitedTo(Deadline deadline, CallsMade made) {
     try {
-      return Context.current().withDeadline(deadline, timer);
+      return made.in(Context.current()).withDeadline(deadline, timer);
     } catch (RejectedExecutionException closed) {
       throw new IllegalStateException("the client is closed", closed);
     }

@@ -4,12 +4,15 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.google.protobuf.FieldMask;
 import dev.passerelle.testing.TestServer;
 import dev.passerelle.v1.GetInstanceRequest;
 import dev.passerelle.v1.Instance;
 import dev.passerelle.v1.ListProfilesRequest;
 import dev.passerelle.v1.ListProfilesResponse;
+import dev.passerelle.v1.UpdateInstanceRequest;
 import io.grpc.Status;
+import java.nio.channels.ClosedChannelException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -17,6 +20,7 @@ import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Supplier;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -89,6 +93,32 @@ class CallTest extends RunningServer {
     });
     assertEquals("there", answer);
     assertEquals(3, tries.get());
+  }
+
+  private Instance cutOffOnce(AtomicInteger tries, Supplier<Instance> call) {
+    return client.call(() -> {
+      Instance found = call.get();
+      if (tries.incrementAndGet() == 1) {
+        throw Status.UNKNOWN.withDescription("channel closed").withCause(new ClosedChannelException()).asRuntimeException();
+      }
+      return found;
+    });
+  }
+
+  @Test
+  void aReadWhoseConnectionBrokeUnderItIsMadeAgainAndNothingElseIs() {
+    Instance instance = getInstance(client, "instances/default");
+    AtomicInteger reads = new AtomicInteger();
+    GetInstanceRequest get = GetInstanceRequest.newBuilder().setName(instance.getName()).build();
+    assertEquals(instance, cutOffOnce(reads, () -> client.stubs().instances().getInstance(get)));
+    assertEquals(2, reads.get());
+    AtomicInteger writes = new AtomicInteger();
+    UpdateInstanceRequest update = UpdateInstanceRequest.newBuilder().setInstance(instance)
+        .setUpdateMask(FieldMask.newBuilder().addPaths("display_name")).build();
+    PasserelleException failure = assertThrows(
+        PasserelleException.class, () -> cutOffOnce(writes, () -> client.stubs().instances().updateInstance(update)));
+    assertEquals(1, writes.get());
+    assertEquals(Status.Code.UNAVAILABLE, failure.code());
   }
 
   @Test
