@@ -10,7 +10,7 @@ import { type MessageInitShape, StreamMembersResponseSchema } from "../src/v1.js
 
 const GONE = new PasserelleError({ code: "UNAVAILABLE", details: "gone" });
 const HEADER: Answer = { message: { case: "header", value: {} }, resumeToken: "begun" };
-const BATCH: Answer = { message: { case: "batch", value: {} }, resumeToken: "later" };
+const BATCH: Answer = { message: { case: "batch", value: { identities: [{}] } }, resumeToken: "later" };
 type Answer = MessageInitShape<typeof StreamMembersResponseSchema>;
 
 /** Each call has its answers, and breaks off where they end. */
