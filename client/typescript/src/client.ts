@@ -157,7 +157,7 @@ export class Client {
     this.stubs = makeStubs(connection, (method, request, options) => this.call(method, request, options));
   }
 
-  /** Ends the connection; new calls fail. */
+  /** Ends the connection; calls under way go on to their end, new ones are a UsageError. */
   close(): void {
     this.#connection.close();
   }
@@ -292,7 +292,7 @@ export class Client {
       patiently(() => this.acknowledge(source, consumer, position), retryForMs, signal);
     const isBehind = async (): Promise<boolean> => {
       const get = { name: this.name("sources", source, "consumers", consumer) };
-      return (await patiently(() => this.stubs.sources.getConsumer(get), retryForMs, signal)).lag > 0n;
+      return (await patiently(() => this.stubs.sources.getConsumer(get, { signal }), retryForMs, signal)).lag > 0n;
     };
     const acknowledgements = new Acknowledgements(consumer ? tell : undefined, isBehind);
     return exportLogs(this.#connection, request, acknowledgements, retryForMs, signal);
@@ -340,10 +340,11 @@ export class Client {
   }
 
   /** The type of every attribute, by id. */
-  async attributeTypes(): Promise<Map<string, AttributeType>> {
+  async attributeTypes(options?: CallOptions): Promise<Map<string, AttributeType>> {
     const types = new Map<string, AttributeType>();
     const request = { parent: this.instance, pageSize: 1000 };
-    for await (const { name, type } of this.pages(this.stubs.instances.listAttributes, request, "attributes")) {
+    const list = this.stubs.instances.listAttributes;
+    for await (const { name, type } of this.pages(list, request, "attributes", options)) {
       types.set(name.slice(name.lastIndexOf("/") + 1), type);
     }
     return types;
@@ -352,16 +353,17 @@ export class Client {
   // An attribute the server does not know is sent as text: its answer names it.
   async #attributeTypes(attributes: readonly string[], { retryForMs, signal }: RunOptions): Promise<FieldTypes> {
     if (attributes.length === 0) return new Map();
-    const known = await patiently(() => this.attributeTypes(), retryForMs ?? RETRY_FOR_MS, signal);
+    const known = await patiently(() => this.attributeTypes({ signal }), retryForMs ?? RETRY_FOR_MS, signal);
     return new Map(attributes.map((name) => [name, known.get(name) ?? AttributeType.STRING]));
   }
 
   async #mappedTypes(destination: string, fields: readonly string[], options: RunOptions): Promise<FieldTypes> {
     if (fields.length === 0) return new Map();
     const { retryForMs = RETRY_FOR_MS, signal } = options;
-    const known = await patiently(() => this.attributeTypes(), retryForMs, signal);
+    const known = await patiently(() => this.attributeTypes({ signal }), retryForMs, signal);
     const get = { name: this.name("destinations", destination) };
-    const { mappings } = await patiently(() => this.stubs.destinations.getDestination(get), retryForMs, signal);
+    const ask = () => this.stubs.destinations.getDestination(get, { signal });
+    const { mappings } = await patiently(ask, retryForMs, signal);
     const attributes = new Map(
       mappings.map(({ sourceField, target }) => [sourceField, target.case === "attribute" ? target.value : ""]),
     );

@@ -133,13 +133,13 @@ export function encode(values: readonly unknown[], type: AttributeType, what = "
   return column;
 }
 
-/** One value for each record of a column; undefined where there is none. */
+/** One value for each record of a column; undefined where there is none, or one of a type that only newer clients know. */
 export function decode(column: Column, records: number, type: AttributeType): (ReadValue | undefined)[] {
   const wire = wireOf(type);
   const dense = column[wire.list] as never[];
   let next = 0;
   return Array.from({ length: records }, (_, index) => {
-    const there = column.presence.length === 0 || column.presence[index] === VALUE;
+    const there = next < dense.length && (column.presence.length === 0 || column.presence[index] === VALUE);
     return there ? wire.decode(dense[next++] as never) : undefined;
   });
 }

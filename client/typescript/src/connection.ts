@@ -60,6 +60,7 @@ export interface CallLimits {
 export class Connection {
   readonly #client: Client;
   readonly #metadata = new Metadata();
+  #closed = false;
 
   /** UsageError for what cannot be used, and for a key that would leave this machine in plaintext. */
   constructor(target: string, security: Security) {
@@ -69,9 +70,14 @@ export class Connection {
     this.#client = new Client(target, credentialsOf(security), channelOptions(target, security));
   }
 
-  /** Ends the connection. Calls under way go on to their end; new ones fail. */
+  /** Ends the connection. Calls under way go on to their end; new ones are a UsageError. */
   close(): void {
+    this.#closed = true;
     this.#client.close();
+  }
+
+  #requireOpen(): void {
+    if (this.#closed) throw new UsageError("the client is closed");
   }
 
   unary<I extends DescMessage, O extends DescMessage>(
@@ -81,6 +87,7 @@ export class Connection {
   ): Promise<MessageShape<O>> {
     const { path, serialize, deserialize } = wireOf(method);
     return new Promise((resolve, reject) => {
+      this.#requireOpen();
       if (limits.signal?.aborted) return reject(cancelled());
       const call = this.#client.makeUnaryRequest(
         path,
@@ -105,6 +112,7 @@ export class Connection {
     request: MessageShape<I>,
     limits: CallLimits = {},
   ): Responses<MessageShape<O>> {
+    this.#requireOpen();
     const { path, serialize, deserialize } = wireOf(method);
     const metadata = this.#metadata.clone();
     const call = this.#client.makeServerStreamRequest(
@@ -122,6 +130,7 @@ export class Connection {
     method: DescMethodBiDiStreaming<I, O>,
     limits: CallLimits = {},
   ): Exchange<MessageShape<I>, MessageShape<O>> {
+    this.#requireOpen();
     const { path, serialize, deserialize } = wireOf(method);
     const call = this.#client.makeBidiStreamRequest(
       path,
@@ -137,8 +146,8 @@ export class Connection {
 function wireOf<I extends DescMessage, O extends DescMessage>(method: DescMethod & { input: I; output: O }) {
   return {
     path: `/${method.parent.typeName}/${method.name}`,
-    serialize: (request: MessageShape<I>): Buffer => {
-      const bytes = toBinary(method.input, request);
+    serialize: (request: MessageShape<I> | Uint8Array): Buffer => {
+      const bytes = request instanceof Uint8Array ? request : toBinary(method.input, request);
       return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     },
     deserialize: (bytes: Buffer): MessageShape<O> => fromBinary(method.output, bytes),
@@ -212,15 +221,18 @@ export class Responses<In> {
 
 /** One call with messages both ways. */
 export class Exchange<Out, In> extends Responses<In> {
-  readonly #out: ClientDuplexStream<Out, In>;
+  readonly #out: ClientDuplexStream<Out | Uint8Array, In>;
 
-  constructor(call: ClientDuplexStream<Out, In>, signal: AbortSignal | undefined) {
+  constructor(call: ClientDuplexStream<Out | Uint8Array, In>, signal: AbortSignal | undefined) {
     super(call, signal);
     this.#out = call;
   }
 
-  /** Sends a message, or keeps it until the connection takes it. True if the next one can be sent at once. */
-  send(message: Out): boolean {
+  /**
+   * Sends a message, which may be encoded already, or keeps it until the connection takes it. True if the next one can
+   * be sent at once.
+   */
+  send(message: Out | Uint8Array): boolean {
     return this.#out.write(message);
   }
 

@@ -78,7 +78,7 @@ export function typed(error: unknown): unknown {
   if (!isServiceError(error)) return error;
   const failure: Failure = { code: codeOf(error), details: error.details };
   for (const packed of error.metadata?.get("grpc-status-details-bin") ?? []) {
-    if (packed instanceof Uint8Array) readDetails(failure, packed);
+    if (packed instanceof Uint8Array) readAll(failure, packed);
   }
   return new PasserelleError(failure, { cause: error });
 }
@@ -94,6 +94,14 @@ const BROKEN_CONNECTION = /^Received RST_STREAM with code (0 |2 triggered by int
 function codeOf(error: ServiceError): Code {
   if (error.code === status.INTERNAL && BROKEN_CONNECTION.test(error.details)) return "UNAVAILABLE";
   return (status[error.code] ?? "UNKNOWN") as Code;
+}
+
+function readAll(failure: Failure, packed: Uint8Array): void {
+  try {
+    readDetails(failure, packed);
+  } catch {
+    // Garbage, as a proxy may make: the call's own status is enough to act on.
+  }
 }
 
 function readDetails(failure: Failure, packed: Uint8Array): void {

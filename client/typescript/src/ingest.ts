@@ -6,10 +6,11 @@ import {
   type DescMethodBiDiStreaming,
   type Message,
   type MessageInitShape,
+  toBinary,
 } from "@bufbuild/protobuf";
 
 import type { Connection, Exchange } from "./connection.js";
-import { PasserelleError } from "./errors.js";
+import { PasserelleError, UsageError } from "./errors.js";
 import type { IngestAck, IngestFinished, StreamOpened } from "./gen/passerelle/v1/ingest_pb.js";
 import { Outcome, type OutcomeCount, type RowOutcome } from "./gen/passerelle/v1/outcome_pb.js";
 import { Patience, RETRY_FOR_MS } from "./patience.js";
@@ -18,6 +19,8 @@ import { Rows, type Source } from "./source.js";
 
 const BATCH_RECORDS = 2_000;
 const WINDOW_BATCHES = 4;
+// Of about this size a batch is cut, so that no message is over the server's limit.
+const BATCH_BYTES = 1024 * 1024;
 
 /** What became of a row: CREATED, UPDATED, REJECTED... The number of one that this client does not know yet. */
 export type OutcomeName = keyof typeof Outcome | `${number}`;
@@ -65,6 +68,7 @@ interface Answers {
   ack: IngestAck;
   finished: IngestFinished;
 }
+type Sent = { case: "open" | "batch" | "finish"; value: object };
 type Response = { message: { case: keyof Answers | undefined; value?: unknown } };
 
 /** What is special of one kind of ingest. */
@@ -99,6 +103,8 @@ class Run<R> {
   readonly #connection: Connection;
   readonly #kind: Kind<R>;
   readonly #options: RunOptions;
+  readonly #patience: Patience;
+  #durable = 0;
   readonly #result: IngestResult = {
     totalRecords: 0,
     received: 0,
@@ -115,18 +121,18 @@ class Run<R> {
     this.#kind = kind;
     this.rows = rows;
     this.#options = options;
+    this.#patience = new Patience(options.retryForMs ?? RETRY_FOR_MS);
   }
 
   async untilDone(): Promise<IngestResult> {
-    const patience = new Patience(this.#options.retryForMs ?? RETRY_FOR_MS);
     const repeatable = this.#kind.open.stream.stream !== "";
     for (;;) {
-      const before = this.#result.received;
       try {
         return await this.#once();
       } catch (error) {
-        if (this.#result.received > before) patience.progressed();
-        await patience.wait(error, { repeatable, signal: this.#options.signal });
+        // What rows and listeners of the caller throw is the caller's: their rows do not begin anew.
+        if (!(error instanceof Broken)) throw error;
+        await this.#patience.wait(error.failure, { repeatable, signal: this.#options.signal });
       }
       this.#result.reconnects += 1;
     }
@@ -140,7 +146,8 @@ class Run<R> {
     try {
       call.send({ case: "open", value: this.#kind.open });
       const opened = await call.receive("opened");
-      await this.rows.seek(Number(opened.nextOffset));
+      this.#progress(Number(opened.nextOffset));
+      await this.rows.seek(this.#durable);
       const wanted = this.#options.batchRecords ?? BATCH_RECORDS;
       await this.#sendBatches(call, Math.min(wanted, opened.maxBatchRecords || wanted));
       call.send({ case: "finish", value: { totalRecords: BigInt(this.rows.end) } });
@@ -150,24 +157,56 @@ class Run<R> {
     }
   }
 
-  async #sendBatches(call: Call, limit: number): Promise<void> {
+  async #sendBatches(call: Call, wanted: number): Promise<void> {
     const inFlight: number[] = []; // end offsets of batches not acknowledged
-    for (;;) {
+    for (let limit = wanted; ; ) {
       const { first, rows } = await this.rows.take(limit);
       if (rows.length > 0) {
-        call.send({ case: "batch", value: this.#kind.encode(first, rows) });
-        inFlight.push(first + rows.length);
+        const sent = this.#sendSome(call, first, rows);
+        // Rows as wide as these are not encoded twice again.
+        if (sent < rows.length) limit = sent;
+        inFlight.push(first + sent);
       }
       while (inFlight.length > 0 && (rows.length === 0 || inFlight.length >= WINDOW_BATCHES)) {
         const ack = await call.receive("ack");
-        const durable = Number(ack.nextOffset);
-        while (inFlight[0] !== undefined && inFlight[0] <= durable) inFlight.shift();
-        this.rows.forget(durable);
+        this.#progress(Number(ack.nextOffset));
+        while (inFlight[0] !== undefined && inFlight[0] <= this.#durable) inFlight.shift();
+        this.rows.forget(this.#durable);
         this.#add(ack);
-        this.#options.onProgress?.(durable);
+        this.#options.onProgress?.(this.#durable);
       }
       if (rows.length === 0) return;
     }
+  }
+
+  /** How many of the rows were sent: fewer than all if their message would be too large. The others are given back. */
+  #sendSome(call: Call, first: number, rows: readonly R[]): number {
+    let count = rows.length;
+    let bytes = this.#encoded(call, first, rows);
+    while (bytes.length > BATCH_BYTES && count > 1) {
+      count = Math.max(1, Math.floor((count * BATCH_BYTES * 0.75) / bytes.length));
+      bytes = this.#encoded(call, first, rows.slice(0, count));
+    }
+    this.rows.giveBack(first + count);
+    call.sendEncoded(bytes);
+    return count;
+  }
+
+  #encoded(call: Call, first: number, rows: readonly R[]): Uint8Array {
+    try {
+      return call.encode({ case: "batch", value: this.#kind.encode(first, rows) });
+    } catch (error) {
+      if (error instanceof UsageError) throw error;
+      if (rows.length === 1) throw new UsageError(`record ${first}: ${(error as Error).message}`, { cause: error });
+      // The library's error names a field, not the record: one by one, the record is found.
+      rows.forEach((row, index) => this.#encoded(call, first + index, [row]));
+      throw error;
+    }
+  }
+
+  #progress(durable: number): void {
+    if (durable > this.#durable) this.#patience.progressed();
+    this.#durable = durable;
   }
 
   #add(ack: IngestAck): void {
@@ -198,6 +237,16 @@ function addCounts(counts: Counts, more: readonly OutcomeCount[]): Counts {
   return counts;
 }
 
+/** The call ended before its last message; what the caller's own rows and listeners throw is not this. */
+class Broken extends Error {
+  readonly failure: unknown;
+
+  constructor(failure: unknown) {
+    super("the call broke off", { cause: failure });
+    this.failure = failure;
+  }
+}
+
 /** One bidi call of an ingest. */
 class Call {
   readonly #exchange: Exchange<Message, Message>;
@@ -208,13 +257,23 @@ class Call {
     this.#request = method.input;
   }
 
+  send(message: Sent): void {
+    this.sendEncoded(this.encode(message));
+  }
+
+  encode(message: Sent): Uint8Array {
+    return toBinary(this.#request, create(this.#request, { message } as MessageInitShape<DescMessage>));
+  }
+
   // Not waited for: the window bounds what is under way.
-  send(message: { case: "open" | "batch" | "finish"; value: object }): void {
-    this.#exchange.send(create(this.#request, { message } as MessageInitShape<DescMessage>));
+  sendEncoded(bytes: Uint8Array): void {
+    this.#exchange.send(bytes);
   }
 
   async receive<C extends keyof Answers>(wanted: C): Promise<Answers[C]> {
-    const response = (await this.#exchange.receive()) as unknown as Response | undefined;
+    const response = (await this.#exchange.receive().catch((failure: unknown) => {
+      throw new Broken(failure);
+    })) as unknown as Response | undefined;
     if (response?.message.case !== wanted) {
       const got = response ? (response.message.case ?? "an unknown message") : "the end of the stream";
       throw new PasserelleError({ code: "INTERNAL", details: `wanted '${wanted}', got ${got}` });

@@ -90,7 +90,8 @@ export class MemberStream implements AsyncIterable<Member> {
     for await (const message of resumed(open, patience, this.#signal)) {
       yield* this.#read(message, types);
       this.#request.resumeToken = message.resumeToken;
-      patience.progressed();
+      // Each try begins with a header: by itself it gets nothing on.
+      if (message.message.case !== "header") patience.progressed();
     }
     if (this.trailer) return;
     throw new PasserelleError({ code: "INTERNAL", details: "the server ended the stream without a trailer" });

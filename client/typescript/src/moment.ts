@@ -21,7 +21,7 @@ export class Moment extends Date {
   static of(text: string): Moment {
     const [, day, time, fraction = "", zone] = TEXT.exec(text) ?? [];
     const seconds = Date.parse(`${day}T${time}${zone?.toUpperCase()}`);
-    if (Number.isNaN(seconds)) throw new UsageError(`got '${text}', wanted a time such as 2026-01-31T09:30:00Z`);
+    if (Number.isNaN(seconds)) throw new UsageError("got a text that is no time, wanted 2026-01-31T09:30:00Z");
     return new Moment(BigInt(seconds) * 1000n + BigInt(fraction.slice(0, 6).padEnd(6, "0")));
   }
 
@@ -52,7 +52,7 @@ const DAY_MS = 86_400_000;
 export function toDays(day: unknown): bigint {
   if (typeof day === "bigint") return day;
   const ms = day instanceof Date ? day.getTime() : dayMs(String(day));
-  if (Number.isNaN(ms)) throw new UsageError(`got '${day}', wanted a day such as 2026-01-31`);
+  if (Number.isNaN(ms)) throw new UsageError("got no day, wanted one such as 2026-01-31");
   return BigInt(Math.floor(ms / DAY_MS));
 }
 

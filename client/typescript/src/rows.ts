@@ -144,7 +144,7 @@ function rawLogEntry(row: LogRow): MessageShape<typeof RawLogEntrySchema> {
   const raw: Record<string, unknown> = {};
   for (const name of RAW_FIELDS) {
     const value = given[name];
-    if (value !== undefined) raw[name] = RAW_TEXTS.has(name) ? toBytes(value) : value;
+    if (value !== undefined && value !== null) raw[name] = RAW_TEXTS.has(name) ? toBytes(value) : value;
   }
   return create(RawLogEntrySchema, raw as MessageInitShape<typeof RawLogEntrySchema>);
 }

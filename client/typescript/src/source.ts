@@ -62,6 +62,11 @@ export class Rows<R> {
     return { first, rows };
   }
 
+  /** Gives rows from `offset` on once more; they were taken and not sent. */
+  giveBack(offset: number): void {
+    this.#next = offset;
+  }
+
   /** Rows before `offset` are durable. */
   forget(offset: number): void {
     const count = Math.min(Math.max(offset - this.#start, 0), this.#kept.length);

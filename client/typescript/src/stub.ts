@@ -22,7 +22,7 @@ export interface CallOptions {
    */
   timeoutMs?: number;
   /** Aborting it ends the call with CANCELLED. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 type Request<I extends DescMessage> = MessageInitShape<I>;

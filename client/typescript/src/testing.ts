@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 
 const START_MS = 60_000;
+const STOP_MS = 60_000;
 const KEPT_LOG = 4_000;
 
 /** How to start it. */
@@ -21,7 +22,10 @@ export interface TestServerOptions {
   args?: readonly string[];
 }
 
-/** A running server. Stop it, or say `await using server = await TestServer.start()`. */
+/**
+ * A running server. Stop it, or say `await using server = await TestServer.start()`. One that nobody stops ends with the
+ * program that started it.
+ */
 export class TestServer {
   /** Where it listens. */
   readonly address: string;
@@ -49,16 +53,19 @@ export class TestServer {
     const child = spawn(program, ["--data", folder, "--listen", "127.0.0.1:0", ...args], {
       stdio: ["ignore", "pipe", "pipe"],
     });
+    const atExit = (): void => void child.kill("SIGKILL");
+    process.once("exit", atExit);
+    child.once("close", () => process.off("exit", atExit));
     try {
       return new TestServer(child, await addressOf(child), remove);
     } catch (error) {
-      child.kill("SIGKILL");
+      await end(child, "SIGKILL");
       await remove();
       throw error;
     }
   }
 
-  /** Ends it in order and returns its exit code; null if a signal ended it. */
+  /** Ends it in order, by force after a minute, and returns its exit code; null if a signal ended it. */
   stop(): Promise<number | null> {
     return this.#end("SIGTERM");
   }
@@ -73,15 +80,20 @@ export class TestServer {
   }
 
   async #end(signal: NodeJS.Signals): Promise<number | null> {
-    const child = this.#process;
-    if (child.exitCode === null && child.signalCode === null) {
-      const ended = once(child, "exit");
-      child.kill(signal);
-      await ended;
-    }
+    await end(this.#process, signal);
     await this.#remove();
-    return child.exitCode;
+    return this.#process.exitCode;
   }
+}
+
+async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  // Without an id it was never there.
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  const ended = once(child, "exit");
+  child.kill(signal);
+  const late = setTimeout(() => child.kill("SIGKILL"), STOP_MS);
+  await ended;
+  clearTimeout(late);
 }
 
 async function addressOf(child: ChildProcess): Promise<string> {

@@ -57,6 +57,7 @@ test("a value that does not fit its type names its record, and not itself", () =
     [TIMESTAMP, new Date("never")],
     [DATE, "2024-02-30"],
     [DATE, "01/02/2024"],
+    [TIMESTAMP, "2024-01-01"],
     [STRING_LIST, "secret"],
   ];
   for (const [type, value] of cases) {
@@ -65,7 +66,8 @@ test("a value that does not fit its type names its record, and not itself", () =
       (error: Error) =>
         error instanceof UsageError &&
         error.message.startsWith("record 41, age: ") &&
-        !error.message.includes("secret"),
+        // Values are personal data.
+        !/secret|2024/.test(error.message),
     );
   }
 });
@@ -80,6 +82,8 @@ test("bytes go as they are, and a lone surrogate as no character at all", () => 
   assert.equal(Buffer.from(toBytes("\u{1f600}")).toString("hex"), "f09f9880");
 });
 
-test("a type of a newer server is sent as text", () => {
-  assert.equal(encode(["a"], 99 as AttributeType).texts.length, 1);
+test("a type of a newer server is sent as text, and its values are not read", () => {
+  const newer = 99 as AttributeType;
+  assert.equal(encode(["a"], newer).texts.length, 1);
+  assert.deepEqual(decode(encode([1n, 2n], INT64), 2, newer), [undefined, undefined]);
 });

@@ -43,6 +43,13 @@ test("an error says its reason, fields, metadata and when to come again", () => 
   assert(error.retryable);
 });
 
+test("details that nobody can read leave the call's own status", () => {
+  const metadata = new Metadata();
+  metadata.add("grpc-status-details-bin", Buffer.from([0xff, 0xff, 0xff]));
+  const error = failure(status.UNAVAILABLE, "of a proxy", metadata);
+  assert.deepEqual([error.code, error.details, error.reason], ["UNAVAILABLE", "of a proxy", ""]);
+});
+
 test("what may succeed later is told apart from what cannot", () => {
   const retryable = (code: status): boolean => failure(code, "").retryable;
   assert(retryable(status.UNAVAILABLE));

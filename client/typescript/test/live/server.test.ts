@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
+import { createConnection } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -120,6 +121,31 @@ test("rows from a generator are closed when the ingest fails", async () => {
   assert(closed);
 });
 
+test("rows as wide as they may be are cut to what the server takes", async () => {
+  await client.createAttribute("wide", "STRING");
+  const rows = Array.from({ length: 1000 }, (_, i) => ({
+    identities: { external_id: `wide-${i}` },
+    fields: { wide: "x".repeat(8000) },
+  }));
+  const options = { identities: ["external_id"], fields: ["wide"], stream: "wide" };
+  assert.deepEqual((await client.importProfiles(rows, options)).counts, { CREATED: 1000 });
+});
+
+test("a log row that cannot be sent is named", async () => {
+  const row = { kind: LogKind.DELIVERY, delivery: "d", broadlogId: 1n, failureReason: 1.5 };
+  await assert.rejects(client.appendLogs([row]), { name: "UsageError", message: /^record 0: .*failure_reason/ });
+});
+
+test("a client that is closed says so", async () => {
+  const closed = connect(server.address);
+  await closed.stubs.instances.getInstance({ name: closed.instance });
+  closed.close();
+  const wanted = { name: "UsageError", message: "the client is closed" };
+  await assert.rejects(closed.stubs.instances.getInstance({ name: closed.instance }), wanted);
+  await assert.rejects(closed.importProfiles([], { identities: ["external_id"], stream: "closed" }), wanted);
+  await assert.rejects(closed.exportLogs().next(), wanted);
+});
+
 test("a program that forgets to close ends all the same", () => {
   const program = `import { connect } from "passerelle";
     const client = connect("${server.address}");
@@ -151,6 +177,27 @@ test("a test server goes on with the data of the one before", async () => {
   } finally {
     rmSync(folder, { recursive: true });
   }
+});
+
+test("a test server that nobody stopped ends with its program", async () => {
+  const program = `import { TestServer } from "passerelle/testing";
+    console.log((await TestServer.start()).address);
+    process.exit();`;
+  const done = spawnSync(process.execPath, ["--input-type=module", "-e", program], {
+    encoding: "utf8",
+    timeout: 60_000,
+    cwd: fileURLToPath(import.meta.resolve("../../..")),
+  });
+  assert.equal(done.status, 0, done.stderr);
+  const [host, port] = done.stdout.trim().split(":");
+  const serves = (): Promise<boolean> =>
+    new Promise((resolve) => {
+      const socket = createConnection(Number(port), host);
+      socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
+      socket.once("connect", () => socket.destroy());
+    });
+  const patience = performance.now() + 60_000;
+  while (await serves()) assert(performance.now() < patience, `${done.stdout} serves still`);
 });
 
 test("a server that does not start, or is not there, says why", async () => {

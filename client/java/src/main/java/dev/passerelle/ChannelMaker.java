@@ -1,18 +1,9 @@
 package dev.passerelle;
 
-import com.google.gson.Gson;
-import com.google.gson.reflect.TypeToken;
 import io.grpc.Grpc;
 import io.grpc.ManagedChannel;
 import io.grpc.ManagedChannelBuilder;
 import io.grpc.ManagedChannelProvider.ProviderNotFoundException;
-import java.io.IOException;
-import java.io.InputStream;
-import java.io.InputStreamReader;
-import java.io.Reader;
-import java.io.UncheckedIOException;
-import java.nio.charset.StandardCharsets;
-import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
 /** Channels as every client of Passerelle has them. */
@@ -27,7 +18,7 @@ final class ChannelMaker {
   static ManagedChannel open(String target, Security security) {
     boolean local = Target.isLocal(target);
     ManagedChannelBuilder<?> builder = builderOf(target, security)
-        .defaultServiceConfig(serviceConfig())
+        .defaultServiceConfig(ServiceConfig.read())
         .enableRetry()
         .disableServiceConfigLookUp()
         .maxInboundMessageSize(MESSAGE_BYTES)
@@ -51,16 +42,6 @@ final class ChannelMaker {
       return Grpc.newChannelBuilder(Target.forGrpc(target), security.credentials());
     } catch (ProviderNotFoundException unusable) {
       throw new IllegalArgumentException("no connection to " + target + " can be made: " + unusable.getMessage(), unusable);
-    }
-  }
-
-  /** Which calls gRPC itself repeats; the file is that of every language. */
-  static Map<String, ?> serviceConfig() {
-    try (InputStream file = ChannelMaker.class.getResourceAsStream("service_config.json");
-        Reader text = new InputStreamReader(file, StandardCharsets.UTF_8)) {
-      return new Gson().fromJson(text, new TypeToken<Map<String, Object>>() {}.getType());
-    } catch (IOException unreadable) {
-      throw new UncheckedIOException(unreadable);
     }
   }
 }

@@ -20,6 +20,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
@@ -47,7 +48,9 @@ public final class Client implements AutoCloseable {
     Optional<String> key = security.readKey();
     this.connection = ChannelMaker.open(target, security);
     this.instance = "instances/" + instance;
-    Channel limited = ClientInterceptors.intercept(connection, Interceptors.withDeadline(CALL_TIMEOUT));
+    Channel limited = ClientInterceptors.intercept(
+        connection,
+        Interceptors.withDeadline(CALL_TIMEOUT), Interceptors.requiringOpen(connection), CallsMade.interceptor());
     this.channel = key.map(Interceptors::sendingKey)
         .map(sender -> ClientInterceptors.intercept(limited, sender)).orElse(limited);
     this.stubs = Stubs.of(channel);
@@ -94,7 +97,7 @@ public final class Client implements AutoCloseable {
     return new ClientBuilder();
   }
 
-  /** Ends the connection: calls that are under way fail with UNAVAILABLE. */
+  /** Ends the connection: calls that are under way fail with UNAVAILABLE, later ones are an IllegalStateException. */
   @Override
   public void close() {
     connection.shutdownNow();
@@ -160,24 +163,34 @@ public final class Client implements AutoCloseable {
   public <A> A call(Duration timeout, Supplier<A> call) {
     Deadline deadline = Deadline.after(timeout.toNanos(), TimeUnit.NANOSECONDS);
     Patience patience = new Patience(timeout);
-    while (true) {
+    for (int tries = 1; ; tries++) {
+      CallsMade made = new CallsMade();
       try {
-        return callOnce(deadline, call);
+        return callOnce(deadline, made, call);
       } catch (StatusRuntimeException error) {
         PasserelleException failure = new PasserelleException(error);
-        patience.await(failure, failure.reason().equals("OVERLOADED"), deadline);
+        boolean cutOff = failure.brokeUnderWrite() && made.mayBeRepeated() && tries < ServiceConfig.MAX_ATTEMPTS;
+        patience.await(failure, cutOff || failure.reason().equals("OVERLOADED"), deadline);
       }
     }
   }
 
-  private <A> A callOnce(Deadline deadline, Supplier<A> call) {
-    try (Context.CancellableContext context = Context.current().withDeadline(deadline, timer)) {
+  private <A> A callOnce(Deadline deadline, CallsMade made, Supplier<A> call) {
+    try (Context.CancellableContext context = limitedTo(deadline, made)) {
       Context before = context.attach();
       try {
         return call.get();
       } finally {
         context.detach(before);
       }
+    }
+  }
+
+  private Context.CancellableContext limitedTo(Deadline deadline, CallsMade made) {
+    try {
+      return made.in(Context.current()).withDeadline(deadline, timer);
+    } catch (RejectedExecutionException closed) {
+      throw new IllegalStateException("the client is closed", closed);
     }
   }
 

@@ -59,7 +59,7 @@ final class Columns {
     }
   }
 
-  /** One value of Java for each record; null where there is none. */
+  /** One value of Java for each record; null where there is none, or one of a type that only newer clients know. */
   static List<Object> decode(Column column, int records, AttributeType type) {
     List<Object> values = new ArrayList<>(records);
     ByteString presence = column.getPresence();
@@ -79,7 +79,7 @@ final class Columns {
       case ATTRIBUTE_TYPE_TIMESTAMP -> Times.fromMicros(column.getIntegers(index));
       case ATTRIBUTE_TYPE_DATE -> LocalDate.ofEpochDay(column.getIntegers(index));
       case ATTRIBUTE_TYPE_STRING_LIST -> texts(column.getLists(index));
-      default -> column.getTexts(index).toStringUtf8();
+      default -> index < column.getTextsCount() ? column.getTexts(index).toStringUtf8() : null;
     };
   }
 

@@ -6,6 +6,7 @@ import io.grpc.ClientCall;
 import io.grpc.ClientInterceptor;
 import io.grpc.Context;
 import io.grpc.ForwardingClientCall.SimpleForwardingClientCall;
+import io.grpc.ManagedChannel;
 import io.grpc.Metadata;
 import io.grpc.MethodDescriptor;
 import java.time.Duration;
@@ -30,6 +31,19 @@ final class Interceptors {
             super.start(listener, headers);
           }
         };
+      }
+    };
+  }
+
+  /** Refuses calls after the end of the channel: gRPC's own word for that, UNAVAILABLE, is what a loop tries again. */
+  static ClientInterceptor requiringOpen(ManagedChannel channel) {
+    return new ClientInterceptor() {
+      @Override
+      public <Q, A> ClientCall<Q, A> interceptCall(MethodDescriptor<Q, A> method, CallOptions options, Channel next) {
+        if (channel.isShutdown()) {
+          throw new IllegalStateException("the client is closed");
+        }
+        return next.newCall(method, options);
       }
     };
   }

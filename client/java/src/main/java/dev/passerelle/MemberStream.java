@@ -212,7 +212,10 @@ public final class MemberStream implements Iterable<Member>, AutoCloseable {
         trailer = message.getTrailer();
       }
       request = request.toBuilder().setResumeToken(message.getResumeToken()).build();
-      progressed();
+      // Each try begins with a header: by itself it gets nothing on.
+      if (!message.hasHeader()) {
+        progressed();
+      }
     }
   }
 }

@@ -9,6 +9,7 @@ import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.protobuf.StatusProto;
 import java.io.Serializable;
+import java.nio.channels.ClosedChannelException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -36,9 +37,23 @@ public final class PasserelleException extends RuntimeException {
 
   private PasserelleException(Status status, Details details, Throwable cause) {
     super(sentence(status, details), cause);
-    this.code = status.getCode();
+    this.code = codeOf(status);
     this.words = wordsOf(status, details);
     this.details = details;
+  }
+
+  /** A connection that broke under a write is UNKNOWN to gRPC for Java, where every other lost one is UNAVAILABLE. */
+  private static Status.Code codeOf(Status status) {
+    return brokeUnderWrite(status) ? Status.Code.UNAVAILABLE : status.getCode();
+  }
+
+  private static boolean brokeUnderWrite(Status status) {
+    return status.getCode() == Status.Code.UNKNOWN && status.getCause() instanceof ClosedChannelException;
+  }
+
+  /** True if gRPC itself would have made a read again, had it known this for what it is. */
+  boolean brokeUnderWrite() {
+    return getCause() instanceof StatusRuntimeException failure && brokeUnderWrite(failure.getStatus());
   }
 
   /** Of a call that the caller gave up. */
@@ -119,7 +134,7 @@ public final class PasserelleException extends RuntimeException {
   }
 
   private static String sentence(Status status, Details details) {
-    return status.getCode() + (details.reason.isEmpty() ? "" : " " + details.reason) + ": " + wordsOf(status, details);
+    return codeOf(status) + (details.reason.isEmpty() ? "" : " " + details.reason) + ": " + wordsOf(status, details);
   }
 
   /** The server's own words; where gRPC itself failed, the first line of its words and the cause, which says what to do. */

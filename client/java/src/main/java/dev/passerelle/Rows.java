@@ -4,6 +4,7 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.LongFunction;
 
 /** Rows from an offset on, with those not acknowledged yet kept for sending again. Not thread-safe. */
@@ -26,12 +27,24 @@ final class Rows<T> {
   }
 
   static <T> Rows<T> of(Iterable<? extends T> source) {
-    return new Rows<>(offset -> source instanceof List<? extends T> list ? begin(list, offset) : skip(source, offset));
+    return new Rows<>(source instanceof List<? extends T> list ? offset -> begin(list, offset) : once(source));
   }
 
   private static <T> Begun<T> begin(List<? extends T> list, long offset) {
     int start = (int) Math.min(offset, list.size());
     return new Begun<>(start, list.listIterator(start));
+  }
+
+  /** Iterated over once only: what such a source gives the second time may be the rest of what it gave the first. */
+  private static <T> LongFunction<Begun<T>> once(Iterable<? extends T> source) {
+    AtomicBoolean begun = new AtomicBoolean();
+    return offset -> {
+      if (begun.getAndSet(true)) {
+        throw new IllegalStateException(
+            "the server knows fewer rows than it did, as after a restore, and this source is read once: run it again");
+      }
+      return skip(source, offset);
+    };
   }
 
   private static <T> Begun<T> skip(Iterable<? extends T> source, long offset) {
@@ -44,7 +57,10 @@ final class Rows<T> {
     return new Begun<>(skipped, rows);
   }
 
-  /** Gives rows from an offset on next. One that lies before what is kept, as after a restore, begins the source anew. */
+  /**
+   * Gives rows from an offset on next. One that lies before what is kept, as after a restore, begins the source anew;
+   * IllegalStateException of a source that is read once.
+   */
   void seek(long offset) {
     if (rows == null || offset < start) {
       kept.clear();

@@ -14,6 +14,9 @@ final class Target {
   static final String DEFAULT = "127.0.0.1:7701";
   private static final Pattern SCHEME = Pattern.compile("dns:///|ipv4:|ipv6:|dns:(?!//)");
   private static final Pattern IPV4 = Pattern.compile("127(\\.(0|[1-9][0-9]{0,2})){3}");
+  private static final Pattern IPV6 = Pattern.compile("[0-9a-fA-F]{0,4}:[0-9a-fA-F:.]*(%[0-9a-zA-Z]+)?");
+  private static final Pattern BRACKETED = Pattern.compile("\\[([^\\[\\]]*)](?::[0-9]*)?");
+  private static final Pattern NAMED = Pattern.compile("([^:]*):[0-9]*");
 
   private Target() {}
 
@@ -60,8 +63,9 @@ final class Target {
       return true;
     }
     try {
-      // With a colon in it, it is never looked up by name. An IPv4 address inside of it would come back as IPv4.
-      return host.contains(":") && InetAddress.getByName(host) instanceof Inet6Address found && found.isLoopbackAddress();
+      // A literal is never looked up by name. An IPv4 address inside of it would come back as IPv4.
+      return IPV6.matcher(host).matches()
+          && InetAddress.getByName(host) instanceof Inet6Address found && found.isLoopbackAddress();
     } catch (UnknownHostException malformed) {
       return false;
     }
@@ -79,13 +83,10 @@ final class Target {
     return true;
   }
 
+  /** The address without its port; as it is, if what follows a colon is none: gRPC reads localhost:1@far as the host far. */
   private static String hostOf(String address) {
-    if (address.startsWith("[")) {
-      int end = address.indexOf(']');
-      return end < 0 ? "" : address.substring(1, end);
-    }
-    int colon = address.indexOf(':');
-    boolean one = colon >= 0 && address.indexOf(':', colon + 1) < 0;
-    return one ? address.substring(0, colon) : address;
+    Matcher parts = BRACKETED.matcher(address);
+    parts = parts.matches() ? parts : NAMED.matcher(address);
+    return parts.matches() ? parts.group(1) : address;
   }
 }

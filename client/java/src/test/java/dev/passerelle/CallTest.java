@@ -4,16 +4,23 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.google.protobuf.FieldMask;
 import dev.passerelle.testing.TestServer;
 import dev.passerelle.v1.GetInstanceRequest;
 import dev.passerelle.v1.Instance;
 import dev.passerelle.v1.ListProfilesRequest;
 import dev.passerelle.v1.ListProfilesResponse;
+import dev.passerelle.v1.UpdateInstanceRequest;
 import io.grpc.Status;
+import java.nio.channels.ClosedChannelException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Supplier;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -47,6 +54,27 @@ class CallTest extends RunningServer {
   }
 
   @Test
+  void aClientThatIsClosedSaysSoAndItsLoopsEnd() throws InterruptedException {
+    Client closed = server.connect();
+    BlockingQueue<RuntimeException> ended = new LinkedBlockingQueue<>();
+    Thread follower = new Thread(() -> {
+      try (LogExport export = closed.exportLogs(new ExportOptions().follow().retryFor(Duration.ofDays(1)))) {
+        export.forEach(batch -> closed.close());
+      } catch (IllegalStateException told) {
+        ended.add(told);
+      }
+    });
+    follower.start();
+    RuntimeException told = ended.poll(60, TimeUnit.SECONDS);
+    follower.interrupt();
+    follower.join();
+    assertEquals("the client is closed", told == null ? "nothing" : told.getMessage());
+    assertThrows(IllegalStateException.class, () -> getInstance(closed, "instances/default"));
+    assertThrows(
+        IllegalStateException.class, () -> closed.importProfiles(people("closed", 1), cities().stream("closed")));
+  }
+
+  @Test
   void aDeadlineThatIsTooShortIsTold() {
     PasserelleException late = assertThrows(PasserelleException.class, () -> client.call(
         Duration.ofNanos(1),
@@ -65,6 +93,32 @@ class CallTest extends RunningServer {
     });
     assertEquals("there", answer);
     assertEquals(3, tries.get());
+  }
+
+  private Instance cutOffOnce(AtomicInteger tries, Supplier<Instance> call) {
+    return client.call(() -> {
+      Instance found = call.get();
+      if (tries.incrementAndGet() == 1) {
+        throw Status.UNKNOWN.withDescription("channel closed").withCause(new ClosedChannelException()).asRuntimeException();
+      }
+      return found;
+    });
+  }
+
+  @Test
+  void aReadWhoseConnectionBrokeUnderItIsMadeAgainAndNothingElseIs() {
+    Instance instance = getInstance(client, "instances/default");
+    AtomicInteger reads = new AtomicInteger();
+    GetInstanceRequest get = GetInstanceRequest.newBuilder().setName(instance.getName()).build();
+    assertEquals(instance, cutOffOnce(reads, () -> client.stubs().instances().getInstance(get)));
+    assertEquals(2, reads.get());
+    AtomicInteger writes = new AtomicInteger();
+    UpdateInstanceRequest update = UpdateInstanceRequest.newBuilder().setInstance(instance)
+        .setUpdateMask(FieldMask.newBuilder().addPaths("display_name")).build();
+    PasserelleException failure = assertThrows(
+        PasserelleException.class, () -> cutOffOnce(writes, () -> client.stubs().instances().updateInstance(update)));
+    assertEquals(1, writes.get());
+    assertEquals(Status.Code.UNAVAILABLE, failure.code());
   }
 
   @Test

@@ -45,6 +45,8 @@ class ColumnsTest {
     Column column = encode(AttributeType.ATTRIBUTE_TYPE_INT64, 7, null, Columns.ABSENT, 8);
     assertEquals(ByteString.copyFrom(new byte[] {2, 1, 0, 2}), column.getPresence());
     assertEquals(List.of(7L, 8L), column.getIntegersList());
+    assertEquals(
+        Arrays.asList(null, null, null, null), Columns.decode(column, 4, AttributeType.UNRECOGNIZED), "a newer type");
     List<Object> values = Columns.decode(column, 4, AttributeType.ATTRIBUTE_TYPE_INT64);
     assertEquals(Arrays.asList(7L, null, null, 8L), values);
   }

@@ -11,6 +11,7 @@ import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.protobuf.StatusProto;
 import java.io.IOException;
+import java.nio.channels.ClosedChannelException;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -46,6 +47,16 @@ class PasserelleExceptionTest {
     assertFalse(Failures.of(Status.DEADLINE_EXCEEDED).retryable());
     ErrorInfo cancelled = ErrorInfo.newBuilder().setReason("CALL_CANCELLED").build();
     assertFalse(Failures.of(Status.Code.CANCELLED, "the call was cancelled", cancelled).retryable());
+  }
+
+  @Test
+  void aConnectionThatBrokeUnderAWriteIsALostConnection() {
+    PasserelleException broke =
+        Failures.of(Status.UNKNOWN.withDescription("channel closed").withCause(new ClosedChannelException()));
+    assertEquals(Status.Code.UNAVAILABLE, broke.code());
+    assertTrue(broke.retryable());
+    assertTrue(broke.getMessage().startsWith("UNAVAILABLE: channel closed"), broke.getMessage());
+    assertEquals(Status.Code.UNKNOWN, Failures.of(Status.UNKNOWN.withDescription("channel closed")).code());
   }
 
   @Test

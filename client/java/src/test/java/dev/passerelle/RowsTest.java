@@ -1,7 +1,9 @@
 package dev.passerelle;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import java.util.Iterator;
 import java.util.List;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -56,5 +58,15 @@ class RowsTest {
     rows.forget(8);
     rows.seek(3);
     assertEquals(List.of(3, 4), rows.take(2));
+  }
+
+  @Test
+  void aSourceThatIsReadOnceIsNotSentAnewFromItsMiddle() {
+    Iterator<Integer> rest = TEN.iterator();
+    Rows<Integer> rows = Rows.of((Iterable<Integer>) () -> rest);
+    rows.seek(0);
+    rows.take(8);
+    rows.forget(8);
+    assertThrows(IllegalStateException.class, () -> rows.seek(3));
   }
 }

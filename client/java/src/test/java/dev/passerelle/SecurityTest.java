@@ -42,7 +42,8 @@ class SecurityTest {
   @ParameterizedTest
   @ValueSource(strings = {
     "cdp.example.com:7701", "localhost.example.com:1", "10.0.0.1:7701", "127.0.0.1.example.com", "127.0.0.999", "127.1",
-    "[::ffff:127.0.0.1]:1", "[::2]:1", "127.0.0.1:1,10.0.0.1:1", "dns://10.0.0.1/localhost:1", "", "[::1", "0127.0.0.1"
+    "[::ffff:127.0.0.1]:1", "[::2]:1", "127.0.0.1:1,10.0.0.1:1", "dns://10.0.0.1/localhost:1", "", "[::1", "0127.0.0.1",
+    "localhost:1@10.0.0.1", "127.0.0.1:@10.0.0.1", "[::1]@10.0.0.1", "[::1].example.com:1", "localhost:a", "localhost:1/x"
   })
   void whatIsInDoubtIsNotLocal(String target) {
     assertFalse(Target.isLocal(target));

@@ -20,7 +20,7 @@ class ServiceConfigTest {
 
   @SuppressWarnings("unchecked")
   private static List<Map<String, ?>> methodConfigs() {
-    return (List<Map<String, ?>>) ChannelMaker.serviceConfig().get("methodConfig");
+    return (List<Map<String, ?>>) ServiceConfig.read().get("methodConfig");
   }
 
   @SuppressWarnings("unchecked")
@@ -60,7 +60,7 @@ class ServiceConfigTest {
     for (Map<String, ?> config : methodConfigs()) {
       Map<?, ?> policy = (Map<?, ?>) config.get("retryPolicy");
       assertEquals(List.of("UNAVAILABLE"), policy.get("retryableStatusCodes"));
-      assertEquals(4.0, policy.get("maxAttempts"));
+      assertEquals((double) ServiceConfig.MAX_ATTEMPTS, policy.get("maxAttempts"));
     }
   }
 }

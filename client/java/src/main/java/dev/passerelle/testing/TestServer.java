@@ -96,7 +96,7 @@ public final class TestServer implements AutoCloseable {
     Runtime.getRuntime().addShutdownHook(atExit);
     try {
       return new TestServer(directory, temporary, process, atExit, addressOf(process));
-    } catch (IllegalStateException failed) {
+    } catch (RuntimeException failed) {
       process.destroyForcibly().onExit().join();
       Runtime.getRuntime().removeShutdownHook(atExit);
       throw new IllegalStateException(failed.getMessage() + ": " + tailOf(directory.resolve("server.log")), failed);
@@ -169,7 +169,7 @@ public final class TestServer implements AutoCloseable {
     await();
   }
 
-  /** Ends it in order, by force after a minute, and removes its store if it was made for it. */
+  /** Ends it in order, by force after a minute, and removes its store if it was made for it. Does nothing the second time. */
   @Override
   public void close() {
     process.destroy();
@@ -192,6 +192,9 @@ public final class TestServer implements AutoCloseable {
   }
 
   private static void remove(Path directory) {
+    if (!Files.exists(directory)) {
+      return;
+    }
     try (Stream<Path> all = Files.walk(directory)) {
       for (Path each : all.sorted(Comparator.reverseOrder()).toList()) {
         Files.deleteIfExists(each);

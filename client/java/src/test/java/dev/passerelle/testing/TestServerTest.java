@@ -1,5 +1,6 @@
 package dev.passerelle.testing;
 
+import static org.junit.jupiter.api.Assertions.assertDoesNotThrow;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -34,6 +35,13 @@ class TestServerTest {
     assertFalse(Files.exists(directory), "its data is there still");
     int port = Integer.parseInt(address.substring(address.lastIndexOf(':') + 1));
     assertThrows(ConnectException.class, () -> new Socket("127.0.0.1", port).close());
+  }
+
+  @Test
+  void closingItAgainDoesNothing() {
+    TestServer server = TestServer.start();
+    server.close();
+    assertDoesNotThrow(server::close);
   }
 
   @Test
