@@ -87,9 +87,9 @@ def use_client() -> None:
     package = ROOT / "client" / "python"
     if str(package) not in sys.path:
         sys.path.insert(0, str(package))
-    stubs = package / "passerelle" / "v1"
+    made = package / "passerelle" / "v1" / "__init__.py"  # the last that is made: without it the others may be on their way
     newest = max(path.stat().st_mtime for path in (ROOT / "proto/passerelle/v1").glob("*.proto"))
-    if not stubs.exists() or (stubs / "__init__.py").stat().st_mtime < newest:
+    if not made.exists() or made.stat().st_mtime < newest:
         from generate_stubs import generate
 
         generate(package)
