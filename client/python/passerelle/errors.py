@@ -60,14 +60,15 @@ class PasserelleError(Exception):
 
     @property
     def retryable(self) -> bool:
-        """The same may succeed later: the server was away, was too busy and said so, or was stopped while it worked.
+        """The same may succeed later: the server was away, was too busy and said so, or was stopped while it worked; or the
+        destination of a stream changed, which goes on when it is opened again.
 
         Of a call that the server was stopped in, gRPC says CANCELLED and the server no reason; whether it was done is not
         known.
         """
         cut_off = self.code is grpc.StatusCode.CANCELLED and not self.reason
         busy = self.code is grpc.StatusCode.RESOURCE_EXHAUSTED and self.retry_delay is not None
-        return self.code is grpc.StatusCode.UNAVAILABLE or busy or cut_off
+        return self.code is grpc.StatusCode.UNAVAILABLE or busy or cut_off or self.reason == "MAPPING_CHANGED"
 
 
 def typed(call: Callable) -> Callable:
@@ -81,3 +82,16 @@ def typed(call: Callable) -> Callable:
             raise PasserelleError(error) from error
 
     return wrapped
+
+
+class EndedEarly(grpc.RpcError):
+    """A stream that the server ended well, but without its last message: a broken one, whoever broke it."""
+
+    def code(self) -> grpc.StatusCode:
+        return grpc.StatusCode.UNAVAILABLE
+
+    def details(self) -> str:
+        return "the server ended the stream without its last message"
+
+    def trailing_metadata(self) -> tuple:
+        return ()

@@ -11,7 +11,7 @@ from typing import Any
 import grpc
 
 from .columns import ABSENT_VALUE, encode, to_bytes, to_microseconds
-from .errors import name_of
+from .errors import EndedEarly, name_of
 from .patience import RETRY_FOR, Patience, Stop
 from .v1 import audience_pb2, ingest_pb2, instance_pb2, log_entry_pb2, outcome_pb2
 
@@ -151,7 +151,7 @@ class _Call:
         except grpc.RpcError as error:
             raise _Broken(error) from error
         if message is None:
-            raise RuntimeError("the server ended the stream without its last message")
+            raise _Broken(EndedEarly())
         return message
 
     def acknowledgement(self) -> Any:
@@ -194,7 +194,8 @@ class Ingest:
         """Sends all rows and returns when they are durable and accounted for, or `stop` is set (CANCELLED).
 
         A named stream reconnects by itself while the server is away or busy, for up to `retry_for`
-        seconds without progress. Listed rows go to `on_row` or, without it, into the result.
+        seconds without progress; also when its destination was changed: rows from there on go by the
+        new mapping. Listed rows go to `on_row` or, without it, into the result.
         """
         rows, result, stop = _Rows(source), IngestResult(), stop or Stop()
         patience = Patience(retry_for, stop)

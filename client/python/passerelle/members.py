@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 
 from .columns import decode, from_microseconds
-from .errors import name_of
+from .errors import EndedEarly, name_of
 from .export import watched
 from .patience import Patience, Stop
 from .v1 import activation_service_pb2, audience_service_pb2, instance_pb2
@@ -65,7 +65,7 @@ class MemberStream:
                     if not message.HasField("header"):
                         patience.progressed()
                 if self.trailer is None:
-                    raise RuntimeError("the server ended the stream without a trailer")
+                    raise EndedEarly()
                 return
             except grpc.RpcError as error:
                 failure = error
