@@ -61,7 +61,9 @@ export class PasserelleError extends Error {
   }
 
   /**
-   * The same may succeed later: the server was away, was too busy and said so, or was stopped while it worked.
+   * The same may succeed later: the server was away, was too busy and said so, or was stopped while it worked; or the
+   * mapping of a destination was changed under a stream (MAPPING_CHANGED), which may be opened again at once. A named
+   * ingest does all this by itself, for as long as its retryForMs says.
    *
    * Of a call that the server was stopped in, gRPC says CANCELLED and the server no reason; whether it was done is
    * not known.
@@ -69,8 +71,17 @@ export class PasserelleError extends Error {
   get retryable(): boolean {
     const cutOff = this.code === "CANCELLED" && this.reason === "";
     const busy = this.code === "RESOURCE_EXHAUSTED" && this.retryDelayMs !== undefined;
-    return this.code === "UNAVAILABLE" || busy || cutOff;
+    const remapped = this.code === "ABORTED" && this.reason === "MAPPING_CHANGED";
+    return this.code === "UNAVAILABLE" || busy || remapped || cutOff;
   }
+}
+
+/** The error of a stream that the server ended with OK, though more was to come. */
+export function endedEarly(): PasserelleError {
+  return new PasserelleError({
+    code: "UNAVAILABLE",
+    details: "the server ended the stream before it was finished",
+  });
 }
 
 /** What a call throws as what this package throws; what is no error of a call stays as it is. */

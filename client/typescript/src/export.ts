@@ -135,14 +135,19 @@ export async function* exportLogs(
 ): AsyncGenerator<LogBatch, void, undefined> {
   const request: ExportLogsRequest = create(ExportLogsRequestSchema, init);
   const patience = new Patience(retryForMs);
-  const open = () => connection.serverStream(LogService.method.exportLogs, request, { signal });
   let header: ExportLogsResponse_Header | undefined;
-  for await (const message of resumed(open, patience, signal)) {
-    if (message.header) {
-      if (!header) acknowledgements.begin(message.sequence, request.cursor === "");
-      header = message.header;
-      continue;
-    }
+  let isWhole = false;
+  const open = () => {
+    isWhole = false;
+    return connection.serverStream(LogService.method.exportLogs, request, { signal });
+  };
+  // One that broke off at its end is opened again too: rows may have come since.
+  const end = { mayBeHere: () => isWhole && !request.follow, isReached: () => false };
+  for await (const message of resumed(open, end, patience, signal)) {
+    if (message.header && !header) acknowledgements.begin(message.sequence, request.cursor === "");
+    header = message.header ?? header;
+    isWhole = message.sequence >= (header?.endSequence ?? 0n);
+    if (message.header) continue;
     request.cursor = message.cursor;
     patience.progressed();
     const batch = new LogBatch(message, header as ExportLogsResponse_Header, acknowledgements);

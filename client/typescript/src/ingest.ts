@@ -10,7 +10,7 @@ import {
 } from "@bufbuild/protobuf";
 
 import type { Connection, Exchange } from "./connection.js";
-import { PasserelleError, UsageError } from "./errors.js";
+import { endedEarly, PasserelleError, UsageError } from "./errors.js";
 import type { IngestAck, IngestFinished, StreamOpened } from "./gen/passerelle/v1/ingest_pb.js";
 import { Outcome, type OutcomeCount, type RowOutcome } from "./gen/passerelle/v1/outcome_pb.js";
 import { Patience, RETRY_FOR_MS } from "./patience.js";
@@ -52,7 +52,10 @@ export interface IngestResult {
 export interface RunOptions {
   /** Records of a batch; 2,000 unless told otherwise, and never more than the server takes. */
   batchRecords?: number;
-  /** How long a named stream goes on without progress while the server is away or busy: 60,000. */
+  /**
+   * How long a named stream goes on without progress, while the server is away or busy or the mapping of its
+   * destination changes: 60,000.
+   */
   retryForMs?: number;
   /** Told how many records are durable, after each acknowledgement. */
   onProgress?: (offset: number) => void;
@@ -82,7 +85,8 @@ export interface Kind<R> {
 /**
  * Sends all rows and returns when they are durable and accounted for.
  *
- * A named stream reconnects by itself while the server is away or busy; one without a name is not repeated.
+ * A named stream reconnects by itself while the server is away or busy, and when the mapping of its destination was
+ * changed; one without a name is not repeated.
  */
 export async function ingest<R>(
   connection: Connection,
@@ -274,8 +278,9 @@ class Call {
     const response = (await this.#exchange.receive().catch((failure: unknown) => {
       throw new Broken(failure);
     })) as unknown as Response | undefined;
-    if (response?.message.case !== wanted) {
-      const got = response ? (response.message.case ?? "an unknown message") : "the end of the stream";
+    if (!response) throw new Broken(endedEarly());
+    if (response.message.case !== wanted) {
+      const got = response.message.case ?? "an unknown message";
       throw new PasserelleError({ code: "INTERNAL", details: `wanted '${wanted}', got ${got}` });
     }
     return response.message.value as Answers[C];

@@ -87,14 +87,14 @@ export class MemberStream implements AsyncIterable<Member> {
     const patience = new Patience(this.#retryForMs);
     const method = ActivationService.method.streamMembers;
     const open = () => this.#connection.serverStream(method, this.#request, { signal: this.#signal });
-    for await (const message of resumed(open, patience, this.#signal)) {
+    const isWhole = (): boolean => this.trailer !== undefined;
+    const end = { mayBeHere: isWhole, isReached: isWhole };
+    for await (const message of resumed(open, end, patience, this.#signal)) {
       yield* this.#read(message, types);
       this.#request.resumeToken = message.resumeToken;
       // Each try begins with a header: by itself it gets nothing on.
       if (message.message.case !== "header") patience.progressed();
     }
-    if (this.trailer) return;
-    throw new PasserelleError({ code: "INTERNAL", details: "the server ended the stream without a trailer" });
   }
 
   *#read({ message }: StreamMembersResponse, types: FieldTypes): Generator<Member, void, undefined> {

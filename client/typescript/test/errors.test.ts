@@ -57,6 +57,9 @@ test("what may succeed later is told apart from what cannot", () => {
   assert(!retryable(status.RESOURCE_EXHAUSTED), "without a time to come again: a message over the limit");
   assert(!retryable(status.NOT_FOUND));
   assert(!retryable(status.DEADLINE_EXCEEDED));
+  const aborted = (reason: string) => new PasserelleError({ code: "ABORTED", details: "", reason }).retryable;
+  assert(aborted("MAPPING_CHANGED"), "the stream may be opened again at once");
+  assert(!aborted("ETAG_MISMATCH"), "nothing changes by asking again");
 });
 
 test("a connection that broke under a write is a lost connection", () => {

@@ -14,8 +14,10 @@ import {
   type MessageInitShape,
 } from "../src/v1.js";
 
-type Answer = MessageInitShape<typeof ImportProfilesResponseSchema>["message"];
+/** A message, the failure of the call, or its end with OK. */
+type Answer = MessageInitShape<typeof ImportProfilesResponseSchema>["message"] | PasserelleError | "OK";
 const GONE = new PasserelleError({ code: "UNAVAILABLE", details: "gone" });
+const REMAPPED = new PasserelleError({ code: "ABORTED", details: "open again", reason: "MAPPING_CHANGED" });
 
 const opened = (nextOffset: number): Answer => ({
   case: "opened",
@@ -49,9 +51,10 @@ class Scripted {
     this.calls.push(sent);
     return {
       send: (bytes: Uint8Array): boolean => sent.push(fromBinary(ImportProfilesRequestSchema, bytes)) > 0,
-      receive: async (): Promise<ImportProfilesResponse> => {
-        const message = answers.shift();
-        if (!message) throw GONE;
+      receive: async (): Promise<ImportProfilesResponse | undefined> => {
+        const message = answers.shift() ?? GONE;
+        if (message instanceof PasserelleError) throw message;
+        if (message === "OK") return undefined;
         return create(ImportProfilesResponseSchema, { message });
       },
       close: () => undefined,
@@ -84,6 +87,25 @@ test("a stream without a name is not repeated", async () => {
   const server = new Scripted([opened(0)], [opened(0), ack(0, 1), finished(1)]);
   await assert.rejects(server.client.importProfiles(people(1), { ...options, stream: "" }), GONE);
   assert.equal(server.calls.length, 1);
+});
+
+test("a stream that ends too early goes on if it has a name, and is told of if not", async () => {
+  const script = (): Answer[][] => [[opened(0), ack(0, 1), "OK"], [opened(1), ack(1, 2), finished(2)]];
+  const result = await new Scripted(...script()).client.importProfiles(people(2), options);
+  assert.deepEqual([result.totalRecords, result.reconnects], [2, 1]);
+  const unnamed = new Scripted(...script());
+  const early = { code: "UNAVAILABLE", retryable: true, details: /ended the stream before it was finished/ };
+  await assert.rejects(unnamed.client.importProfiles(people(2), { ...options, stream: "" }), early);
+  assert.equal(unnamed.calls.length, 1);
+});
+
+test("when a mapping changed, a stream goes on if it has a name, and is told of if not", async () => {
+  const script = (): Answer[][] => [[opened(0), REMAPPED], [opened(0), ack(0, 1), finished(1)]];
+  const result = await new Scripted(...script()).client.importProfiles(people(1), options);
+  assert.deepEqual([result.totalRecords, result.reconnects], [1, 1]);
+  const unnamed = new Scripted(...script());
+  await assert.rejects(unnamed.client.importProfiles(people(1), { ...options, stream: "" }), REMAPPED);
+  assert.equal(unnamed.calls.length, 1);
 });
 
 test("what the server stored before it broke off is progress, though its acknowledgement was lost", async () => {

@@ -11,16 +11,18 @@ import { type MessageInitShape, StreamMembersResponseSchema } from "../src/v1.js
 const GONE = new PasserelleError({ code: "UNAVAILABLE", details: "gone" });
 const HEADER: Answer = { message: { case: "header", value: {} }, resumeToken: "begun" };
 const BATCH: Answer = { message: { case: "batch", value: { identities: [{}] } }, resumeToken: "later" };
+const TRAILER: Answer = { message: { case: "trailer", value: { endToken: "end" } }, resumeToken: "ended" };
 type Answer = MessageInitShape<typeof StreamMembersResponseSchema>;
 
-/** Each call has its answers, and breaks off where they end. */
-function streamOf(...script: Answer[][]): { stream: MemberStream; calls: () => number } {
+/** Each call has its answers; where they end it breaks off, or ends with OK. */
+function streamOf(...script: (Answer | "OK")[][]): { stream: MemberStream; calls: () => number } {
   let calls = 0;
   const serverStream = (): object => {
     const answers = [...(script[calls++] ?? [])];
     const receive = async (): Promise<unknown> => {
       const answer = answers.shift();
       if (!answer) throw GONE;
+      if (answer === "OK") return undefined;
       return create(StreamMembersResponseSchema, answer);
     };
     return { receive, close: () => undefined };
@@ -44,4 +46,19 @@ test("a stream that gets on has all its patience again", async () => {
   const { stream, calls } = streamOf([HEADER], [HEADER, BATCH], [HEADER]);
   await assert.rejects(read(stream), GONE);
   assert.equal(calls(), 3);
+});
+
+test("a stream that ends without its trailer is a broken one", async () => {
+  const { stream, calls } = streamOf([HEADER, "OK"], [HEADER, BATCH, "OK"], [HEADER, BATCH, TRAILER, "OK"]);
+  await read(stream);
+  assert.deepEqual([stream.endToken, calls()], ["end", 3]);
+  const never = streamOf([HEADER, "OK"], [HEADER, "OK"], [HEADER, "OK"]);
+  await assert.rejects(read(never.stream), { code: "UNAVAILABLE", retryable: true });
+  assert.equal(never.calls(), 2);
+});
+
+test("nothing is missing of a stream that breaks after its trailer", async () => {
+  const { stream, calls } = streamOf([HEADER, BATCH, TRAILER], [HEADER, TRAILER]);
+  await read(stream);
+  assert.deepEqual([stream.endToken, calls()], ["end", 1]);
 });

@@ -87,12 +87,16 @@ final class Ingest<T, Q extends MessageLite, A> {
     requireAnswer(opened, "opened");
     rows.seek(opened.getNextOffset());
     inFlight.clear();
-    if (opened.getNextOffset() > durable) {
-      patience.progressed();
-    }
-    durable = opened.getNextOffset();
+    progressedTo(opened.getNextOffset());
     int allowed = opened.getMaxBatchRecords();
     limit = allowed > 0 ? Math.min(options.batchRecords, allowed) : options.batchRecords;
+  }
+
+  private void progressedTo(long offset) {
+    if (offset > durable) {
+      patience.progressed();
+    }
+    durable = offset;
   }
 
   /** False if there are no more rows. A message that is too large is cut anew, and so are those after it. */
@@ -120,8 +124,7 @@ final class Ingest<T, Q extends MessageLite, A> {
       inFlight.poll();
     }
     rows.forget(ack.getNextOffset());
-    durable = ack.getNextOffset();
-    patience.progressed();
+    progressedTo(ack.getNextOffset());
     received += ack.getReceived();
     alreadyKnown += ack.getAlreadyKnown();
     commitToken = ack.getCommitToken().isEmpty() ? commitToken : ack.getCommitToken();

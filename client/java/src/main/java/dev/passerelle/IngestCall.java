@@ -77,7 +77,7 @@ final class IngestCall<Q, A> implements AutoCloseable {
         throw new IllegalStateException(failure);
       }
       if (answer == null) {
-        throw new Broken(PasserelleException.endedEarly("the server ended the stream without its last message"));
+        throw new Broken(PasserelleException.endedEarly());
       }
       return answer;
     }

@@ -117,7 +117,8 @@ public final class IngestOptions {
   }
 
   /**
-   * How long a named stream waits for a server that is away or busy, without progress.
+   * How long a named stream goes on without progress: it waits for a server that is away or busy, and is opened again when
+   * the mapping of its destination was changed.
    *
    * @param limit without it, a minute
    * @return this

@@ -92,6 +92,7 @@ public final class LogExport implements Iterable<LogBatch>, AutoCloseable {
     private ExportLogsRequest request;
     private ExportLogsResponse.Header header = ExportLogsResponse.Header.getDefaultInstance();
     private boolean begun;
+    private boolean atEnd; // of the call under way
 
     Messages(LogServiceBlockingStub stub, ExportLogsRequest request, Duration retryFor) {
       super(retryFor);
@@ -101,12 +102,19 @@ public final class LogExport implements Iterable<LogBatch>, AutoCloseable {
 
     @Override
     Iterator<ExportLogsResponse> open() {
+      atEnd = false;
       return stub.exportLogs(request);
     }
 
     @Override
+    boolean mayEndHere() {
+      return atEnd && !request.getFollow();
+    }
+
+    /** One that broke off at its end is opened again too: rows may have come since. */
+    @Override
     boolean isWhole() {
-      return true;
+      return false;
     }
 
     void begin(ExportLogsResponse message, Acknowledgements acknowledgements) {
@@ -115,10 +123,16 @@ public final class LogExport implements Iterable<LogBatch>, AutoCloseable {
       }
       begun = true;
       header = message.getHeader();
+      atEnd = isAtEnd(message);
+    }
+
+    private boolean isAtEnd(ExportLogsResponse message) {
+      return message.getSequence() >= header.getEndSequence();
     }
 
     void received(ExportLogsResponse message) {
       request = request.toBuilder().setCursor(message.getCursor()).build();
+      atEnd = isAtEnd(message);
       progressed();
     }
   }

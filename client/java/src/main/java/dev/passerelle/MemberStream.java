@@ -203,6 +203,11 @@ public final class MemberStream implements Iterable<Member>, AutoCloseable {
     }
 
     @Override
+    boolean mayEndHere() {
+      return isWhole();
+    }
+
+    @Override
     boolean isWhole() {
       return trailer != null;
     }

@@ -61,9 +61,10 @@ public final class PasserelleException extends RuntimeException {
     return new PasserelleException(Status.CANCELLED.withDescription(words), Details.NONE, null);
   }
 
-  /** Of a stream that ended without the message that says it is whole. */
-  static PasserelleException endedEarly(String words) {
-    return new PasserelleException(Status.UNAVAILABLE.withDescription(words), Details.NONE, null);
+  /** Of a stream that the server ended with OK, though more was to come. */
+  static PasserelleException endedEarly() {
+    Status status = Status.UNAVAILABLE.withDescription("the server ended the stream before it was finished");
+    return new PasserelleException(status, Details.NONE, null);
   }
 
   /**
@@ -122,15 +123,18 @@ public final class PasserelleException extends RuntimeException {
   }
 
   /**
-   * Whether the same may succeed later: the server was away, was too busy and said so, or was stopped while it worked. Of a
-   * call that the server was stopped in, gRPC says CANCELLED and the server no reason; whether it was done is not known.
+   * Whether the same may succeed later: the server was away, was too busy and said so, or was stopped while it worked; or
+   * the mapping of a destination was changed under a stream (MAPPING_CHANGED), which may be opened again at once. A named
+   * ingest does all this by itself, for as long as {@link IngestOptions#retryFor} says. Of a call that the server was
+   * stopped in, gRPC says CANCELLED and the server no reason; whether it was done is not known.
    *
    * @return false if another try would fail likewise
    */
   public boolean retryable() {
     boolean cutOff = code == Status.Code.CANCELLED && reason().isEmpty();
     boolean busy = code == Status.Code.RESOURCE_EXHAUSTED && details.retryDelay != null;
-    return code == Status.Code.UNAVAILABLE || busy || cutOff;
+    boolean remapped = code == Status.Code.ABORTED && reason().equals("MAPPING_CHANGED");
+    return code == Status.Code.UNAVAILABLE || busy || remapped || cutOff;
   }
 
   private static String sentence(Status status, Details details) {

@@ -23,7 +23,10 @@ abstract class ResumedStream<M> implements AutoCloseable {
   /** Begins the stream, or goes on after the last message received. */
   abstract Iterator<M> open();
 
-  /** Whether a stream that the server ended in order may have ended there. */
+  /** Whether the server may end the call here, with OK: else it broke off. */
+  abstract boolean mayEndHere();
+
+  /** Whether all is received, however the call ends now. */
   abstract boolean isWhole();
 
   /** The next message; null at the end of the stream. PasserelleException if it failed for good. */
@@ -31,11 +34,14 @@ abstract class ResumedStream<M> implements AutoCloseable {
     while (true) {
       try {
         M message = within(this::receiveOnce);
-        if (message != null || isWhole()) {
+        if (message != null || mayEndHere()) {
           return message;
         }
-        failed(PasserelleException.endedEarly("the server ended the stream without its last message"));
+        failed(PasserelleException.endedEarly());
       } catch (StatusRuntimeException failure) {
+        if (isWhole()) {
+          return null;
+        }
         failed(new PasserelleException(failure));
       }
     }

@@ -5,6 +5,7 @@ import com.google.protobuf.Message;
 import com.google.rpc.ErrorInfo;
 import com.google.rpc.RetryInfo;
 import io.grpc.Status;
+import io.grpc.StatusRuntimeException;
 import io.grpc.protobuf.StatusProto;
 import java.time.Duration;
 
@@ -19,11 +20,16 @@ final class Failures {
 
   /** One with details. */
   static PasserelleException of(Status.Code code, String words, Message... details) {
+    return new PasserelleException(thrown(code, words, details));
+  }
+
+  /** The same as gRPC throws it. */
+  static StatusRuntimeException thrown(Status.Code code, String words, Message... details) {
     com.google.rpc.Status.Builder status = com.google.rpc.Status.newBuilder().setCode(code.value()).setMessage(words);
     for (Message detail : details) {
       status.addDetails(Any.pack(detail));
     }
-    return new PasserelleException(StatusProto.toStatusRuntimeException(status.build()));
+    return StatusProto.toStatusRuntimeException(status.build());
   }
 
   static PasserelleException overloaded(Duration delay) {

@@ -45,6 +45,9 @@ class PasserelleExceptionTest {
     assertTrue(Failures.of(Status.CANCELLED).retryable(), "the server was stopped while it worked");
     assertFalse(Failures.of(Status.RESOURCE_EXHAUSTED).retryable(), "a message over the limit stays so");
     assertFalse(Failures.of(Status.DEADLINE_EXCEEDED).retryable());
+    ErrorInfo remapped = ErrorInfo.newBuilder().setReason("MAPPING_CHANGED").build();
+    assertTrue(Failures.of(Status.Code.ABORTED, "the stream may be opened again", remapped).retryable());
+    assertFalse(Failures.of(Status.ABORTED).retryable());
     ErrorInfo cancelled = ErrorInfo.newBuilder().setReason("CALL_CANCELLED").build();
     assertFalse(Failures.of(Status.Code.CANCELLED, "the call was cancelled", cancelled).retryable());
   }
