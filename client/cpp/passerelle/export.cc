@@ -3,6 +3,7 @@
 #include <grpcpp/support/sync_stream.h>
 
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
@@ -102,7 +103,11 @@ LogExportResult ExportLogs(Client& client, v1::ExportLogsRequest request,
   int64_t acknowledged = -1;  // up to this sequence; -1: not known
   bool header_taken = false;
   bool unacknowledged = false;
+  std::optional<int64_t> end;  // of the present call, as its header says
+  int64_t position = 0;        // of the present call
   auto take_one = [&](const v1::ExportLogsResponse& response) {
+    if (response.has_header()) end = response.header().end_sequence();
+    position = response.sequence();
     if (response.has_header() && header_taken && response.rows().empty()) return absl::OkStatus();
     absl::Status taken = take(response);
     if (!taken.ok()) return taken;
@@ -129,10 +134,15 @@ LogExportResult ExportLogs(Client& client, v1::ExportLogsRequest request,
   };
   auto once = [&](absl::Status* taken) {
     if (!result.cursor.empty()) request.set_cursor(result.cursor);
-    return ReadOnce<v1::ExportLogsResponse>(
+    end.reset();
+    absl::Status status = ReadOnce<v1::ExportLogsResponse>(
         options,
         [&](grpc::ClientContext* context) { return client.logs().ExportLogs(context, request); },
         take_one, taken);
+    // One that follows has no end.
+    const bool whole = end && position >= *end && !request.follow();
+    if (!status.ok() || whole) return status;
+    return absl::Status(absl::UnavailableError("the server ended the export before its end"));
   };
   auto progressed = [&] {
     const bool moved = result.cursor != asked_from;

@@ -7,7 +7,7 @@ from typing import Any
 import grpc
 
 from .columns import from_microseconds
-from .errors import name_of
+from .errors import EndedEarly, name_of
 from .patience import Patience, Stop
 from .v1 import log_entry_pb2, log_service_pb2
 
@@ -107,12 +107,15 @@ def export_logs(
     patience, header = Patience(retry_for, stop), None
     while True:
         call = stub.ExportLogs(request)
+        end = position = None
         try:
             for message in watched(call, stop):
+                position = message.sequence
                 if message.HasField("header"):
                     if header is None:
                         acknowledgements.begin(message.sequence, not request.cursor)
                     header = message.header
+                    end = header.end_sequence
                     continue
                 request.cursor = message.cursor or request.cursor
                 patience.progressed()
@@ -127,6 +130,9 @@ def export_logs(
                 acknowledgements.give(batch)
                 yield batch
                 acknowledgements.pass_over(batch)
+            # One that follows has no end.
+            if end is None or position < end or request.follow:
+                raise EndedEarly()
             return
         except grpc.RpcError as error:
             failure = error
