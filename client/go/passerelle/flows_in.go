@@ -21,8 +21,8 @@ type Import struct {
 
 // ImportProfiles creates or updates profiles, and returns when all rows are durable and accounted for.
 //
-// A named stream reconnects by itself while the server is away or busy. A run that was broken off goes on where it
-// was, a run that was finished does nothing. The result tells how far it got, with an error too.
+// A named stream reconnects by itself while the server is away or busy, and when its destination was changed in
+// mid-stream. A run that was broken off goes on where it was, a run that was finished does nothing. The result tells how far it got, with an error too.
 func (c *Client) ImportProfiles(ctx context.Context, what Import, rows Source[Row]) (*IngestResult, error) {
 	kinds, err := c.attributeKinds(ctx, what.Fields, what.RetryFor)
 	if err != nil {

@@ -21,8 +21,8 @@ const (
 type Run struct {
 	// BatchRecords is how many records one message holds at most; 0: 2,000. Less if the server takes less.
 	BatchRecords int
-	// RetryFor is how long a named stream is opened again and again while the server is away or busy and nothing gets on;
-	// 0: a minute, less: it is not opened again.
+	// RetryFor is how long a named stream is opened again and again while the server is away or busy, its destination is
+	// changed in mid-stream, or it ends too early, and nothing gets on; 0: a minute, less: it is not opened again.
 	RetryFor time.Duration
 	// OnProgress, if not nil, is told how many records of the stream are durable, after each acknowledgement.
 	OnProgress func(nextOffset int64)
@@ -78,7 +78,7 @@ func opener[Request, Response any](
 		receive := func() (answer, error) {
 			message, err := stream.Recv()
 			if errors.Is(err, io.EOF) {
-				err = errors.New("the server ended the stream without its last message")
+				err = brokenOff("the server ended the stream without its last message")
 			}
 			if err != nil {
 				return nil, err
