@@ -198,6 +198,19 @@ func TestAnIngestWhoseServerEndsItTooEarlyIsBrokenOff(t *testing.T) {
 	}
 }
 
+func TestAnIngestIsDoneOnlyWhenTheServerSaysSo(t *testing.T) {
+	for _, answers := range [][]*v1.ImportProfilesResponse{
+		{acked(1, 1)}, {opened(0, 2), finished(1)}, {opened(0, 2), acked(1, 1), acked(1, 0)},
+	} {
+		loop := scriptedIngest("people", []scriptedOpening{{answers: answers, end: io.EOF}}, func(any) {})
+		result, err := loop.all(context.Background(), FromSlice([]int{0}))
+		var failure *Error
+		if !errors.As(err, &failure) || failure.Code != codes.Internal {
+			t.Errorf("got %+v, %v", result, err)
+		}
+	}
+}
+
 func TestAnIngestGoesOnWhenItsMappingChanged(t *testing.T) {
 	changed := failed(codes.Aborted, &errdetails.ErrorInfo{Reason: "MAPPING_CHANGED"})
 	openings := []scriptedOpening{
@@ -205,9 +218,11 @@ func TestAnIngestGoesOnWhenItsMappingChanged(t *testing.T) {
 		{answers: []*v1.ImportProfilesResponse{opened(2, 2), acked(3, 1), finished(3)}},
 	}
 	named := scriptedIngest("people", openings, func(any) {})
+	remapped := 0
+	named.remap = func(context.Context) error { remapped++; return nil }
 	result, err := named.all(context.Background(), FromSlice([]int{0, 1, 2}))
-	if err != nil || result.Reconnects != 1 || result.Received != 3 || result.TotalRecords != 3 {
-		t.Errorf("got %+v, %v", result, err)
+	if err != nil || result.Reconnects != 1 || result.Received != 3 || result.TotalRecords != 3 || remapped != 1 {
+		t.Errorf("got %+v, %v; its types were read anew %d times", result, err, remapped)
 	}
 	unnamed := scriptedIngest("", openings, func(any) {})
 	result, err = unnamed.all(context.Background(), FromSlice([]int{0, 1, 2}))

@@ -19,6 +19,9 @@ import (
 // what was opened, an API key that would leave this machine in plaintext, a file that cannot be read.
 var ErrInvalidUse = errors.New("invalid use")
 
+// mappingChanged is the reason of a stream that ended because its destination was changed.
+const mappingChanged = "MAPPING_CHANGED"
+
 // FieldViolation is a field of the request that was refused, and why.
 type FieldViolation struct {
 	Field       string
@@ -91,6 +94,12 @@ func brokenOff(message string) *Error {
 	return newError(context.Background(), status.Error(codes.Unavailable, message))
 }
 
+// misplaced is the error of a server that breaks its own rules.
+func misplaced() *Error {
+	return newError(context.Background(), status.Error(codes.Internal,
+		"the server sent a message that this place in the stream does not have"))
+}
+
 // endOf is the error of a context that ended while nothing was called.
 func endOf(ctx context.Context) error {
 	return newError(ctx, status.FromContextError(ctx.Err()).Err())
@@ -115,7 +124,7 @@ func (e *Error) Retryable() bool {
 	case codes.ResourceExhausted:
 		return e.asksToRetry
 	case codes.Aborted:
-		return e.Reason == "MAPPING_CHANGED"
+		return e.Reason == mappingChanged
 	case codes.Canceled:
 		return e.Reason == "" && e.endedByContext == nil && !e.clientClosed
 	default:

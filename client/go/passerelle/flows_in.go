@@ -74,6 +74,10 @@ func (c *Client) SyncProfiles(ctx context.Context, what Sync, rows Source[Row]) 
 	}
 	loop := ingest[Row]{
 		stream: what.Stream, run: what.Run, size: sizeOfRow, begin: opener(c.ProfileSync.SyncProfiles),
+		remap: func(ctx context.Context) (err error) {
+			columns.kinds, err = c.mappedKinds(ctx, what.Destination, what.Fields, what.RetryFor)
+			return err
+		},
 		open: &v1.SyncProfilesRequest{Message: &v1.SyncProfilesRequest_Open_{Open: open}},
 		finish: func(finish *v1.IngestFinish) any {
 			return &v1.SyncProfilesRequest{Message: &v1.SyncProfilesRequest_Finish{Finish: finish}}
@@ -122,6 +126,10 @@ func (c *Client) PushMembers(ctx context.Context, what Push, rows Source[Row]) (
 	}
 	loop := ingest[Row]{
 		stream: what.Stream, run: what.Run, size: sizeOfRow, begin: opener(c.AudienceSync.PushMembers),
+		remap: func(ctx context.Context) (err error) {
+			columns.kinds, err = c.mappedKinds(ctx, what.Destination, what.Fields, what.RetryFor)
+			return err
+		},
 		open: &v1.PushMembersRequest{Message: &v1.PushMembersRequest_Open_{Open: open}},
 		finish: func(finish *v1.IngestFinish) any {
 			return &v1.PushMembersRequest{Message: &v1.PushMembersRequest_Finish{Finish: finish}}

@@ -138,7 +138,12 @@ impl<'a, K: IngestKind> Ingest<'a, K> {
                 patience.progressed();
             }
             let repeatable = !run.options.stream.is_empty();
+            let mapping_changed = error.reason() == "MAPPING_CHANGED";
             patience.wait(error, repeatable, None).await?;
+            if mapping_changed {
+                // Its fields may now be of attributes of other types.
+                run.kind.prepare(&run.client, run.options.retry_for).await?;
+            }
             run.result.reconnects += 1;
         }
     }

@@ -49,7 +49,9 @@ fn answer() -> http::Response<()> {
 /// One batch and half of the next.
 fn begin(call: &mut SendResponse<Bytes>) -> SendStream<Bytes> {
     let mut stream = call.send_response(answer(), false).expect("the call is there");
-    stream.send_data([&export_header(2), &batch(1)[..], &batch(2)[..500]].concat().into(), false).expect("the call is there");
+    stream
+        .send_data([&export_header(2), &batch(1)[..], &batch(2)[..500]].concat().into(), false)
+        .expect("the call is there");
     stream
 }
 
@@ -197,12 +199,9 @@ async fn an_export_that_ends_before_its_end_goes_on() {
 
 #[tokio::test]
 async fn an_export_that_follows_has_no_end() {
-    let (client, server) = scripted(vec![
-        ([export_header(1), batch(1)].concat(), "0"),
-        (export_header(1), "0"),
-        (Vec::new(), REFUSED),
-    ])
-    .await;
+    let (client, server) =
+        scripted(vec![([export_header(1), batch(1)].concat(), "0"), (export_header(1), "0"), (Vec::new(), REFUSED)])
+            .await;
     let mut batches = client.export_logs().follow().retry_for(IMPATIENT).start();
     assert_eq!(batches.next().await.expect("there is one").expect("it is whole").sequence, 1);
     let error = batches.next().await.expect("it does not end well").expect_err("there is no other");
