@@ -19,6 +19,9 @@ import (
 // what was opened, an API key that would leave this machine in plaintext, a file that cannot be read.
 var ErrInvalidUse = errors.New("invalid use")
 
+// mappingChanged is the reason of a stream that ended because its destination was changed.
+const mappingChanged = "MAPPING_CHANGED"
+
 // FieldViolation is a field of the request that was refused, and why.
 type FieldViolation struct {
 	Field       string
@@ -86,6 +89,17 @@ func typed(ctx context.Context, err error) error {
 	return newError(ctx, err)
 }
 
+// brokenOff is the error of a stream that its server ended well, but before its last message.
+func brokenOff(message string) *Error {
+	return newError(context.Background(), status.Error(codes.Unavailable, message))
+}
+
+// misplaced is the error of a server that breaks its own rules.
+func misplaced() *Error {
+	return newError(context.Background(), status.Error(codes.Internal,
+		"the server sent a message that this place in the stream does not have"))
+}
+
 // endOf is the error of a context that ended while nothing was called.
 func endOf(ctx context.Context) error {
 	return newError(ctx, status.FromContextError(ctx.Err()).Err())
@@ -99,15 +113,18 @@ func (e *Error) Error() string {
 	return strings.TrimSuffix(e.CodeName()+" "+e.Reason, " ") + ": " + e.Message
 }
 
-// Retryable tells whether the same may succeed later: the server was away, was too busy and said so, or was stopped
-// while it worked. Of a call that the server was stopped in, gRPC says CANCELLED and the server no reason; whether it
-// was done is not known.
+// Retryable tells whether the same may succeed later: the server was away, was too busy and said so, was stopped while
+// it worked, or ended a stream because its destination was changed (MAPPING_CHANGED), which may be opened again at once.
+// Of a call that the server was stopped in, gRPC says CANCELLED and the server no reason; whether it was done is not
+// known. A stream that ended without an error, but before its last message, is UNAVAILABLE.
 func (e *Error) Retryable() bool {
 	switch e.Code {
 	case codes.Unavailable:
 		return true
 	case codes.ResourceExhausted:
 		return e.asksToRetry
+	case codes.Aborted:
+		return e.Reason == mappingChanged
 	case codes.Canceled:
 		return e.Reason == "" && e.endedByContext == nil && !e.clientClosed
 	default:

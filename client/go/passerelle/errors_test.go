@@ -53,6 +53,9 @@ func TestWhatMaySucceedLater(t *testing.T) {
 		{failed(codes.Canceled), true},
 		{failed(codes.Canceled, reason), false},
 		{failed(codes.DeadlineExceeded), false},
+		{failed(codes.Aborted), false},
+		{failed(codes.Aborted, &errdetails.ErrorInfo{Reason: "EPOCH_FENCED"}), false},
+		{failed(codes.Aborted, &errdetails.ErrorInfo{Reason: "MAPPING_CHANGED"}), true},
 		{failed(codes.Internal), false},
 	} {
 		if c.failure.Retryable() != c.wanted {

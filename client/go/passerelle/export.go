@@ -30,7 +30,8 @@ type Export struct {
 	Fields []string
 	// MaxBatchRows is how many rows a batch has at most; 0: as the server likes it.
 	MaxBatchRows int32
-	// RetryFor is how long to reconnect while the server is away and nothing comes; 0: a minute, less: not at all.
+	// RetryFor is how long to reconnect while the server is away, or ends the export too early, and no batch comes; 0: a
+	// minute, less: not at all.
 	RetryFor time.Duration
 }
 
@@ -248,25 +249,37 @@ func (e *logExport) once(ctx context.Context) (over bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	var header *v1.ExportLogsResponse_Header // this call's own
+	var sequence int64
 	for {
 		message, err := stream.Recv()
 		if errors.Is(err, io.EOF) {
-			return true, nil
+			if e.whole(header, sequence) {
+				return true, nil
+			}
+			return false, brokenOff("the server ended the export before its end")
 		}
 		if err != nil {
 			return false, err
 		}
+		sequence = message.GetSequence()
 		if message.GetHeader() != nil {
+			header = message.GetHeader()
 			if e.header == nil {
 				e.acknowledgements.begin(message.GetSequence(), e.request.GetCursor() == "")
 			}
-			e.header = message.GetHeader()
+			e.header = header
 			continue
 		}
 		if over, err := e.give(ctx, message); over {
 			return true, err
 		}
 	}
+}
+
+// whole tells whether a call that ended well gave all: its header says where its end is, and one that follows has none.
+func (e *logExport) whole(header *v1.ExportLogsResponse_Header, sequence int64) bool {
+	return header != nil && !e.request.GetFollow() && sequence >= header.GetEndSequence()
 }
 
 func (e *logExport) give(ctx context.Context, message *v1.ExportLogsResponse) (over bool, err error) {

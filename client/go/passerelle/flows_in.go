@@ -21,8 +21,8 @@ type Import struct {
 
 // ImportProfiles creates or updates profiles, and returns when all rows are durable and accounted for.
 //
-// A named stream reconnects by itself while the server is away or busy. A run that was broken off goes on where it
-// was, a run that was finished does nothing. The result tells how far it got, with an error too.
+// A named stream reconnects by itself while the server is away or busy, and when its destination was changed in
+// mid-stream. A run that was broken off goes on where it was, a run that was finished does nothing. The result tells how far it got, with an error too.
 func (c *Client) ImportProfiles(ctx context.Context, what Import, rows Source[Row]) (*IngestResult, error) {
 	kinds, err := c.attributeKinds(ctx, what.Fields, what.RetryFor)
 	if err != nil {
@@ -74,6 +74,10 @@ func (c *Client) SyncProfiles(ctx context.Context, what Sync, rows Source[Row]) 
 	}
 	loop := ingest[Row]{
 		stream: what.Stream, run: what.Run, size: sizeOfRow, begin: opener(c.ProfileSync.SyncProfiles),
+		remap: func(ctx context.Context) (err error) {
+			columns.kinds, err = c.mappedKinds(ctx, what.Destination, what.Fields, what.RetryFor)
+			return err
+		},
 		open: &v1.SyncProfilesRequest{Message: &v1.SyncProfilesRequest_Open_{Open: open}},
 		finish: func(finish *v1.IngestFinish) any {
 			return &v1.SyncProfilesRequest{Message: &v1.SyncProfilesRequest_Finish{Finish: finish}}
@@ -122,6 +126,10 @@ func (c *Client) PushMembers(ctx context.Context, what Push, rows Source[Row]) (
 	}
 	loop := ingest[Row]{
 		stream: what.Stream, run: what.Run, size: sizeOfRow, begin: opener(c.AudienceSync.PushMembers),
+		remap: func(ctx context.Context) (err error) {
+			columns.kinds, err = c.mappedKinds(ctx, what.Destination, what.Fields, what.RetryFor)
+			return err
+		},
 		open: &v1.PushMembersRequest{Message: &v1.PushMembersRequest_Open_{Open: open}},
 		finish: func(finish *v1.IngestFinish) any {
 			return &v1.PushMembersRequest{Message: &v1.PushMembersRequest_Finish{Finish: finish}}

@@ -21,8 +21,8 @@ const (
 type Run struct {
 	// BatchRecords is how many records one message holds at most; 0: 2,000. Less if the server takes less.
 	BatchRecords int
-	// RetryFor is how long a named stream is opened again and again while the server is away or busy and nothing gets on;
-	// 0: a minute, less: it is not opened again.
+	// RetryFor is how long a named stream is opened again and again while the server is away or busy, its destination is
+	// changed in mid-stream, or it ends too early, and nothing gets on; 0: a minute, less: it is not opened again.
 	RetryFor time.Duration
 	// OnProgress, if not nil, is told how many records of the stream are durable, after each acknowledgement.
 	OnProgress func(nextOffset int64)
@@ -78,7 +78,7 @@ func opener[Request, Response any](
 		receive := func() (answer, error) {
 			message, err := stream.Recv()
 			if errors.Is(err, io.EOF) {
-				err = errors.New("the server ended the stream without its last message")
+				err = brokenOff("the server ended the stream without its last message")
 			}
 			if err != nil {
 				return nil, err
@@ -105,6 +105,8 @@ type ingest[T any] struct {
 	batch  func(offset int64, rows []T) (any, error)
 	finish func(*v1.IngestFinish) any
 	size   func(T) int
+	// remap reads anew which attributes a destination's fields are; nil: there is no destination.
+	remap  func(context.Context) error
 	run    Run
 	rows   *reader[T]
 	result *IngestResult
@@ -133,8 +135,20 @@ func (i *ingest[T]) all(ctx context.Context, source Source[T]) (*IngestResult, e
 		if err := patience.wait(ctx, err, i.stream != ""); err != nil {
 			return i.result, err
 		}
+		if err := i.remapAfter(ctx, err); err != nil {
+			return i.result, err
+		}
 		i.result.Reconnects++
 	}
+}
+
+// remapAfter prepares for a mapping that changed: fields may now be of attributes of other types.
+func (i *ingest[T]) remapAfter(ctx context.Context, err error) error {
+	var failure *Error
+	if i.remap == nil || !errors.As(err, &failure) || failure.Reason != mappingChanged {
+		return nil
+	}
+	return i.remap(ctx)
 }
 
 // once opens the stream, sends what it does not have, and finishes it.
@@ -152,6 +166,9 @@ func (i *ingest[T]) once(ctx context.Context) error {
 		return err
 	}
 	opened := first.GetOpened()
+	if opened == nil {
+		return misplaced()
+	}
 	i.durable = opened.GetNextOffset()
 	i.rows.seek(i.durable)
 	limit := i.run.BatchRecords
@@ -207,6 +224,9 @@ func (i *ingest[T]) acknowledged(call *ingestCall) (int64, error) {
 		return 0, err
 	}
 	ack := message.GetAck()
+	if ack == nil {
+		return 0, misplaced()
+	}
 	i.durable = max(i.durable, ack.GetNextOffset())
 	i.rows.forget(ack.GetNextOffset())
 	i.result.add(ack, i.run.OnRow)
@@ -225,6 +245,9 @@ func (i *ingest[T]) conclude(call *ingestCall) error {
 		return err
 	}
 	finished := message.GetFinished()
+	if finished == nil {
+		return misplaced()
+	}
 	i.result.TotalRecords = finished.GetTotalRecords()
 	i.result.Totals = countsByName(finished.GetTotals())
 	if finished.GetCommitToken() != "" {

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/types/known/fieldmaskpb"
+
 	"passerelle.dev/go/passerelle"
 	"passerelle.dev/go/passerelletest"
 	v1 "passerelle.dev/go/passerellev1"
@@ -96,6 +98,55 @@ func TestARefusedRowIsListedAndDoesNotStopTheOthers(t *testing.T) {
 	var failure *passerelle.Error
 	if !errors.As(err, &failure) || failure.Reason != "UNKNOWN_ATTRIBUTE" || len(failure.FieldViolations) == 0 {
 		t.Errorf("got %v", err)
+	}
+}
+
+// syncing makes a destination whose field is of a text attribute, and gives what maps it to one of numbers.
+func syncing(t *testing.T, ctx context.Context, client *passerelle.Client) (remap func() error) {
+	t.Helper()
+	mapped := func(attribute string) []*v1.FieldMapping {
+		return []*v1.FieldMapping{{SourceField: "field", Target: &v1.FieldMapping_Attribute{Attribute: attribute}}}
+	}
+	_, err := client.CreateAttribute(ctx, "age", v1.AttributeType_ATTRIBUTE_TYPE_INT64, nil)
+	if err == nil {
+		_, err = client.CreateAttribute(ctx, "city", v1.AttributeType_ATTRIBUTE_TYPE_STRING, nil)
+	}
+	if err == nil {
+		_, err = client.Destinations.CreateDestination(ctx, &v1.CreateDestinationRequest{
+			Parent: client.Instance, DestinationId: "crm", Destination: &v1.Destination{
+				SyncType: v1.Destination_SYNC_TYPE_PROFILE_SYNC, Mappings: mapped("city")}})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func() error {
+		_, err := client.Destinations.UpdateDestination(ctx, &v1.UpdateDestinationRequest{
+			Destination: &v1.Destination{Name: client.Name("destinations", "crm"), Mappings: mapped("age")},
+			UpdateMask:  &fieldmaskpb.FieldMask{Paths: []string{"mappings"}}})
+		return err
+	}
+}
+
+func TestASyncWhoseFieldsAreMappedToAnotherTypeGoesOn(t *testing.T) {
+	ctx, client := connect(t)
+	remap := syncing(t, ctx, client)
+	rows := func(yield func(passerelle.Row, error) bool) {
+		for i := range 6 {
+			var err error
+			if i == 3 { // the rows before are sent
+				err = remap()
+			}
+			who := map[string]string{"external_id": fmt.Sprint(i)}
+			if !yield(passerelle.Row{Identities: who, Fields: map[string]any{"field": fmt.Sprint(i)}}, err) {
+				return
+			}
+		}
+	}
+	result, err := client.SyncProfiles(ctx, passerelle.Sync{
+		Destination: "crm", Identities: []string{"external_id"}, Fields: []string{"field"}, Stream: "changes",
+		Run: passerelle.Run{BatchRecords: 1}}, passerelle.FromIterator(rows))
+	if err != nil || result.Reconnects != 1 || result.TotalRecords != 6 || result.Totals["NOT_FOUND"] != 6 {
+		t.Errorf("got %+v, %v", result, err)
 	}
 }
 

@@ -21,7 +21,8 @@ type Members struct {
 	Mandatory []string
 	// Since is the end token of an earlier stream: what changed since then; empty: all members.
 	Since string
-	// RetryFor is how long to reconnect while the server is away and nothing comes; 0: a minute, less: not at all.
+	// RetryFor is how long to reconnect while the server is away, or ends the stream too early, and no members come; 0: a
+	// minute, less: not at all.
 	RetryFor time.Duration
 }
 
@@ -118,19 +119,19 @@ func (s *MemberStream) once(ctx context.Context, patience *patience, yield func(
 	for {
 		message, err := stream.Recv()
 		if errors.Is(err, io.EOF) {
-			if s.trailer == nil {
-				return false, errors.New("the server ended the stream without a trailer")
-			}
-			return true, nil
+			err = brokenOff("the server ended the members without a trailer")
 		}
 		if err != nil {
-			return false, err
+			// After the trailer there is nothing more to ask for, however the call ended.
+			return s.trailer != nil, err
 		}
 		if over, err := s.give(message, yield); over || err != nil {
 			return over, err
 		}
 		s.request.ResumeToken = message.GetResumeToken()
-		patience.progressed()
+		if message.GetHeader() == nil { // each try begins with a header: by itself it gets nothing on
+			patience.progressed()
+		}
 	}
 }
 

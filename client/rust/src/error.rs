@@ -101,15 +101,17 @@ impl Error {
 }
 
 impl CallError {
-    /// The same may succeed later: the server was away, was too busy and said so, or was stopped while it worked.
+    /// The same may succeed later: the server was away, was too busy and said so, was stopped while it worked, or ended a
+    /// stream because its destination was changed (MAPPING_CHANGED), which may be opened again at once.
     ///
     /// Of a call that the server was stopped in, gRPC says CANCELLED and the server no reason; whether it was done is
-    /// not known.
+    /// not known. A stream that ended without an error, but before its last message, is UNAVAILABLE.
     pub fn retryable(&self) -> bool {
         match self.code {
             Code::Unavailable => true,
             Code::ResourceExhausted => self.retry_delay.is_some(),
             Code::Cancelled => self.reason.is_empty(),
+            Code::Aborted => self.reason == "MAPPING_CHANGED",
             _ => false,
         }
     }
@@ -277,6 +279,17 @@ mod tests {
         assert!(call_error(&Status::cancelled("")).retryable());
         let named = ErrorDetails::with_error_info("CALL_CANCELLED", "passerelle", HashMap::<String, String>::new());
         assert!(!call_error(&Status::with_error_details(Code::Cancelled, "", named)).retryable());
+    }
+
+    #[test]
+    fn of_what_was_aborted_only_a_stream_whose_mapping_changed_is_retryable() {
+        let aborted = |reason: &str| {
+            let details = ErrorDetails::with_error_info(reason, "passerelle", HashMap::<String, String>::new());
+            call_error(&Status::with_error_details(Code::Aborted, "", details)).retryable()
+        };
+        assert!(aborted("MAPPING_CHANGED"));
+        assert!(!aborted("EPOCH_FENCED"));
+        assert!(!call_error(&Status::aborted("")).retryable());
     }
 
     #[test]

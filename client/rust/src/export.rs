@@ -76,7 +76,8 @@ impl ExportLogs {
         self
     }
 
-    /// Gives up when the server could not be reached for this long: a minute unless set.
+    /// Gives up when the server could not be reached, or ended the export too early, for this long and no batch came: a
+    /// minute unless set.
     pub fn retry_for(mut self, time: Duration) -> Self {
         self.retry_for = time;
         self
@@ -99,6 +100,8 @@ impl ExportLogs {
             acknowledgements: Arc::new(acknowledgements),
             header: None,
             call: None,
+            end: None,
+            sequence: 0,
             given: None,
         };
         Items::new(stream::try_unfold(export, |mut export| async move {
@@ -241,6 +244,10 @@ struct Export {
     acknowledgements: Arc<Acknowledgements>,
     header: Option<Arc<Header>>,
     call: Option<Streaming<ExportLogsResponse>>,
+    /// Where the present call says that its end is; `None` before its header.
+    end: Option<i64>,
+    /// How far it is.
+    sequence: i64,
     /// The batch that the caller has, if it has no rows.
     given: Option<LogBatch>,
 }
@@ -272,6 +279,7 @@ impl Export {
         let call = match &mut self.call {
             Some(call) => call,
             None => {
+                self.end = None;
                 let begun = self.client.log_service().export_logs(self.request.clone()).await;
                 self.call.insert(begun?.into_inner())
             }
@@ -280,15 +288,24 @@ impl Export {
             return Ok(Some(message));
         }
         // Without trailers nobody said that this was the end.
-        match call.trailers().await? {
-            Some(_) => Ok(None),
-            None => Err(Error::local(Code::Unavailable, "the export broke off without a status")),
-        }
+        let text = match call.trailers().await? {
+            Some(_) if self.is_whole() => return Ok(None),
+            Some(_) => "the server ended the export before its end",
+            None => "the export broke off without a status",
+        };
+        Err(Error::local(Code::Unavailable, text))
+    }
+
+    /// A call that ended well gave all: its header says where its end is, and one that follows has none.
+    fn is_whole(&self) -> bool {
+        !self.request.follow && self.end.is_some_and(|end| self.sequence >= end)
     }
 
     /// The batch of a message; `None` of a header.
     fn take(&mut self, message: ExportLogsResponse) -> Option<LogBatch> {
+        self.sequence = message.sequence;
         if let Some(header) = message.header {
+            self.end = Some(header.end_sequence);
             if self.header.is_none() {
                 self.acknowledgements.position().begin(message.sequence, self.request.cursor.is_empty());
             }

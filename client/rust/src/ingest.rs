@@ -97,7 +97,8 @@ impl<'a, K: IngestKind> Ingest<'a, K> {
         self
     }
 
-    /// Gives up when there was no progress for this long: a minute unless set.
+    /// Gives up when there was no progress for this long: a minute unless set. Until then a named stream is opened again
+    /// while the server is away or busy, when its destination was changed in mid-stream, and when it ended too early.
     pub fn retry_for(mut self, time: Duration) -> Self {
         self.options.retry_for = time;
         self
@@ -137,7 +138,12 @@ impl<'a, K: IngestKind> Ingest<'a, K> {
                 patience.progressed();
             }
             let repeatable = !run.options.stream.is_empty();
+            let mapping_changed = error.reason() == "MAPPING_CHANGED";
             patience.wait(error, repeatable, None).await?;
+            if mapping_changed {
+                // Its fields may now be of attributes of other types.
+                run.kind.prepare(&run.client, run.options.retry_for).await?;
+            }
             run.result.reconnects += 1;
         }
     }

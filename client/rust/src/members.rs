@@ -71,7 +71,8 @@ impl StreamMembers {
         self
     }
 
-    /// Gives up when the server could not be reached for this long: a minute unless set.
+    /// Gives up when the server could not be reached, or ended the stream too early, for this long and no members came: a
+    /// minute unless set.
     pub fn retry_for(mut self, time: Duration) -> Self {
         self.retry_for = time;
         self
@@ -257,10 +258,12 @@ impl Members {
                 self.call.insert(begun?.into_inner())
             }
         };
-        match call.message().await? {
-            Some(message) => Ok(Some(message)),
-            None if self.ends().trailer.is_some() => Ok(None),
-            None => Err(Error::local(Code::Unavailable, "the server ended the stream without a trailer")),
+        match call.message().await {
+            Ok(Some(message)) => Ok(Some(message)),
+            // There is nothing more to ask for, however the call ended.
+            _ if self.ends().trailer.is_some() => Ok(None),
+            Ok(None) => Err(Error::local(Code::Unavailable, "the server ended the members without a trailer")),
+            Err(status) => Err(status.into()),
         }
     }
 
@@ -269,6 +272,8 @@ impl Members {
     }
 
     fn take(&mut self, message: StreamMembersResponse) -> Result<()> {
+        // Each try begins with a header: by itself it gets nothing on.
+        let progress = !matches!(message.message, Some(Message::Header(_)));
         match message.message {
             Some(Message::Header(header)) => self.ends().header = Some(header),
             Some(Message::Trailer(trailer)) => self.ends().trailer = Some(trailer),
@@ -279,7 +284,9 @@ impl Members {
             None => {}
         }
         self.request.resume_token = message.resume_token;
-        self.patience.progressed();
+        if progress {
+            self.patience.progressed();
+        }
         Ok(())
     }
 }

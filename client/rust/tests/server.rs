@@ -1,5 +1,6 @@
 //! Against a real server: what no unit test can tell. Everything else is in the conformance suite.
 
+use futures_util::StreamExt;
 use passerelle::test_server::TestServer;
 use passerelle::{AttributeType, Code, Error, Row, Source, Value, v1};
 
@@ -87,6 +88,46 @@ async fn rows_that_fail_end_an_ingest_and_do_not_finish_it() {
     assert_eq!(error.to_string(), "UNAVAILABLE: away");
     let result = import(vec![row(0), row(1), row(2)]).await.expect("the stream is not finished");
     assert_eq!(result.total_records, 3);
+}
+
+fn mapped_to(attribute: &str) -> Vec<v1::FieldMapping> {
+    let target = Some(v1::field_mapping::Target::Attribute(attribute.to_owned()));
+    vec![v1::FieldMapping { source_field: "field".to_owned(), target, ..Default::default() }]
+}
+
+#[tokio::test]
+async fn a_sync_whose_fields_are_mapped_to_another_type_goes_on() {
+    let server = server();
+    let client = passerelle::connect(server.address()).expect("it is an address");
+    client.create_attribute("age", AttributeType::Int64, None).await.expect("it is created");
+    client.create_attribute("city", AttributeType::String, None).await.expect("it is created");
+    let destination = v1::Destination {
+        sync_type: v1::destination::SyncType::ProfileSync as i32,
+        mappings: mapped_to("city"),
+        ..Default::default()
+    };
+    let create = v1::CreateDestinationRequest {
+        parent: client.instance().to_owned(),
+        destination_id: "crm".to_owned(),
+        destination: Some(destination),
+        ..Default::default()
+    };
+    client.call(create).await.expect("it is created");
+    let changed =
+        v1::Destination { name: client.name("destinations/crm"), mappings: mapped_to("age"), ..Default::default() };
+    let update_mask = Some(prost_types::FieldMask { paths: vec!["mappings".to_owned()] });
+    let update = v1::UpdateDestinationRequest { destination: Some(changed), update_mask, ..Default::default() };
+    let row = async |number: i64| {
+        // The rows before are sent.
+        if number == 3 {
+            client.call(update.clone()).await.expect("it is changed");
+        }
+        Row::new().identity("external_id", number.to_string()).field("field", number.to_string())
+    };
+    let rows = futures_util::stream::iter(0..6).then(row);
+    let sync = client.sync_profiles("crm", Source::from_stream(rows)).identities(["external_id"]).fields(["field"]);
+    let result = sync.stream("changes").batch_records(1).await.expect("it goes on");
+    assert_eq!((result.reconnects, result.total_records, result.totals["NOT_FOUND"]), (1, 6, 6));
 }
 
 #[tokio::test]
