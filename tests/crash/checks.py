@@ -5,6 +5,7 @@ import pathlib
 import queue
 import random
 import sqlite3
+import time
 from typing import Any
 
 import export_consumer
@@ -23,6 +24,7 @@ from passerelle.v1 import (
 )
 
 CALL_SECONDS = 20
+SETTLE_SECONDS = 20
 
 
 class RawCall:
@@ -218,7 +220,7 @@ def list_outcomes(client: Any, stream: str) -> list[tuple[int, str]]:
 
 
 def check_profiles(client: Any, flows: dict[str, Any], unary: dict[str, dict], findings: Findings) -> None:
-    """Every profile once, with exactly these values."""
+    """Every profile once, with exactly these values. Opt-outs are applied in the background, a moment after their rows."""
     wanted: dict[str, dict] = {traffic.base_id(i): {} for i in range(traffic.BASE)}
     for key, fields in flows["sync"].attributes.items():
         wanted[key].update(fields)
@@ -227,13 +229,21 @@ def check_profiles(client: Any, flows: dict[str, Any], unary: dict[str, dict], f
             wanted[key][f"{channel}_opt_in"] = False
     wanted.update(flows["import"].profiles)
     wanted.update(unary)
+    as_pairs = [(key, repr(sorted(fields.items()))) for key, fields in wanted.items()]
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while sorted(found := list_profiles(client)) != sorted(as_pairs) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    findings.compare("profiles and their values", found, as_pairs)
+
+
+def list_profiles(client: Any) -> list[tuple[str, str]]:
+    """Every profile's first identity with its values."""
     request = profile_service_pb2.ListProfilesRequest(parent=client.instance, page_size=1_000)
     found = []
     for profile in client.pages(client.stubs.profiles.ListProfiles, request, "profiles"):
         values = {name: read_value(value) for name, value in profile.attributes.items()}
         found.append((profile.identities[0].value, repr(sorted(values.items()))))
-    as_pairs = ((key, repr(sorted(fields.items()))) for key, fields in wanted.items())
-    findings.compare("profiles and their values", found, as_pairs)
+    return found
 
 
 def read_value(value: Any) -> Any:

@@ -18,6 +18,8 @@ from passerelle.security import Security  # noqa: E402
 from passerelle.v1 import (  # noqa: E402
     activation_service_pb2,
     activation_service_pb2_grpc,
+    destination_pb2,
+    destination_service_pb2,
     ingest_pb2,
     instance_service_pb2_grpc,
     outcome_pb2,
@@ -95,6 +97,35 @@ def test_rows_whose_source_fails_have_not_ended(live):
         live.import_profiles(rows(), identities=["external_id"], stream="source-fails", batch_records=1)
     result = live.import_profiles(people(5), identities=["external_id"], stream="source-fails")
     assert result.total_records == 5 and dict(result.totals) == {"CREATED": 5}
+
+
+def test_a_sync_whose_fields_are_mapped_to_another_type_goes_on(live):
+    live.create_attribute("city", "STRING")
+    live.create_attribute("age", "INT64")
+    crm = live.name("destinations", "crm")
+    text = destination_pb2.Destination(
+        sync_type="SYNC_TYPE_PROFILE_SYNC", mappings=[{"source_field": "field", "attribute": "city"}]
+    )
+    create = destination_service_pb2.CreateDestinationRequest(
+        parent=live.instance, destination_id="crm", destination=text
+    )
+    live.call(live.stubs.destinations.CreateDestination, create)
+    number = destination_pb2.Destination(name=crm, mappings=[{"source_field": "field", "attribute": "age"}])
+    remap = destination_service_pb2.UpdateDestinationRequest(
+        destination=number, update_mask={"paths": ["mappings"]}
+    )
+
+    def rows():
+        for i in range(6):
+            if i == 3:  # the rows before are sent
+                live.call(live.stubs.destinations.UpdateDestination, remap)
+            yield Row({"external_id": str(i)}, {"field": str(i)})
+
+    result = live.sync_profiles(
+        "crm", rows(), identities=["external_id"], fields=["field"], stream="mapped", batch_records=1
+    )
+    assert (result.total_records, result.reconnects) == (6, 1)
+    assert result.totals == {"NOT_FOUND": 6}
 
 
 def test_what_a_callback_raises_goes_to_the_caller(live):

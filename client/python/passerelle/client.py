@@ -217,10 +217,10 @@ class Client:
             identity_namespaces=identities,
             fields=fields,
         )
-        types_ = self._mapped_types(destination, fields, run)
+        types_, remapped = self._mapping(destination, fields, run)
         encoder = ingest.record_encoder(request.Batch, identities, types_)
         method = self.stubs.profile_sync.SyncProfiles
-        return ingest.Ingest(method, request, opening, encoder).run(rows, **run)
+        return ingest.Ingest(method, request, opening, encoder, remapped).run(rows, **run)
 
     def push_members(
         self,
@@ -252,10 +252,10 @@ class Client:
                 opening.replace.as_of.FromMicroseconds(to_microseconds(as_of))
             if max_refused_percent is not None:
                 opening.replace.max_refused_percent = max_refused_percent
-        types_ = self._mapped_types(destination, fields, run)
+        types_, remapped = self._mapping(destination, fields, run)
         encoder = ingest.push_encoder(request.Batch, identities, types_, audiences)
         method = self.stubs.audience_sync.PushMembers
-        return ingest.Ingest(method, request, opening, encoder).run(rows, **run)
+        return ingest.Ingest(method, request, opening, encoder, remapped).run(rows, **run)
 
     def append_logs(self, rows: ingest.Source, *, stream: str = "", **run: Any) -> ingest.IngestResult:
         """Appends log rows: LogEntry messages, or RawLogEntry where texts may not be UTF-8."""
@@ -365,6 +365,13 @@ class Client:
         # An attribute the server does not know is sent as text: its answer names it.
         known = _patiently(self.attribute_types, run) if attributes else {}
         return {a: known.get(a, instance_pb2.ATTRIBUTE_TYPE_STRING) for a in attributes}
+
+    def _mapping(
+        self, destination: str, fields: Sequence[str], run: Mapping[str, Any]
+    ) -> tuple[dict[str, int], Callable[[], None]]:
+        """The types of a destination's source fields, and what reads them anew."""
+        types_ = dict(self._mapped_types(destination, fields, run))
+        return types_, lambda: types_.update(self._mapped_types(destination, fields, run))
 
     def _mapped_types(self, destination: str, fields: Sequence[str], run: Mapping[str, Any]) -> Mapping[str, int]:
         if not fields:

@@ -11,7 +11,7 @@ from typing import Any
 import grpc
 
 from .columns import ABSENT_VALUE, encode, to_bytes, to_microseconds
-from .errors import EndedEarly, name_of
+from .errors import EndedEarly, PasserelleError, name_of
 from .patience import RETRY_FOR, Patience, Stop
 from .v1 import audience_pb2, ingest_pb2, instance_pb2, log_entry_pb2, outcome_pb2
 
@@ -175,11 +175,15 @@ class _Call:
 class Ingest:
     """One ingest: the method, its messages, its rows."""
 
-    def __init__(self, method: Callable, request: type, open_message: Any, encode_batch: Callable):
+    def __init__(
+        self, method: Callable, request: type, open_message: Any, encode_batch: Callable, remapped: Callable = lambda: None
+    ):
+        """`remapped` is called before the stream is opened again because its destination changed."""
         self._method = method
         self._request = request
         self._open = open_message
         self._encode = encode_batch
+        self._remapped = remapped
 
     def run(
         self,
@@ -209,6 +213,8 @@ class Ingest:
                 if rows.durable > before:
                     patience.progressed()
                 patience.wait(broken.error, repeatable=bool(self._open.stream.stream))
+                if PasserelleError(broken.error).reason == "MAPPING_CHANGED":
+                    self._remapped()
             result.reconnects += 1
 
     def _run_once(self, call, rows, result, batch_records, on_progress, on_row) -> IngestResult:
