@@ -218,7 +218,7 @@ export class Client {
   /** Creates or updates profiles. Returns when every row is durable and accounted for. */
   async importProfiles(rows: Source<Row>, options: ImportOptions): Promise<IngestResult> {
     const { identities, fields = [], stream = "" } = options;
-    const types = await this.#attributeTypes(fields, options);
+    const encoder = async () => recordEncoder(identities, await this.#attributeTypes(fields, options));
     const open = create(ImportProfilesRequest_OpenSchema, {
       parent: this.instance,
       stream: { stream },
@@ -226,13 +226,13 @@ export class Client {
       fields: [...fields],
     });
     const method = ProfileService.method.importProfiles;
-    return this.#ingest({ method, open, encode: recordEncoder(identities, types) }, rows, options);
+    return this.#ingest({ method, open, encoder }, rows, options);
   }
 
   /** Updates profiles through a PROFILE_SYNC destination; who does not exist is NOT_FOUND, never created. */
   async syncProfiles(destination: string, rows: Source<Row>, options: SyncOptions): Promise<IngestResult> {
     const { identities, fields, stream = "" } = options;
-    const types = await this.#mappedTypes(destination, fields, options);
+    const encoder = async () => recordEncoder(identities, await this.#mappedTypes(destination, fields, options));
     const open = create(SyncProfilesRequest_OpenSchema, {
       destination: this.name("destinations", destination),
       stream: { stream },
@@ -240,7 +240,7 @@ export class Client {
       fields: [...fields],
     });
     const method = ProfileSyncService.method.syncProfiles;
-    return this.#ingest({ method, open, encode: recordEncoder(identities, types) }, rows, options);
+    return this.#ingest({ method, open, encoder }, rows, options);
   }
 
   /**
@@ -249,7 +249,8 @@ export class Client {
    */
   async pushMembers(destination: string, rows: Source<Row>, options: PushOptions): Promise<IngestResult> {
     const { identities, audiences, fields = [], stream = "", replace = false, asOf, maxRefusedPercent } = options;
-    const types = await this.#mappedTypes(destination, fields, options);
+    const encoder = async () =>
+      pushEncoder(identities, await this.#mappedTypes(destination, fields, options), audiences);
     const whole = { asOf: asOf === undefined ? undefined : toTimestamp(asOf), maxRefusedPercent };
     const open = create(PushMembersRequest_OpenSchema, {
       destination: this.name("destinations", destination),
@@ -260,7 +261,7 @@ export class Client {
       replace: replace ? whole : undefined,
     });
     const method = AudienceSyncService.method.pushMembers;
-    return this.#ingest({ method, open, encode: pushEncoder(identities, types, audiences) }, rows, options);
+    return this.#ingest({ method, open, encoder }, rows, options);
   }
 
   /** Appends log rows. The same row again, also under another stream, is DUPLICATE. */
@@ -269,7 +270,8 @@ export class Client {
       parent: this.instance,
       stream: { stream: options.stream ?? "" },
     });
-    return this.#ingest({ method: LogService.method.appendLogs, open, encode: logEncoder() }, rows, options);
+    const encoder = async () => logEncoder();
+    return this.#ingest({ method: LogService.method.appendLogs, open, encoder }, rows, options);
   }
 
   #ingest<R>(

@@ -71,9 +71,13 @@ export class PasserelleError extends Error {
   get retryable(): boolean {
     const cutOff = this.code === "CANCELLED" && this.reason === "";
     const busy = this.code === "RESOURCE_EXHAUSTED" && this.retryDelayMs !== undefined;
-    const remapped = this.code === "ABORTED" && this.reason === "MAPPING_CHANGED";
-    return this.code === "UNAVAILABLE" || busy || remapped || cutOff;
+    return this.code === "UNAVAILABLE" || busy || mappingChanged(this) || cutOff;
   }
+}
+
+/** Whether a stream ended because its fields may now be mapped to attributes of other types. */
+export function mappingChanged(error: unknown): boolean {
+  return error instanceof PasserelleError && error.code === "ABORTED" && error.reason === "MAPPING_CHANGED";
 }
 
 /** The error of a stream that the server ended with OK, though more was to come. */

@@ -10,7 +10,7 @@ import {
 } from "@bufbuild/protobuf";
 
 import type { Connection, Exchange } from "./connection.js";
-import { endedEarly, PasserelleError, UsageError } from "./errors.js";
+import { endedEarly, mappingChanged, PasserelleError, UsageError } from "./errors.js";
 import type { IngestAck, IngestFinished, StreamOpened } from "./gen/passerelle/v1/ingest_pb.js";
 import { Outcome, type OutcomeCount, type RowOutcome } from "./gen/passerelle/v1/outcome_pb.js";
 import { Patience, RETRY_FOR_MS } from "./patience.js";
@@ -79,7 +79,8 @@ export interface Kind<R> {
   readonly method: DescMethodBiDiStreaming;
   /** The Open message, or its fields. */
   readonly open: { stream: { stream: string } };
-  readonly encode: Encoder<R>;
+  /** Reads which types the fields are of: first, and anew when a mapping was changed. */
+  readonly encoder: () => Promise<Encoder<R>>;
 }
 
 /**
@@ -108,6 +109,7 @@ class Run<R> {
   readonly #kind: Kind<R>;
   readonly #options: RunOptions;
   readonly #patience: Patience;
+  #encode!: Encoder<R>;
   #durable = 0;
   readonly #result: IngestResult = {
     totalRecords: 0,
@@ -130,6 +132,7 @@ class Run<R> {
 
   async untilDone(): Promise<IngestResult> {
     const repeatable = this.#kind.open.stream.stream !== "";
+    this.#encode = await this.#kind.encoder();
     for (;;) {
       try {
         return await this.#once();
@@ -137,6 +140,7 @@ class Run<R> {
         // What rows and listeners of the caller throw is the caller's: their rows do not begin anew.
         if (!(error instanceof Broken)) throw error;
         await this.#patience.wait(error.failure, { repeatable, signal: this.#options.signal });
+        if (mappingChanged(error.failure)) this.#encode = await this.#kind.encoder();
       }
       this.#result.reconnects += 1;
     }
@@ -198,7 +202,7 @@ class Run<R> {
 
   #encoded(call: Call, first: number, rows: readonly R[]): Uint8Array {
     try {
-      return call.encode({ case: "batch", value: this.#kind.encode(first, rows) });
+      return call.encode({ case: "batch", value: this.#encode(first, rows) });
     } catch (error) {
       if (error instanceof UsageError) throw error;
       if (rows.length === 1) throw new UsageError(`record ${first}: ${(error as Error).message}`, { cause: error });

@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 
 import { type Client, connect, PasserelleError } from "passerelle";
 import { TestServer } from "passerelle/testing";
-import { AudienceService, LogKind } from "passerelle/v1";
+import { AudienceService, Destination_SyncType, LogKind } from "passerelle/v1";
 
 const EXAMPLE = fileURLToPath(import.meta.resolve("../../examples/three_flows.js"));
 let server: TestServer;
@@ -130,6 +130,38 @@ test("rows as wide as they may be are cut to what the server takes", async () =>
   const options = { identities: ["external_id"], fields: ["wide"], stream: "wide" };
   assert.deepEqual((await client.importProfiles(rows, options)).counts, { CREATED: 1000 });
 });
+
+for (const sync of ["PROFILE_SYNC", "AUDIENCE_SYNC"] as const) {
+  test(`fields that are mapped to another type are read anew: ${sync}`, async () => {
+    await client.createAttribute("town", "STRING");
+    await client.createAttribute("age", "INT64");
+    const destinationId = `remapped-${sync === "PROFILE_SYNC" ? "sync" : "push"}`;
+    const name = client.name("destinations", destinationId);
+    const mapped = (value: string) => [{ sourceField: "field", target: { case: "attribute" as const, value } }];
+    const audiences = sync === "AUDIENCE_SYNC" ? [{ sourceId: "vip" }] : [];
+    const destination = { syncType: Destination_SyncType[sync], mappings: mapped("town"), audiences };
+    await client.stubs.destinations.createDestination({ parent: client.instance, destinationId, destination });
+    async function* rows() {
+      for (let i = 0; i < 6; i++) {
+        // The rows before are sent.
+        if (i === 3) {
+          const changed = { name, mappings: mapped("age") };
+          await client.stubs.destinations.updateDestination({
+            destination: changed,
+            updateMask: { paths: ["mappings"] },
+          });
+        }
+        yield { identities: { external_id: `remapped-${i}` }, fields: { field: `${i}` } };
+      }
+    }
+    const options = { identities: ["external_id"], fields: ["field"], stream: destinationId, batchRecords: 1 };
+    const result =
+      sync === "AUDIENCE_SYNC"
+        ? await client.pushMembers(destinationId, rows(), { ...options, audiences: ["vip"] })
+        : await client.syncProfiles(destinationId, rows(), options);
+    assert.deepEqual([result.reconnects, result.totals], [1, { NOT_FOUND: 6 }]);
+  });
+}
 
 test("a log row that cannot be sent is named", async () => {
   const row = { kind: LogKind.DELIVERY, delivery: "d", broadlogId: 1n, failureReason: 1.5 };

@@ -1,6 +1,7 @@
 package dev.passerelle;
 
 import com.google.protobuf.Message;
+import com.google.protobuf.MessageLite;
 import dev.passerelle.v1.AcknowledgeRequest;
 import dev.passerelle.v1.Attribute;
 import dev.passerelle.v1.AttributeType;
@@ -236,8 +237,8 @@ public final class Client implements AutoCloseable {
 
   private IngestResult importProfiles(Rows<Row> rows, IngestOptions options) {
     options.requireNoPush();
-    Map<String, AttributeType> types = schema.typesOf(options.fields, options.retryFor);
-    return new Ingest<>(channel, IngestKinds.imports(instance, options, types), options, rows).run();
+    return ingest(
+        () -> IngestKinds.imports(instance, options, schema.typesOf(options.fields, options.retryFor)), options, rows);
   }
 
   /**
@@ -266,9 +267,8 @@ public final class Client implements AutoCloseable {
 
   private IngestResult syncProfiles(String destination, Rows<Row> rows, IngestOptions options) {
     options.requireNoPush();
-    Map<String, AttributeType> types = schema.mappedTypes(destination, options);
     String name = name("destinations", destination);
-    return new Ingest<>(channel, IngestKinds.syncs(name, options, types), options, rows).run();
+    return ingest(() -> IngestKinds.syncs(name, options, schema.mappedTypes(destination, options)), options, rows);
   }
 
   /**
@@ -298,9 +298,8 @@ public final class Client implements AutoCloseable {
 
   private IngestResult pushMembers(String destination, Rows<Row> rows, IngestOptions options) {
     options.requireReplaceIfParts();
-    Map<String, AttributeType> types = schema.mappedTypes(destination, options);
     String name = name("destinations", destination);
-    return new Ingest<>(channel, IngestKinds.pushes(name, options, types), options, rows).run();
+    return ingest(() -> IngestKinds.pushes(name, options, schema.mappedTypes(destination, options)), options, rows);
   }
 
   /**
@@ -327,7 +326,12 @@ public final class Client implements AutoCloseable {
 
   private IngestResult appendLogs(Rows<Message> rows, IngestOptions options) {
     options.requireLog();
-    return new Ingest<>(channel, IngestKinds.appends(instance, options), options, rows).run();
+    return ingest(() -> IngestKinds.appends(instance, options), options, rows);
+  }
+
+  private <T, Q extends MessageLite, A> IngestResult ingest(
+      Supplier<IngestKind<T, Q, A>> kinds, IngestOptions options, Rows<T> rows) {
+    return new Ingest<>(channel, kinds, options, rows).run();
   }
 
   /**

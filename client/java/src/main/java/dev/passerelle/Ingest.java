@@ -16,6 +16,7 @@ import java.util.Deque;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.Supplier;
 
 /** The loop nobody should write alone: a durable ingest that goes on wherever it was broken off. For one thread, once. */
 final class Ingest<T, Q extends MessageLite, A> {
@@ -24,12 +25,13 @@ final class Ingest<T, Q extends MessageLite, A> {
   private static final int BATCH_BYTES = 2 * 1024 * 1024;
 
   private final Channel channel;
-  private final IngestKind<T, Q, A> kind;
+  private final Supplier<IngestKind<T, Q, A>> kinds;
   private final IngestOptions options;
   private final Rows<T> rows;
   private final Patience patience;
   private final Deque<Long> inFlight = new ArrayDeque<>(); // end offsets of batches that are not acknowledged
 
+  private IngestKind<T, Q, A> kind;
   private int limit;
   private long durable;
   private long received;
@@ -39,9 +41,10 @@ final class Ingest<T, Q extends MessageLite, A> {
   private final Map<String, Long> counts = new TreeMap<>();
   private final List<RowOutcome> listed = new ArrayList<>();
 
-  Ingest(Channel channel, IngestKind<T, Q, A> kind, IngestOptions options, Rows<T> rows) {
+  /** {@code kinds} reads which types the fields are of: first, and anew when a mapping was changed. */
+  Ingest(Channel channel, Supplier<IngestKind<T, Q, A>> kinds, IngestOptions options, Rows<T> rows) {
     this.channel = channel;
-    this.kind = kind;
+    this.kinds = kinds;
     this.options = options;
     this.rows = rows;
     this.patience = new Patience(options.retryFor);
@@ -50,11 +53,15 @@ final class Ingest<T, Q extends MessageLite, A> {
   /** Sends all rows and returns when they are durable and accounted for. */
   IngestResult run() {
     boolean repeatable = !options.stream.isEmpty();
+    kind = kinds.get();
     while (true) {
       try {
         return runOnce();
       } catch (IngestCall.Broken broken) {
         patience.await(broken.failure(), repeatable, null);
+        if (broken.failure().mappingChanged()) {
+          kind = kinds.get();
+        }
       }
       reconnects++;
     }

@@ -133,8 +133,12 @@ public final class PasserelleException extends RuntimeException {
   public boolean retryable() {
     boolean cutOff = code == Status.Code.CANCELLED && reason().isEmpty();
     boolean busy = code == Status.Code.RESOURCE_EXHAUSTED && details.retryDelay != null;
-    boolean remapped = code == Status.Code.ABORTED && reason().equals("MAPPING_CHANGED");
-    return code == Status.Code.UNAVAILABLE || busy || remapped || cutOff;
+    return code == Status.Code.UNAVAILABLE || busy || mappingChanged() || cutOff;
+  }
+
+  /** Whether a stream ended because its fields may now be mapped to attributes of other types. */
+  boolean mappingChanged() {
+    return code == Status.Code.ABORTED && reason().equals("MAPPING_CHANGED");
   }
 
   private static String sentence(Status status, Details details) {

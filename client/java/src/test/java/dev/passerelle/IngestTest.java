@@ -8,6 +8,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.passerelle.testing.TestServer;
 import dev.passerelle.v1.AttributeType;
+import dev.passerelle.v1.Destination;
+import dev.passerelle.v1.DestinationAudience;
 import dev.passerelle.v1.Profile;
 import dev.passerelle.v1.RowOutcome;
 import dev.passerelle.v1.RowReason;
@@ -21,6 +23,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
+import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -189,6 +192,33 @@ class IngestTest extends RunningServer {
 
   private static List<Row> members(int... numbers) {
     return IntStream.of(numbers).mapToObj(i -> Row.of("external_id", "r-" + i)).toList();
+  }
+
+  @Test
+  void fieldsThatAreMappedToAnotherTypeAreReadAnew() {
+    client.createAttribute("age", AttributeType.ATTRIBUTE_TYPE_INT64);
+    createDestination("re-sync", mapped("city").setSyncType(Destination.SyncType.SYNC_TYPE_PROFILE_SYNC));
+    createDestination("re-push", mapped("city").setSyncType(Destination.SyncType.SYNC_TYPE_AUDIENCE_SYNC)
+        .addAudiences(DestinationAudience.newBuilder().setSourceId("re-push")));
+    IngestOptions options = new IngestOptions().identities("external_id").fields("field").batchRecords(1);
+    assertWentOn(client.syncProfiles("re-sync", remapping("re-sync"), options.stream("re-sync")));
+    options.audiences("re-push").stream("re-push");
+    assertWentOn(client.pushMembers("re-push", remapping("re-push"), options));
+  }
+
+  /** Rows of nobody. The destination is changed when the first are sent. */
+  private RowSource<Row> remapping(String destination) {
+    return offset -> LongStream.range(offset, 6).mapToObj(i -> {
+      if (i == 3) {
+        remap(destination, "age");
+      }
+      return Row.of("external_id", "remapped-" + i).with("field", "" + i);
+    }).iterator();
+  }
+
+  private static void assertWentOn(IngestResult result) {
+    assertEquals(1, result.reconnects());
+    assertEquals(Map.of("NOT_FOUND", 6L), result.totals());
   }
 
   @Test

@@ -1,13 +1,16 @@
 package dev.passerelle;
 
+import com.google.protobuf.FieldMask;
 import dev.passerelle.testing.TestServer;
 import dev.passerelle.v1.AttributeType;
 import dev.passerelle.v1.CreateDestinationRequest;
 import dev.passerelle.v1.Destination;
 import dev.passerelle.v1.DestinationAudience;
+import dev.passerelle.v1.FieldMapping;
 import dev.passerelle.v1.Identity;
 import dev.passerelle.v1.LookupProfileRequest;
 import dev.passerelle.v1.Profile;
+import dev.passerelle.v1.UpdateDestinationRequest;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterAll;
@@ -55,6 +58,18 @@ abstract class RunningServer {
     CreateDestinationRequest request = CreateDestinationRequest.newBuilder()
         .setParent(client.instance()).setDestinationId(id).setDestination(destination).build();
     client.call(() -> client.stubs().destinations().createDestination(request));
+  }
+
+  static Destination.Builder mapped(String attribute) {
+    return Destination.newBuilder()
+        .addMappings(FieldMapping.newBuilder().setSourceField("field").setAttribute(attribute));
+  }
+
+  void remap(String destination, String attribute) {
+    UpdateDestinationRequest request = UpdateDestinationRequest.newBuilder()
+        .setDestination(mapped(attribute).setName(client.name("destinations", destination)))
+        .setUpdateMask(FieldMask.newBuilder().addPaths("mappings")).build();
+    client.call(() -> client.stubs().destinations().updateDestination(request));
   }
 
   Profile lookup(String externalId) {
